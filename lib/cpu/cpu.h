@@ -1,0 +1,26 @@
+/* What this processor can do, as the INFER_CPU_ flags of infer.h. */
+#ifndef INFER_CPU_H
+#define INFER_CPU_H
+
+#include "infer.h"
+
+#include <stdint.h>
+
+/* X(level name, flags a processor may have at most at this level): the values of the environment
+ * variable INFER_CPU, which lowers what was found and never raises it. */
+#define INFER_CPU_LEVELS(X)                                                                        \
+    X(scalar, 0)                                                                                   \
+    X(avx2, INFER_CPU_AVX2)                                                                        \
+    X(avx512, INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI | INFER_CPU_AVX512_BF16)   \
+    X(neon, INFER_CPU_NEON)
+
+/* The flags of this machine after INFER_CPU had its say; an unknown value says nothing. A flag is
+ * set only where both the instructions and the operating system's saving of their registers are
+ * there: AVX2 with FMA and F16C; AVX512 is F, BW, DQ and VL and comes with AVX2. Any thread; found
+ * once in a process. */
+uint32_t infer_cpu_features(void);
+
+/* What the machine has, before INFER_CPU; one file per architecture. */
+uint32_t infer_cpu_detect(void);
+
+#endif

@@ -1,0 +1,40 @@
+/* CPUID and XGETBV: the flags of an x86-64 machine. */
+#include "cpu.h"
+
+#include <cpuid.h>
+
+/* Register state in XCR0 that the operating system must save. */
+#define XCR0_YMM 0x06u /* SSE and AVX */
+#define XCR0_ZMM 0xe6u /* these, the mask registers and both halves of AVX-512's */
+
+/* Bits that older <cpuid.h> do not name: CPUID 7.1 EAX. */
+#define LEAF_7_1_EAX_BF16 (1u << 5)
+
+static uint32_t xcr0(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+static int has(uint32_t bits, uint32_t wanted) {
+    return (bits & wanted) == wanted;
+}
+
+uint32_t infer_cpu_detect(void) {
+    uint32_t a, b, c, d, flags = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !has(c, bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C))
+        return 0;
+    uint32_t saved = xcr0();
+    if (!has(saved, XCR0_YMM) || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !has(b, bit_AVX2))
+        return 0;
+    flags |= INFER_CPU_AVX2;
+    if (!has(saved, XCR0_ZMM) || !has(b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL))
+        return flags;
+    flags |= INFER_CPU_AVX512;
+    if (has(c, bit_AVX512VNNI))
+        flags |= INFER_CPU_AVX512_VNNI;
+    /* EAX of leaf 7 is the number of its last subleaf. */
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, LEAF_7_1_EAX_BF16))
+        flags |= INFER_CPU_AVX512_BF16;
+    return flags;
+}

@@ -1,0 +1,194 @@
+/* Contexts: their memory, their tables, their inputs. */
+#include "checked.h"
+#include "engine.h"
+#include "status.h"
+#include "types.h"
+
+#include <string.h>
+
+/* ---- budget ---- */
+
+static void *budget_alloc(void *user, size_t size) {
+    infer_budget *b = user;
+    size_t rounded;
+    if (!infer_round_up(size, INFER_ALIGN, &rounded))
+        return NULL;
+    if ((b->limit && !infer_range(b->held, rounded, b->limit)) ||
+        (b->block && !infer_range(b->block_used, rounded, b->block_size))) {
+        b->refused = rounded;
+        return NULL;
+    }
+    void *p;
+    if (b->block) {
+        p = b->block + b->block_used;
+        b->block_used += rounded;
+        b->block_live++;
+    } else if (!(p = b->backing.alloc(b->backing.user, rounded))) {
+        return NULL;
+    }
+    b->held += rounded;
+    return p;
+}
+
+static void budget_free(void *user, void *pointer, size_t size) {
+    infer_budget *b = user;
+    size_t rounded = (size + INFER_ALIGN - 1) & ~(size_t)(INFER_ALIGN - 1);
+    b->held -= rounded;
+    if (!b->block) {
+        b->backing.free(b->backing.user, pointer, rounded);
+        return;
+    }
+    if ((char *)pointer + rounded == b->block + b->block_used)
+        b->block_used -= rounded;
+    if (--b->block_live == 0)
+        b->block_used = b->block_mark;
+}
+
+infer_allocator infer_budget_allocator(infer_budget *budget) {
+    return (infer_allocator){budget_alloc, budget_free, budget};
+}
+
+/* ---- context ---- */
+
+static infer_status make_tables(infer_context *c) {
+    const infer_image *m = &c->model->image;
+    size_t values = (size_t)m->header->values.count, edges = (size_t)m->header->edges.count;
+    size_t steps = c->program->step_count;
+    c->values = infer_arena_array(&c->tables, values, sizeof *c->values);
+    c->edges = infer_arena_array(&c->tables, edges, sizeof(infer_view *));
+    c->state = infer_arena_array(&c->tables, steps, sizeof *c->state);
+    c->scratch_need = infer_arena_array(&c->tables, steps, sizeof *c->scratch_need);
+    c->seen = infer_arena_array(&c->tables, (size_t)m->header->inputs.count, sizeof *c->seen);
+    if (!c->values || !c->edges || !c->state || !c->scratch_need || !c->seen)
+        return INFER_ERROR_MEMORY;
+    memcpy(c->values, c->program->constants, values * sizeof *c->values);
+    for (size_t i = 0; i < edges; i++)
+        if (m->edges[i] < values)
+            c->edges[i] = &c->values[m->edges[i]];
+    return INFER_OK;
+}
+
+infer_status infer_context_open(infer_model *model, infer_budget budget, infer_context **context) {
+    infer_program *program;
+    INFER_TRY(infer_program_of(model, &program));
+    infer_allocator first = infer_budget_allocator(&budget);
+    infer_context *c = infer_alloc_zero(&first, sizeof *c);
+    if (!c)
+        return budget.refused ? infer_fail(INFER_ERROR_LIMIT, "a context needs %zu bytes and more",
+                                           budget.refused)
+                              : INFER_ERROR_MEMORY;
+    c->model = model;
+    c->program = program;
+    budget.block_mark = budget.block_used;
+    c->budget = budget;
+    c->allocator = infer_budget_allocator(&c->budget);
+    infer_arena_init(&c->tables, &c->allocator, 0);
+    infer_arena_init(&c->planned, &c->allocator, 0);
+    infer_arena_init(&c->dynamic, &c->allocator, 0);
+    infer_status status = make_tables(c);
+    if (status != INFER_OK) {
+        if (c->budget.refused)
+            status = infer_fail(INFER_ERROR_LIMIT, "a context holds %zu bytes and needs %zu more",
+                                c->budget.held, c->budget.refused);
+        infer_context_free(c);
+        return status;
+    }
+    c->budget.block_mark = c->budget.block_used;
+    c->budget.block_live = 0;
+    *context = c;
+    return INFER_OK;
+}
+
+void infer_context_free(infer_context *c) {
+    if (!c)
+        return;
+    infer_dealloc(&c->allocator, c->memory, c->memory_size);
+    infer_arena_free(&c->dynamic);
+    infer_arena_free(&c->planned);
+    infer_arena_free(&c->tables);
+    infer_budget budget = c->budget;
+    infer_allocator last = infer_budget_allocator(&budget);
+    infer_dealloc(&last, c, sizeof *c);
+}
+
+size_t infer_context_memory(const infer_context *c) {
+    return c ? c->budget.held : 0;
+}
+
+/* ---- inputs ---- */
+
+/* A tensor's view; composite values become trees of views in the context's dynamic memory. */
+static infer_status view_of(infer_context *c, const infer_value *value, infer_view *view,
+                            int depth) {
+    if (depth > 8)
+        return infer_fail(INFER_ERROR_VALUE, "values nest deeper than 8");
+    if (value->kind > INFER_KIND_OPTIONAL)
+        return infer_fail(INFER_ERROR_TYPE, "a value of kind %u is not taken", value->kind);
+    view->kind = (uint8_t)value->kind;
+    view->type = (uint8_t)value->type;
+    if (value->kind == INFER_KIND_TENSOR) {
+        if (!infer_type_size((infer_type)value->type))
+            return infer_fail(INFER_ERROR_TYPE, "%u is no element type", value->type);
+        if (value->rank > INFER_MAX_RANK || (value->rank && !value->shape))
+            return infer_fail(INFER_ERROR_SHAPE, "the rank is %u, the shape %s", value->rank,
+                              value->shape ? "given" : "NULL");
+        view->rank = (int32_t)value->rank;
+        for (uint32_t i = 0; i < value->rank; i++)
+            view->dim[i] = value->shape[i];
+        INFER_TRY(infer_view_check(view, false));
+        int64_t count = infer_view_count(view);
+        if ((uint64_t)count != value->count)
+            return infer_fail(INFER_ERROR_SHAPE, "count is %zu, the shape has %lld elements",
+                              value->count, (long long)count);
+        if (count && !value->data)
+            return infer_fail(INFER_ERROR_ARGUMENT, "data is NULL");
+        view->data = value->data;
+        return INFER_OK;
+    }
+    size_t members = value->kind == INFER_KIND_MAP ? 2 : value->count;
+    if (members && !value->data)
+        return infer_fail(INFER_ERROR_ARGUMENT, "data is NULL");
+    infer_view *inner = infer_arena_array(&c->dynamic, members, sizeof *inner);
+    if (!inner)
+        return INFER_ERROR_MEMORY;
+    const infer_value *given = value->data;
+    for (size_t i = 0; i < members; i++)
+        INFER_TRY(view_of(c, &given[i], &inner[i], depth + 1));
+    view->rank = 1;
+    view->dim[0] = (int64_t)members;
+    view->data = inner;
+    return INFER_OK;
+}
+
+static infer_status fits_port(const infer_image *m, const infer_image_port *p,
+                              const infer_view *v) {
+    if (v->kind != p->kind || (p->kind == INFER_KIND_TENSOR && v->type != p->type))
+        return infer_fail(INFER_ERROR_TYPE, "the model takes %s, tensor(%s) was given",
+                          infer_image_chars(m, p->type_string),
+                          infer_type_name((infer_type)v->type));
+    if (p->kind != INFER_KIND_TENSOR || p->rank < 0)
+        return INFER_OK;
+    if (v->rank != p->rank)
+        return infer_fail(INFER_ERROR_SHAPE, "the model takes rank %d, rank %d was given", p->rank,
+                          v->rank);
+    for (int32_t i = 0; i < p->rank; i++) {
+        int64_t wanted = m->extents[p->extents + (uint32_t)i];
+        if (wanted >= 0 && wanted != v->dim[i])
+            return infer_fail(INFER_ERROR_SHAPE, "extent %d must be %lld and is %lld", i,
+                              (long long)wanted, (long long)v->dim[i]);
+    }
+    return INFER_OK;
+}
+
+infer_status infer_set_input(infer_context *c, uint32_t index, const infer_value *value) {
+    const infer_image *m = &c->model->image;
+    const infer_image_port *p = &m->inputs[index];
+    infer_view view = {0};
+    infer_status status = view_of(c, value, &view, 0);
+    if (status == INFER_OK)
+        status = fits_port(m, p, &view);
+    if (status != INFER_OK)
+        return infer_fail_within(status, "input %s", infer_image_chars(m, p->name));
+    c->values[p->value] = view;
+    return INFER_OK;
+}

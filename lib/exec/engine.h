@@ -1,0 +1,99 @@
+/* The engine: a graph image resolved to operators, and the contexts that run it. */
+#ifndef INFER_EXEC_ENGINE_H
+#define INFER_EXEC_ENGINE_H
+
+#include "model.h"
+#include "op.h"
+
+#include <stdatomic.h>
+
+/* ---- program: what all contexts of a model share ---- */
+
+typedef struct infer_step {
+    const infer_op *op;
+    const infer_image_node *node;
+    const void *params;
+} infer_step;
+
+#define INFER_SPARE_CONTEXTS 16
+
+struct infer_program {
+    infer_step *steps;
+    size_t step_count;
+    infer_view *constants; /* one view a value: constants complete, others rank -1 */
+    uint32_t *last_use; /* of each value: number of the last step that reads it; outputs: steps */
+    infer_string *strings; /* elements of all string constants */
+    size_t string_count;
+    /* Contexts that infer_predict left for the next caller. */
+    _Atomic(infer_context *) spare[INFER_SPARE_CONTEXTS];
+};
+
+infer_status infer_program_new(infer_model *model, infer_program **program);
+void infer_program_free(infer_model *model, infer_program *program);
+
+/* The program of a model, made at the first call for linear models. Threads may race for it. */
+infer_status infer_program_of(infer_model *model, infer_program **program);
+
+/* ---- memory of a context ---- */
+
+/* A budget counts what is held and keeps to a limit; with a block it hands out the block's memory,
+ * which comes back whole once nothing above the mark is in use. */
+typedef struct infer_budget {
+    infer_allocator backing;
+    size_t held, limit;
+    size_t refused; /* what was asked for when it last said no */
+    char *block;
+    size_t block_size, block_used, block_mark, block_live;
+} infer_budget;
+
+infer_allocator infer_budget_allocator(infer_budget *budget);
+
+/* ---- context ---- */
+
+typedef enum infer_step_state {
+    INFER_STEP_PLANNED, /* shapes known, outputs placed */
+    INFER_STEP_FOLDED,  /* values known since planning */
+    INFER_STEP_ALIAS,   /* output 0 is input 0's data */
+    INFER_STEP_DYNAMIC  /* shapes depend on data: inferred and placed while running */
+} infer_step_state;
+
+struct infer_context {
+    infer_model *model;
+    infer_program *program;
+    infer_budget budget;
+    infer_allocator allocator; /* the budget's */
+    infer_arena tables;        /* lives as long as the context */
+    infer_arena planned;       /* values known at planning; until the next plan */
+    infer_arena dynamic;       /* of one run */
+    infer_view *values;        /* one a value */
+    infer_view **edges;        /* one an entry of the image's edges; NULL for absent */
+    uint8_t *state;            /* infer_step_state a step */
+    size_t *scratch_need;      /* a step */
+    char *memory;              /* planned intermediates, then scratch */
+    size_t memory_size, scratch_offset;
+    infer_view *seen; /* inputs that the plan was made for */
+    bool is_planned, has_run;
+};
+
+infer_status infer_context_open(infer_model *model, infer_budget budget, infer_context **context);
+
+/* Plans for the inputs now in context->values. */
+infer_status infer_plan(infer_context *c);
+
+/* Runs all steps; inputs are set and planned for. */
+infer_status infer_execute(infer_context *c);
+
+/* The env of a step, with the context's views; scratch is not set. */
+infer_op_env infer_step_env(infer_context *c, size_t step);
+
+/* Sets the inputs, plans where their shapes are new, and runs. */
+infer_status infer_run_inputs(infer_context *c, const char *const *names, const infer_value *inputs,
+                              size_t count);
+
+/* Puts step's node name and operator before the message. */
+infer_status infer_step_failed(const infer_context *c, size_t step, infer_status status);
+
+/* Sets input number index from a caller's value, checking type and shape against the model. */
+infer_status infer_set_input(infer_context *c, uint32_t index, const infer_value *value);
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * Planning: what can be known from the shapes of the inputs alone - the shape of every value, the
+ * values that follow from shapes, and a place in one block of memory for each of the others.
+ */
+#include "checked.h"
+#include "engine.h"
+#include "status.h"
+
+#include <string.h>
+
+#define NOWHERE    SIZE_MAX
+#define FOLD_BYTES ((size_t)65536) /* larger values are computed while running */
+
+/* A piece of the block while it is in use. */
+typedef struct piece {
+    size_t offset, size;
+    uint32_t last; /* step after which it is free */
+} piece;
+
+typedef struct planner {
+    infer_context *c;
+    piece *live; /* sorted by offset */
+    size_t live_count;
+    size_t *offset; /* of each value in the block, or NOWHERE */
+    uint32_t *root; /* the value whose memory a value uses */
+    uint8_t *given; /* the value's root is an input of the model */
+    size_t end;     /* bytes of the block so far */
+    size_t scratch;
+} planner;
+
+/* ---- places ---- */
+
+static infer_status place(planner *p, uint32_t value, uint32_t last, size_t bytes) {
+    size_t size, best = NOWHERE, best_gap = NOWHERE, best_at = 0, from = 0;
+    if (!infer_round_up(bytes ? bytes : 1, INFER_ALIGN, &size))
+        return infer_fail(INFER_ERROR_MEMORY, "a value of %zu bytes does not fit memory", bytes);
+    for (size_t i = 0; i <= p->live_count; i++) {
+        size_t to = i < p->live_count ? p->live[i].offset : NOWHERE - 1;
+        if (to - from >= size && to - from < best_gap) {
+            best = from;
+            best_gap = to - from;
+            best_at = i;
+        }
+        if (i < p->live_count)
+            from = p->live[i].offset + p->live[i].size;
+    }
+    size_t end;
+    if (best == NOWHERE || !infer_add(best, size, &end))
+        return infer_fail(INFER_ERROR_MEMORY, "the values do not fit memory");
+    memmove(p->live + best_at + 1, p->live + best_at, (p->live_count - best_at) * sizeof *p->live);
+    p->live[best_at] = (piece){best, size, last};
+    p->live_count++;
+    p->offset[value] = best;
+    if (end > p->end)
+        p->end = end;
+    return INFER_OK;
+}
+
+static piece *piece_of(planner *p, uint32_t value) {
+    size_t offset = p->offset[p->root[value]];
+    for (size_t i = 0; i < p->live_count; i++)
+        if (p->live[i].offset == offset)
+            return &p->live[i];
+    return NULL;
+}
+
+static void release(planner *p, uint32_t step) {
+    size_t kept = 0;
+    for (size_t i = 0; i < p->live_count; i++)
+        if (p->live[i].last > step)
+            p->live[kept++] = p->live[i];
+    p->live_count = kept;
+}
+
+/* Output 0 moves into the memory of an input that is read here for the last time. */
+static bool place_in_place(planner *p, uint32_t step, const infer_op_env *env, uint32_t out) {
+    const infer_image *m = &p->c->model->image;
+    const infer_step *s = &p->c->program->steps[step];
+    if (!(s->op->flags & INFER_OP_INPLACE))
+        return false;
+    for (uint32_t i = 0; i < env->in_count && i < 2; i++) {
+        uint32_t v = m->edges[s->node->edges + i];
+        if (v == INFER_IMAGE_NONE || p->offset[p->root[v]] == NOWHERE ||
+            env->in[i]->type == INFER_TYPE_STRING ||
+            infer_view_bytes(env->in[i]) != infer_view_bytes(env->out[0]))
+            continue;
+        piece *at = piece_of(p, v);
+        if (!at || at->last != step)
+            continue;
+        at->last = p->c->program->last_use[out];
+        p->root[out] = p->root[v];
+        return true;
+    }
+    return false;
+}
+
+static infer_status place_outputs(planner *p, uint32_t step, const infer_op_env *env) {
+    infer_context *c = p->c;
+    const infer_step *s = &c->program->steps[step];
+    const uint32_t *out = c->model->image.edges + s->node->edges + s->node->in_count;
+    for (uint32_t i = 0; i < env->out_count; i++) {
+        if (!env->out[i])
+            continue;
+        if (env->out[i]->kind != INFER_KIND_TENSOR)
+            continue; /* composite outputs take their memory while running */
+        if (i == 0 && place_in_place(p, step, env, out[0]))
+            continue;
+        INFER_TRY(place(p, out[i], c->program->last_use[out[i]], infer_view_bytes(env->out[i])));
+    }
+    return INFER_OK;
+}
+
+/* ---- steps ---- */
+
+static bool concrete(infer_view *const *views, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (views[i] && !infer_view_concrete(views[i]))
+            return false;
+    return true;
+}
+
+/* Whether the step's outputs follow from what is known now, and are small. */
+static bool foldable(const infer_op *op, const infer_op_env *env) {
+    size_t bytes = 0;
+    if (op->flags & INFER_OP_IMPURE)
+        return false;
+    for (uint32_t i = 0; i < env->in_count; i++)
+        if (env->in[i] && !env->in[i]->data && !(op->flags & INFER_OP_READS_SHAPE))
+            return false;
+    for (uint32_t i = 0; i < env->out_count; i++) {
+        if (!env->out[i])
+            continue;
+        if (env->out[i]->kind != INFER_KIND_TENSOR || env->out[i]->type == INFER_TYPE_STRING ||
+            !infer_add(bytes, infer_view_bytes(env->out[i]), &bytes))
+            return false;
+    }
+    return bytes <= FOLD_BYTES && env->scratch_size <= FOLD_BYTES;
+}
+
+static infer_status fold(infer_context *c, const infer_op *op, infer_op_env *env) {
+    for (uint32_t i = 0; i < env->out_count; i++)
+        if (env->out[i] &&
+            !(env->out[i]->data = infer_arena_alloc(&c->planned, infer_view_bytes(env->out[i]))))
+            return INFER_ERROR_MEMORY;
+    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&c->planned, env->scratch_size)))
+        return INFER_ERROR_MEMORY;
+    return op->run(env);
+}
+
+static bool can_alias(const planner *p, const infer_step *s, const infer_op_env *env, uint32_t in,
+                      uint32_t out) {
+    if (!(s->op->flags & INFER_OP_ALIAS) || in == INFER_IMAGE_NONE || out == INFER_IMAGE_NONE ||
+        env->out[0]->kind != INFER_KIND_TENSOR)
+        return false;
+    /* What the caller gave is not handed back as an output. */
+    return !(p->given[in] && p->c->program->last_use[out] == p->c->program->step_count);
+}
+
+static void alias(planner *p, uint32_t in, uint32_t out) {
+    p->root[out] = p->root[in];
+    p->given[out] = p->given[in];
+    piece *at = p->offset[p->root[in]] == NOWHERE ? NULL : piece_of(p, in);
+    if (at && at->last < p->c->program->last_use[out])
+        at->last = p->c->program->last_use[out];
+}
+
+static infer_status plan_step(planner *p, uint32_t step) {
+    infer_context *c = p->c;
+    const infer_step *s = &c->program->steps[step];
+    const uint32_t *edges = c->model->image.edges + s->node->edges;
+    infer_op_env env = infer_step_env(c, step);
+    infer_view *const *in = (infer_view *const *)(const void *)env.in;
+    for (uint32_t i = 0; i < env.out_count; i++)
+        if (env.out[i])
+            *env.out[i] = (infer_view){.rank = -1};
+    c->state[step] = INFER_STEP_DYNAMIC;
+    if (!concrete(in, env.in_count))
+        return INFER_OK;
+    infer_status status = infer_op_infer(s->op, &env);
+    if (status != INFER_OK)
+        return infer_step_failed(c, step, status);
+    if (!concrete(env.out, env.out_count))
+        return INFER_OK;
+    if (foldable(s->op, &env)) {
+        c->state[step] = INFER_STEP_FOLDED;
+        status = fold(c, s->op, &env);
+        return status == INFER_OK ? INFER_OK : infer_step_failed(c, step, status);
+    }
+    c->scratch_need[step] = env.scratch_size;
+    if (env.scratch_size > p->scratch)
+        p->scratch = env.scratch_size;
+    if (env.in_count && env.out_count &&
+        can_alias(p, s, &env, edges[0], edges[s->node->in_count])) {
+        c->state[step] = INFER_STEP_ALIAS;
+        alias(p, edges[0], edges[s->node->in_count]);
+        return INFER_OK;
+    }
+    c->state[step] = INFER_STEP_PLANNED;
+    status = place_outputs(p, step, &env);
+    return status == INFER_OK ? INFER_OK : infer_step_failed(c, step, status);
+}
+
+/* Values read by a dynamic step, and what it makes of them, have no place in the block. A planned
+ * value that a dynamic step aliases would be freed too early, so dynamic steps always copy. */
+
+static infer_status plan(planner *p) {
+    infer_context *c = p->c;
+    const infer_image *m = &c->model->image;
+    size_t values = (size_t)m->header->values.count;
+    p->live = infer_arena_array(&c->planned, values, sizeof *p->live);
+    p->offset = infer_arena_array(&c->planned, values, sizeof *p->offset);
+    p->root = infer_arena_array(&c->planned, values, sizeof *p->root);
+    p->given = infer_arena_array(&c->planned, values, sizeof *p->given);
+    if (!p->live || !p->offset || !p->root || !p->given)
+        return INFER_ERROR_MEMORY;
+    for (uint32_t i = 0; i < values; i++) {
+        p->offset[i] = NOWHERE;
+        p->root[i] = i;
+    }
+    for (uint32_t i = 0; i < m->header->inputs.count; i++)
+        p->given[m->inputs[i].value] = 1;
+    for (uint32_t i = 0; i < c->program->step_count; i++) {
+        INFER_TRY(plan_step(p, i));
+        release(p, i);
+    }
+    size_t size;
+    if (!infer_round_up(p->end, INFER_ALIGN, &c->scratch_offset) ||
+        !infer_add(c->scratch_offset, p->scratch, &size))
+        return infer_fail(INFER_ERROR_MEMORY, "the values do not fit memory");
+    if (!(c->memory = infer_alloc(&c->allocator, size)))
+        return INFER_ERROR_MEMORY;
+    c->memory_size = size;
+    for (uint32_t i = 0; i < values; i++)
+        if (p->offset[p->root[i]] != NOWHERE)
+            c->values[i].data = c->memory + p->offset[p->root[i]];
+    return INFER_OK;
+}
+
+infer_status infer_plan(infer_context *c) {
+    const infer_image *m = &c->model->image;
+    c->is_planned = false;
+    infer_dealloc(&c->allocator, c->memory, c->memory_size);
+    c->memory = NULL;
+    c->memory_size = 0;
+    infer_arena_free(&c->planned);
+    /* Planning sees shapes only: what the inputs hold now says nothing about the next run. */
+    for (uint32_t i = 0; i < m->header->inputs.count; i++) {
+        infer_view *v = &c->values[m->inputs[i].value];
+        c->seen[i] = *v;
+        v->data = NULL;
+    }
+    infer_status status = plan(&(planner){.c = c});
+    for (uint32_t i = 0; i < m->header->inputs.count; i++)
+        c->values[m->inputs[i].value].data = c->seen[i].data;
+    c->is_planned = status == INFER_OK;
+    return status;
+}

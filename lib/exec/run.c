@@ -1,0 +1,73 @@
+/* Running: the steps of a planned context, one after the other. */
+#include "engine.h"
+#include "status.h"
+
+#include <string.h>
+
+static void *dynamic_alloc(infer_op_env *env, size_t size) {
+    infer_context *c = env->owner;
+    return infer_arena_alloc(&c->dynamic, size ? size : 1);
+}
+
+infer_op_env infer_step_env(infer_context *c, size_t step) {
+    const infer_step *s = &c->program->steps[step];
+    const infer_image *m = &c->model->image;
+    infer_view **edges = c->edges + s->node->edges;
+    return (infer_op_env){.params = s->params,
+                          .blob = m->blob,
+                          .blob_size = (size_t)m->header->blob.count,
+                          .in_count = s->node->in_count,
+                          .out_count = s->node->out_count,
+                          .in = (const infer_view *const *)edges,
+                          .out = edges + s->node->in_count,
+                          .kernels = &c->model->kernels,
+                          .alloc = dynamic_alloc,
+                          .owner = c};
+}
+
+infer_status infer_step_failed(const infer_context *c, size_t step, infer_status status) {
+    const infer_image *m = &c->model->image;
+    const infer_image_node *n = c->program->steps[step].node;
+    return infer_fail_within(status, "node %s (%s%s%s)", infer_image_chars(m, n->name),
+                             infer_image_chars(m, n->domain), n->domain.size ? "." : "",
+                             infer_image_chars(m, n->op));
+}
+
+/* Shapes that depend on data: inferred from the values, outputs placed in the run's memory. */
+static infer_status run_dynamic(infer_context *c, const infer_op *op, infer_op_env *env) {
+    INFER_TRY(infer_op_infer(op, env));
+    for (uint32_t i = 0; i < env->out_count; i++) {
+        infer_view *out = env->out[i];
+        if (!out || out->kind != INFER_KIND_TENSOR)
+            continue;
+        if (!infer_view_concrete(out))
+            return infer_fail(INFER_ERROR_SHAPE, "output %u: the shape cannot be determined", i);
+        if (!(out->data = dynamic_alloc(env, infer_view_bytes(out))))
+            return INFER_ERROR_MEMORY;
+    }
+    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&c->dynamic, env->scratch_size)))
+        return INFER_ERROR_MEMORY;
+    return op->run(env);
+}
+
+infer_status infer_execute(infer_context *c) {
+    for (size_t i = 0; i < c->program->step_count; i++) {
+        if (c->state[i] == INFER_STEP_FOLDED)
+            continue;
+        const infer_op *op = c->program->steps[i].op;
+        infer_op_env env = infer_step_env(c, i);
+        infer_status status = INFER_OK;
+        if (c->state[i] == INFER_STEP_ALIAS) {
+            env.out[0]->data = env.in[0]->data;
+        } else if (c->state[i] == INFER_STEP_PLANNED) {
+            env.scratch_size = c->scratch_need[i];
+            env.scratch = c->memory + c->scratch_offset;
+            status = op->run(&env);
+        } else {
+            status = run_dynamic(c, op, &env);
+        }
+        if (status != INFER_OK)
+            return infer_step_failed(c, i, status);
+    }
+    return INFER_OK;
+}

@@ -1,0 +1,231 @@
+/* Contexts and runs as the public interface has them: names, views in, views out. */
+#include "engine.h"
+#include "status.h"
+#include "types.h"
+
+#include <string.h>
+
+/* ---- making ---- */
+
+/* A refusal of the budget is the limit's, not the machine's. */
+static infer_status limited(const infer_budget *b, infer_status status) {
+    if (status == INFER_ERROR_MEMORY && b->refused)
+        return infer_fail(INFER_ERROR_LIMIT,
+                          "the context holds %zu bytes and may hold %zu: %zu "
+                          "more are needed",
+                          b->held, b->block ? b->block_size : b->limit, b->refused);
+    return status;
+}
+
+infer_status infer_context_new(infer_model *model, infer_context **context) {
+    if (context)
+        *context = NULL;
+    if (!model || !context)
+        return infer_fail(INFER_ERROR_ARGUMENT, "infer_context_new: an argument is NULL");
+    infer_budget budget = {.backing = model->allocator, .limit = model->options.memory_limit};
+    return infer_context_open(model, budget, context);
+}
+
+infer_status infer_context_new_in(infer_model *model, void *memory, size_t size,
+                                  infer_context **context) {
+    if (context)
+        *context = NULL;
+    if (!model || !context || !memory)
+        return infer_fail(INFER_ERROR_ARGUMENT, "infer_context_new_in: an argument is NULL");
+    if ((uintptr_t)memory % INFER_ALIGN)
+        return infer_fail(INFER_ERROR_ARGUMENT, "infer_context_new_in: memory is not 64-byte "
+                                                "aligned");
+    infer_budget budget = {
+        .block = memory, .block_size = size, .limit = model->options.memory_limit};
+    return infer_context_open(model, budget, context);
+}
+
+void infer_link_operators(void) {
+    /* Naming the engine is what links it. */
+    const infer_engine *volatile engine = &infer_engine_graph;
+    (void)engine;
+}
+
+/* ---- inputs ---- */
+
+static infer_status port_index(const infer_image *m, const infer_image_port *ports, size_t count,
+                               const char *name, const char *what, uint32_t *index) {
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(infer_image_chars(m, ports[i].name), name) == 0) {
+            *index = i;
+            return INFER_OK;
+        }
+    return infer_fail(INFER_ERROR_ARGUMENT, "the model has no %s named %.200s", what, name);
+}
+
+static bool same_shape(const infer_view *a, const infer_view *b) {
+    return a->kind == b->kind && a->type == b->type && a->rank == b->rank &&
+           (a->rank <= 0 || memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0);
+}
+
+static infer_status set_inputs(infer_context *c, const char *const *names,
+                               const infer_value *inputs, size_t count) {
+    const infer_image *m = &c->model->image;
+    size_t wanted = (size_t)m->header->inputs.count;
+    if (count > wanted)
+        return infer_fail(INFER_ERROR_ARGUMENT, "%zu inputs were given, the model takes %zu", count,
+                          wanted);
+    for (size_t i = 0; i < wanted; i++)
+        c->values[m->inputs[i].value] = (infer_view){.rank = -1};
+    for (size_t i = 0; i < count; i++) {
+        uint32_t index = (uint32_t)i;
+        if (names && !names[i])
+            return infer_fail(INFER_ERROR_ARGUMENT, "the name of input %zu is NULL", i);
+        if (names)
+            INFER_TRY(port_index(m, m->inputs, wanted, names[i], "input", &index));
+        INFER_TRY(infer_set_input(c, index, &inputs[i]));
+    }
+    for (size_t i = 0; i < wanted; i++)
+        if (c->values[m->inputs[i].value].rank < 0)
+            return infer_fail(INFER_ERROR_ARGUMENT, "input %s was not given",
+                              infer_image_chars(m, m->inputs[i].name));
+    return INFER_OK;
+}
+
+infer_status infer_run_inputs(infer_context *c, const char *const *names, const infer_value *inputs,
+                              size_t count) {
+    const infer_image *m = &c->model->image;
+    c->has_run = false;
+    c->budget.refused = 0;
+    infer_status status = set_inputs(c, names, inputs, count);
+    bool same = c->is_planned;
+    for (size_t i = 0; same && i < m->header->inputs.count; i++)
+        same = same_shape(&c->seen[i], &c->values[m->inputs[i].value]);
+    if (status == INFER_OK && !same)
+        status = infer_plan(c);
+    if (status == INFER_OK)
+        status = infer_execute(c);
+    c->has_run = status == INFER_OK;
+    return limited(&c->budget, status);
+}
+
+/* ---- outputs ---- */
+
+static infer_status value_of(infer_context *c, const infer_view *v, infer_value *out) {
+    *out = (infer_value){.kind = v->kind, .type = v->type, .data = v->data};
+    if (v->kind == INFER_KIND_TENSOR) {
+        out->rank = (uint32_t)v->rank;
+        out->shape = v->dim;
+        out->count = (size_t)infer_view_count(v);
+        return INFER_OK;
+    }
+    size_t members = (size_t)v->dim[0];
+    const infer_view *inner = v->data;
+    infer_value *values = infer_arena_array(&c->dynamic, members, sizeof *values);
+    if (!values)
+        return INFER_ERROR_MEMORY;
+    for (size_t i = 0; i < members; i++)
+        INFER_TRY(value_of(c, &inner[i], &values[i]));
+    out->data = values;
+    out->count = members;
+    return INFER_OK;
+}
+
+/* What the caller gave does not come back as the context's. */
+static infer_status own(infer_context *c, infer_view *v) {
+    const infer_image *m = &c->model->image;
+    for (uint32_t i = 0; i < m->header->inputs.count; i++) {
+        if (v != &c->values[m->inputs[i].value] || v->kind != INFER_KIND_TENSOR)
+            continue;
+        size_t bytes = infer_view_bytes(v);
+        void *copy = infer_arena_alloc(&c->dynamic, bytes ? bytes : 1);
+        if (!copy)
+            return INFER_ERROR_MEMORY;
+        if (bytes)
+            memcpy(copy, v->data, bytes);
+        v->data = copy;
+    }
+    return INFER_OK;
+}
+
+static infer_status give(infer_context *c, uint32_t index, infer_value *out) {
+    const infer_image *m = &c->model->image;
+    infer_view *v = &c->values[m->outputs[index].value];
+    void *mine = out->data;
+    size_t room = out->count;
+    INFER_TRY(own(c, v));
+    INFER_TRY(value_of(c, v, out));
+    if (!mine)
+        return INFER_OK;
+    if (v->kind != INFER_KIND_TENSOR || v->type == INFER_TYPE_STRING)
+        return infer_fail(INFER_ERROR_TYPE, "output %s is no tensor of plain elements",
+                          infer_image_chars(m, m->outputs[index].name));
+    if (out->count > room)
+        return infer_fail(INFER_ERROR_SHAPE, "output %s has %zu elements, there is room for %zu",
+                          infer_image_chars(m, m->outputs[index].name), out->count, room);
+    if (out->count)
+        memcpy(mine, out->data, infer_view_bytes(v));
+    out->data = mine;
+    return INFER_OK;
+}
+
+infer_status infer_run(infer_context *c, const char *const *input_names, const infer_value *inputs,
+                       size_t input_count, const char *const *output_names, infer_value *outputs,
+                       size_t output_count) {
+    if (!c || (input_count && !inputs) || (output_count && !outputs))
+        return infer_fail(INFER_ERROR_ARGUMENT, "infer_run: an argument is NULL");
+    const infer_image *m = &c->model->image;
+    size_t have = (size_t)m->header->outputs.count;
+    if (!output_names && output_count > have)
+        return infer_fail(INFER_ERROR_ARGUMENT, "%zu outputs were asked for, the model has %zu",
+                          output_count, have);
+    infer_arena_reset(&c->dynamic);
+    INFER_TRY(infer_run_inputs(c, input_names, inputs, input_count));
+    for (size_t i = 0; i < output_count; i++) {
+        uint32_t index = (uint32_t)i;
+        if (output_names && !output_names[i])
+            return infer_fail(INFER_ERROR_ARGUMENT, "the name of output %zu is NULL", i);
+        if (output_names)
+            INFER_TRY(port_index(m, m->outputs, have, output_names[i], "output", &index));
+        infer_status status = give(c, index, &outputs[i]);
+        if (status != INFER_OK)
+            return limited(&c->budget, status);
+    }
+    return INFER_OK;
+}
+
+infer_status infer_output(infer_context *c, const char *name, infer_value *value) {
+    if (!c || !name || !value)
+        return infer_fail(INFER_ERROR_ARGUMENT, "infer_output: an argument is NULL");
+    if (!c->has_run)
+        return infer_fail(INFER_ERROR_STATE, "infer_output: the context has not run");
+    const infer_image *m = &c->model->image;
+    uint32_t index = 0;
+    INFER_TRY(port_index(m, m->outputs, (size_t)m->header->outputs.count, name, "output", &index));
+    value->data = NULL;
+    return limited(&c->budget, give(c, index, value));
+}
+
+/* ---- memory ---- */
+
+infer_status infer_model_memory(const infer_model *model, size_t *bytes, int *exact) {
+    if (!model || !bytes || !exact)
+        return infer_fail(INFER_ERROR_ARGUMENT, "infer_model_memory: an argument is NULL");
+    infer_context *c;
+    /* The program of a linear model is made at its first use; nothing else of the model changes. */
+    INFER_TRY(infer_context_new((infer_model *)model, &c));
+    const infer_image *m = &model->image;
+    *exact = 1;
+    for (uint32_t i = 0; i < m->header->inputs.count; i++) {
+        const infer_image_port *p = &m->inputs[i];
+        infer_view *v = &c->values[p->value];
+        *v = (infer_view){.kind = p->kind, .type = p->type, .rank = p->rank};
+        *exact = *exact && p->rank >= 0;
+        for (int32_t d = 0; d < p->rank; d++) {
+            int64_t dim = m->extents[p->extents + (uint32_t)d];
+            v->dim[d] = dim < 0 ? 1 : dim;
+            *exact = *exact && dim >= 0;
+        }
+    }
+    infer_status status = infer_plan(c);
+    for (size_t i = 0; i < c->program->step_count; i++)
+        *exact = *exact && c->state[i] != INFER_STEP_DYNAMIC;
+    *bytes = c->budget.held;
+    infer_context_free(c);
+    return status;
+}

@@ -1,0 +1,72 @@
+/*
+ * The model under construction: loaders put values and nodes in, passes rewrite them, and emit
+ * writes the image. Values are numbers; a node may only name values that are already there.
+ */
+#ifndef INFER_GRAPH_H
+#define INFER_GRAPH_H
+
+#include "alloc.h"
+#include "op.h"
+
+typedef struct infer_graph infer_graph;
+
+/* A graph that takes its memory from a; limit bounds it (0: unbounded). */
+infer_status infer_graph_new(const infer_allocator *a, size_t limit, infer_graph **graph);
+void infer_graph_free(infer_graph *g);
+
+/* What a model says of an input or output. symbols: rank names, NULL entries where nameless; NULL
+ * for none at all. type_string as onnxruntime spells it: "tensor(float)",
+ * "seq(map(int64,tensor(float)))". */
+typedef struct infer_port_spec {
+    const char *name;
+    const char *type_string;
+    infer_view view; /* kind, type, rank (-1 unknown), dim (-1 dynamic) */
+    const char *const *symbols;
+    bool optional; /* an input that may be left out (it has an initializer as default: value) */
+} infer_port_spec;
+
+/* An input of the model; everything is copied. */
+infer_status infer_graph_input(infer_graph *g, const infer_port_spec *spec, uint32_t *value);
+
+/* A constant. The elements at tensor->data are borrowed until the graph is freed (strings too);
+ * `copy` copies them into the graph. */
+infer_status infer_graph_constant(infer_graph *g, const char *name, const infer_view *tensor,
+                                  bool copy, uint32_t *value);
+
+typedef struct infer_node_spec {
+    const char *domain; /* "" for ai.onnx (loaders normalise "ai.onnx" to "") */
+    const char *op;
+    const char *name;
+    int version;            /* of the domain's operator set that the model imports */
+    const uint32_t *inputs; /* INFER_NO_VALUE where an optional one is absent */
+    uint32_t in_count;
+    const char *const *outputs; /* names; NULL or "" where an output is not wanted */
+    uint32_t out_count;
+    const infer_attr *attrs; /* copied, but for tensor data, which is borrowed as in constants */
+    uint32_t attr_count;
+} infer_node_spec;
+
+/* Adds a node: finds the operator, translates it to the newest version, binds its parameters and
+ * infers its outputs. values[i] is output number i (INFER_NO_VALUE where it has no name). A failure
+ * names domain, operator, version and node. */
+infer_status infer_graph_node(infer_graph *g, const infer_node_spec *spec, uint32_t *values);
+
+/* Names an output of the model. */
+infer_status infer_graph_output(infer_graph *g, const infer_port_spec *spec, uint32_t value);
+
+/* Copies a metadata entry; the name of feature number `index` likewise. */
+infer_status infer_graph_metadata(infer_graph *g, const char *key, const char *value);
+infer_status infer_graph_feature_names(infer_graph *g, const infer_string *names, size_t count);
+
+/* The view of a value as far as it is known. */
+const infer_view *infer_graph_view(const infer_graph *g, uint32_t value);
+
+/* A model that is one infer.Linear node; see infer_linear_spec. Used by infer_linear, by the JSON
+ * loader and by nobody else. */
+infer_status infer_graph_linear(infer_graph *g, const infer_linear_spec *spec);
+
+/* Runs the passes in their order (passes.c), then writes the image: *data is *size bytes of
+ * allocator memory, the caller's. */
+infer_status infer_graph_emit(infer_graph *g, void **data, size_t *size);
+
+#endif

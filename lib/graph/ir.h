@@ -1,0 +1,82 @@
+/* The graph as its own files see it: values, nodes, and the blob of parameter lists. */
+#ifndef INFER_GRAPH_IR_H
+#define INFER_GRAPH_IR_H
+
+#include "graph.h"
+#include "layout.h"
+
+typedef struct graph_value {
+    const char *name;
+    infer_view view;      /* data where constant */
+    uint32_t replaced_by; /* INFER_NO_VALUE, or the value that stands for this one */
+    bool constant;
+} graph_value;
+
+typedef struct graph_node {
+    const infer_op *op;
+    const char *name;
+    int version; /* what the model imported; messages speak of it */
+    uint32_t *in, *out;
+    uint32_t in_count, out_count, in_room;
+    infer_attr *attrs;
+    size_t attr_count, attr_room;
+    void *params; /* op->params_size bytes, bound from attrs */
+    bool bound;   /* params were filled directly: there are no attributes to bind */
+    bool dead;
+} graph_node;
+
+typedef struct graph_port {
+    infer_port_spec spec;
+    uint32_t value;
+} graph_port;
+
+typedef struct graph_pair {
+    const char *key, *value;
+} graph_pair;
+
+struct infer_graph {
+    infer_allocator allocator;
+    infer_arena arena;
+    graph_value *values;
+    graph_node **nodes; /* in an order in which they can run */
+    graph_port *inputs, *outputs;
+    graph_pair *metadata;
+    infer_string *features;
+    char *blob;
+    size_t value_count, value_room, node_count, node_room, input_count, input_room, output_count,
+        output_room, metadata_count, metadata_room, feature_count, blob_size, blob_room;
+    infer_kernels kernels; /* the scalar reference: images do not depend on their writer */
+};
+
+/* LIMIT in place of MEMORY where the graph's limit was the reason. */
+infer_status infer_graph_status(const infer_graph *g, infer_status status);
+
+/* Follows replaced_by. */
+uint32_t infer_graph_resolve(const infer_graph *g, uint32_t value);
+infer_status infer_graph_new_value(infer_graph *g, const char *name, const infer_view *view,
+                                   bool constant, uint32_t *value);
+
+/* The newest-version operator with attributes and inputs as given is inferred and, where all its
+ * inputs are constant, computed now; else it joins the nodes. */
+infer_status infer_graph_add_node(infer_graph *g, graph_node *node);
+
+/* bind.c: attrs -> params. */
+infer_status infer_graph_bind(infer_graph *g, graph_node *node);
+
+/* rewrite.c: the operator's view of a node. */
+infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int version);
+infer_status infer_graph_prepare(infer_graph *g); /* calls each operator's prepare */
+
+/* Copies an attribute into the arena; tensor data is borrowed unless `deep`. */
+infer_status infer_graph_copy_attr(infer_graph *g, const infer_attr *from, bool deep,
+                                   infer_attr *to);
+const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name);
+
+/* env for infer and run of a node; views point into g->values. Arrays come from the arena. */
+infer_status infer_graph_env(infer_graph *g, graph_node *node, infer_op_env *env);
+
+/* passes.c, fold_linear.c: from graph to graph. */
+infer_status infer_graph_remove_dead(infer_graph *g);
+infer_status infer_graph_fold_linear(infer_graph *g);
+
+#endif

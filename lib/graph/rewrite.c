@@ -1,0 +1,184 @@
+/* The rewriter: what an operator may do to its node while a model is loaded. */
+#include "ir.h"
+#include "status.h"
+
+#include <string.h>
+
+typedef struct rewriter {
+    infer_rewriter public; /* first: the operator's pointer is ours */
+    infer_graph *g;
+    graph_node *node;
+} rewriter;
+
+static rewriter *self(infer_rewriter *rw) {
+    return (rewriter *)(void *)rw;
+}
+
+static const infer_attr *attr(infer_rewriter *rw, const char *name) {
+    return infer_graph_find_attr(self(rw)->node, name);
+}
+
+static void drop_attr(infer_rewriter *rw, const char *name) {
+    graph_node *n = self(rw)->node;
+    size_t kept = 0;
+    for (size_t i = 0; i < n->attr_count; i++)
+        if (strcmp(n->attrs[i].name, name) != 0)
+            n->attrs[kept++] = n->attrs[i];
+    n->attr_count = kept;
+}
+
+static infer_status set_attr(infer_rewriter *rw, const infer_attr *a) {
+    rewriter *r = self(rw);
+    infer_attr copy;
+    INFER_TRY(infer_graph_copy_attr(r->g, a, true, &copy));
+    drop_attr(rw, a->name);
+    if (r->node->attr_count == r->node->attr_room)
+        return infer_fail(INFER_ERROR_LIMIT, "a rewrite adds too many attributes");
+    r->node->attrs[r->node->attr_count++] = copy;
+    return INFER_OK;
+}
+
+static uint32_t input(infer_rewriter *rw, uint32_t index) {
+    const rewriter *r = self(rw);
+    return index < r->node->in_count ? infer_graph_resolve(r->g, r->node->in[index])
+                                     : INFER_NO_VALUE;
+}
+
+static infer_status set_input(infer_rewriter *rw, uint32_t index, uint32_t value) {
+    graph_node *n = self(rw)->node;
+    if (index >= n->in_room)
+        return infer_fail(INFER_ERROR_LIMIT, "a rewrite adds too many inputs");
+    n->in[index] = value;
+    if (index >= n->in_count)
+        n->in_count = index + 1;
+    rw->in_count = n->in_count;
+    return INFER_OK;
+}
+
+static const infer_view *view(infer_rewriter *rw, uint32_t value) {
+    return infer_graph_view(self(rw)->g, value);
+}
+
+static uint32_t constant(infer_rewriter *rw, const infer_view *tensor) {
+    uint32_t value;
+    return infer_graph_constant(self(rw)->g, "", tensor, true, &value) == INFER_OK ? value
+                                                                                   : INFER_NO_VALUE;
+}
+
+static infer_status add_new(rewriter *r, const char *domain, const char *op, const uint32_t *inputs,
+                            uint32_t in_count, const infer_attr *attrs, uint32_t attr_count,
+                            uint32_t *value) {
+    infer_graph *g = r->g;
+    graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
+    if (!n)
+        return INFER_ERROR_MEMORY;
+    n->op = infer_op_find(domain, op);
+    if (!n->op)
+        return infer_fail(INFER_ERROR_UNSUPPORTED, "%s.%s is not in this library", domain, op);
+    n->version = n->op->newest;
+    n->name = r->node->name;
+    n->in_room = in_count + 8;
+    n->attr_room = attr_count + (size_t)8;
+    n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
+    n->out = infer_arena_array(&g->arena, 1, sizeof *n->out);
+    n->attrs = infer_arena_array(&g->arena, n->attr_room, sizeof *n->attrs);
+    if (!n->in || !n->out || !n->attrs)
+        return INFER_ERROR_MEMORY;
+    for (uint32_t i = 0; i < n->in_room; i++)
+        n->in[i] = i < in_count ? inputs[i] : INFER_NO_VALUE;
+    n->in_count = in_count;
+    for (uint32_t i = 0; i < attr_count; i++)
+        INFER_TRY(infer_graph_copy_attr(g, &attrs[i], true, &n->attrs[n->attr_count++]));
+    infer_view unknown = {.rank = -1};
+    n->out_count = 1;
+    INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[0]));
+    INFER_TRY(infer_graph_add_node(g, n));
+    *value = n->out[0];
+    return INFER_OK;
+}
+
+static uint32_t add(infer_rewriter *rw, const char *domain, const char *op, const uint32_t *inputs,
+                    uint32_t in_count, const infer_attr *attrs, uint32_t attr_count) {
+    uint32_t value = INFER_NO_VALUE;
+    infer_status status =
+        add_new(self(rw), domain, op, inputs, in_count, attrs, attr_count, &value);
+    return status == INFER_OK ? value : INFER_NO_VALUE;
+}
+
+static infer_status replace(infer_rewriter *rw, uint32_t index, uint32_t value) {
+    rewriter *r = self(rw);
+    if (index >= r->node->out_count || value == INFER_NO_VALUE)
+        return infer_fail(INFER_ERROR_ARGUMENT, "a rewrite replaces an output that is not there");
+    if (r->node->out[index] != INFER_NO_VALUE)
+        r->g->values[r->node->out[index]].replaced_by = infer_graph_resolve(r->g, value);
+    return INFER_OK;
+}
+
+static infer_status become(infer_rewriter *rw, const char *domain, const char *op) {
+    graph_node *n = self(rw)->node;
+    const infer_op *found = infer_op_find(domain, op);
+    if (!found)
+        return infer_fail(INFER_ERROR_UNSUPPORTED, "%s.%s is not in this library", domain, op);
+    n->op = found;
+    return INFER_OK;
+}
+
+infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int version) {
+    rewriter *r = infer_arena_array(&g->arena, 1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->public = (infer_rewriter){.version = version,
+                                 .in_count = node->in_count,
+                                 .out_count = node->out_count,
+                                 .attr = attr,
+                                 .set_attr = set_attr,
+                                 .drop_attr = drop_attr,
+                                 .input = input,
+                                 .set_input = set_input,
+                                 .view = view,
+                                 .constant = constant,
+                                 .add = add,
+                                 .replace = replace,
+                                 .become = become};
+    r->g = g;
+    r->node = node;
+    return &r->public;
+}
+
+/* ---- prepare ---- */
+
+static bool outputs_replaced(const infer_graph *g, const graph_node *n) {
+    for (uint32_t i = 0; i < n->out_count; i++)
+        if (n->out[i] != INFER_NO_VALUE && g->values[n->out[i]].replaced_by == INFER_NO_VALUE)
+            return false;
+    return true;
+}
+
+static infer_status prepare_node(infer_graph *g, graph_node *n) {
+    const infer_op *before = n->op;
+    if (!before->prepare)
+        return infer_graph_add_node(g, n);
+    infer_rewriter *rw = infer_graph_rewriter_new(g, n, n->version);
+    if (!rw)
+        return INFER_ERROR_MEMORY;
+    infer_status status = before->prepare(rw);
+    if (status == INFER_OK && !outputs_replaced(g, n))
+        status = infer_graph_add_node(g, n);
+    return status == INFER_OK ? INFER_OK
+                              : infer_fail_within(status, "node %s (%s)", n->name, before->name);
+}
+
+/* Nodes are taken out and put back one by one, so that what prepare adds lies before its node. */
+infer_status infer_graph_prepare(infer_graph *g) {
+    size_t count = g->node_count;
+    graph_node **nodes = infer_arena_array(&g->arena, count, sizeof(graph_node *));
+    if (!nodes)
+        return INFER_ERROR_MEMORY;
+    if (count)
+        memcpy(nodes, g->nodes, count * sizeof(graph_node *));
+    g->node_count = 0;
+    g->blob_size = 0; /* each node that goes back is bound again */
+    for (size_t i = 0; i < count; i++)
+        INFER_TRY(prepare_node(g, nodes[i]));
+    return INFER_OK;
+}

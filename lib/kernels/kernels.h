@@ -1,0 +1,78 @@
+/* The table of kernels: numbers in, numbers out, one variant per instruction set.
+ *
+ * For all of them: n == 0 is allowed; pointers need the alignment of their element only; inputs
+ * are not read and outputs not written past the extents given; no state, any thread.
+ *
+ * Sums. A variant gives the same bits for the same numbers, whatever their alignment. A row of the
+ * SIMD variants' matvec depends on k alone, so rows may be shared out among calls; so may the rows
+ * of gemm_packed from two on: each element is a chain of multiply-adds over k that starts at the
+ * bias, the same bits in every SIMD variant. A single row sums each column alike whatever n is.
+ * OpenBLAS promises none of this.
+ *
+ * exp, sigmoid, tanh (in place allowed: y == x). Largest errors of the SIMD variants against the
+ * exact value in units in the last place, found over all floats and over 50 million doubles; the
+ * scalar variant is the C library's exp and tanh, and keeps to the same bounds with glibc's:
+ *                 f32    f64
+ *     exp         1.02   1.1
+ *     sigmoid     2.5    2.5
+ *     tanh        2.7    2.7
+ * Edges are those of the C library: exp(-inf) = 0, exp(inf) = inf, overflow gives inf, underflow
+ * passes through the subnormals to 0; sigmoid ends in 0 and 1, tanh in -1 and 1; tanh(-0.0) is
+ * -0.0; NaN gives NaN. How: simd_math.inc.h.
+ *
+ * softmax, log_softmax, logsumexp (one row, in place allowed) subtract the row's maximum first.
+ * A NaN anywhere makes the whole row NaN. Where the maximum is an infinity the difference of
+ * infinities is NaN, as in NumPy: softmax of a row of -inf is NaN everywhere, and so is a row
+ * with +inf wherever the sum is touched by it. logsumexp gives -inf for a row of -inf (and for
+ * n == 0) and inf for a row with inf and no NaN, the limits.
+ */
+#ifndef INFER_KERNELS_H
+#define INFER_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Columns of a panel of packed weights, everywhere and for every element type. */
+#define INFER_PANEL 16
+
+/* X(result, name, parameters) for one element type T with suffix S.
+ *
+ * dot           sum of a[i] * b[i].
+ * matvec        y[r] = sum over c of w[r * ldw + c] * x[c], plus bias[r] (NULL: none), for n rows
+ *               of k columns. y overlaps no input.
+ * gemm_packed   c[m][n] = a[m][k] * b[k][n] + bias[n] (NULL: none). b is packed (pack.h): panel p
+ *               holds k rows of INFER_PANEL columns, zero past n. c overlaps no input. lda and ldc
+ *               are the distances of rows in elements. m == 1 is matvec with packed weights. */
+#define INFER_KERNELS_OF(X, T, S)                                                                  \
+    X(T, dot_##S, (const T *a, const T *b, size_t n))                                              \
+    X(void, matvec_##S,                                                                            \
+      (size_t n, size_t k, const T *w, size_t ldw, const T *x, const T *bias, T *y))               \
+    X(void, gemm_packed_##S,                                                                       \
+      (size_t m, size_t n, size_t k, const T *a, size_t lda, const T *packed, const T *bias, T *c, \
+       size_t ldc))                                                                                \
+    X(void, exp_##S, (const T *x, T *y, size_t n))                                                 \
+    X(void, sigmoid_##S, (const T *x, T *y, size_t n))                                             \
+    X(void, tanh_##S, (const T *x, T *y, size_t n))                                                \
+    X(void, softmax_##S, (const T *x, T *y, size_t n))                                             \
+    X(void, log_softmax_##S, (const T *x, T *y, size_t n))                                         \
+    X(T, logsumexp_##S, (const T *x, size_t n))
+
+/* Every kernel of the house. */
+#define INFER_KERNELS(X) INFER_KERNELS_OF(X, float, f32) INFER_KERNELS_OF(X, double, f64)
+
+typedef struct infer_kernels {
+#define INFER_FIELD(result, name, parameters) result(*name) parameters;
+    INFER_KERNELS(INFER_FIELD)
+#undef INFER_FIELD
+} infer_kernels;
+
+/* Fills the table with the scalar reference, then with every tier cpu_flags (cpu.h) allow. */
+void infer_kernels_init(infer_kernels *k, uint32_t cpu_flags);
+
+/* One tier's functions over what is there; called by infer_kernels_init alone. */
+void infer_kernels_scalar(infer_kernels *k);
+void infer_kernels_avx2(infer_kernels *k);
+void infer_kernels_avx512(infer_kernels *k);
+void infer_kernels_neon(infer_kernels *k);
+
+#endif

@@ -1,0 +1,60 @@
+/* A linear model's arithmetic: one product, one link. */
+#include "linear.h"
+
+#include "infer.h"
+
+void infer_linear_product_f32(const infer_kernels *k, const infer_linear_model *m, const float *x,
+                              float *y) {
+    float *z = y + m->binary;
+    if (m->outputs == 1)
+        *z = k->dot_f32(m->w, x, m->features) + m->b[0];
+    else
+        k->matvec_f32(m->outputs, m->features, m->w, m->features, x, m->b, z);
+    if (m->binary)
+        y[0] = -z[0];
+}
+
+/* The float weights are exact: each is widened on its way. */
+static double dot_mixed(const float *w, const double *x, size_t n) {
+    double sum[4] = {0};
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (size_t j = 0; j < 4; j++)
+            sum[j] += (double)w[i + j] * x[i + j];
+    for (; i < n; i++)
+        sum[0] += (double)w[i] * x[i];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+void infer_linear_product_f64(const infer_kernels *k, const infer_linear_model *m, const double *x,
+                              double *y) {
+    double *z = y + m->binary;
+    if (m->w64)
+        k->matvec_f64(m->outputs, m->features, m->w64, m->features, x, m->b64, z);
+    else
+        for (size_t i = 0; i < m->outputs; i++)
+            z[i] = dot_mixed(m->w + i * m->features, x, m->features) + (double)m->b[i];
+    if (m->binary)
+        y[0] = -z[0];
+}
+
+/* One body for both precisions. */
+#define LINK(T, suffix)                                                                            \
+    void infer_linear_link_##suffix(const infer_kernels *k, const infer_linear_model *m, T *y) {   \
+        if (m->link == INFER_LINK_LOGISTIC)                                                        \
+            k->sigmoid_##suffix(y, y, m->scores);                                                  \
+        else if (m->link == INFER_LINK_SOFTMAX)                                                    \
+            k->softmax_##suffix(y, y, m->scores);                                                  \
+        else if (m->link == INFER_LINK_EXP)                                                        \
+            k->exp_##suffix(y, y, m->scores);                                                      \
+    }                                                                                              \
+                                                                                                   \
+    void infer_linear_##suffix(const infer_kernels *k, const infer_linear_model *m, const T *x,    \
+                               size_t rows, T *y) {                                                \
+        for (; rows; rows--, x += m->features, y += m->scores) {                                   \
+            infer_linear_product_##suffix(k, m, x, y);                                             \
+            infer_linear_link_##suffix(k, m, y);                                                   \
+        }                                                                                          \
+    }
+LINK(float, f32)
+LINK(double, f64)

@@ -1,0 +1,125 @@
+/* Template: exponential functions and what is built on them, for element type T, suffix S, in the
+ * words of vec.h.
+ *
+ * e^x: x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite: ln 2 in two parts, multiply-adds), then
+ * e^r - 1 = r + r^2 q(r), q a minimax polynomial of the relative error of e^r by Remez exchange,
+ * of degree 4 (2^-28.3) for float and 9 (2^-57.9) for double. Then
+ *     e^x        2^n (1 + (e^r - 1))
+ *     sigmoid    t / (1 + t) below zero and 1 / (1 + t) above, t = e^-|x|
+ *     tanh       u / (u + 2), u = e^2|x| - 1 = 2^n (e^r - 1) + (2^n - 1), the sign put back */
+
+typedef struct NAME(power) {
+    VEC n, less_one; /* the power of two, e^r - 1 */
+} NAME(power);
+
+VEC_INLINE NAME(power) NAME(reduce)(VEC x) {
+    const T q[] = EXP_POLYNOMIAL;
+    enum { LAST = sizeof q / sizeof q[0] - 1 };
+    VEC n = V(round)(V(mul)(x, V(set1)(LOG2_E)));
+    VEC r = V(fnma)(n, V(set1)(LN2_LOW), V(fnma)(n, V(set1)(LN2_HIGH), x));
+    VEC p = V(set1)(q[LAST]);
+    foreach (i, LAST)
+        p = V(fma)(p, r, V(set1)(q[LAST - 1 - i]));
+    return (NAME(power)){n, V(fma)(V(mul)(r, r), p, r)};
+}
+
+VEC_INLINE VEC NAME(exp_of)(VEC x) {
+    /* What lies outside is 0 or infinity; NaN passes. Infinity comes of scaling, zero does not: an
+     * underflow is slow, and a row masked by -inf is full of them. */
+    const VEC least = V(set1)(EXP_MIN);
+    NAME(power) e = NAME(reduce)(V(min)(V(set1)(EXP_MAX), V(max)(least, x)));
+    return V(scale)(V(zero_below)(x, least, V(add)(e.less_one, V(set1)(1))), e.n);
+}
+
+VEC_INLINE VEC NAME(sigmoid_of)(VEC x) {
+    const VEC one = V(set1)(1);
+    VEC t = NAME(exp_of)(V(or)(x, V(set1)((T)-0.0)));
+    return V(div)(V(negative)(x, t, one), V(add)(one, t));
+}
+
+VEC_INLINE VEC NAME(tanh_of)(VEC x) {
+    const VEC one = V(set1)(1), sign_bit = V(set1)((T)-0.0);
+    VEC magnitude = V(sub)(V(set1)(0), V(or)(x, sign_bit));
+    NAME(power) e = NAME(reduce)(V(min)(V(set1)(TANH_MAX), V(add)(magnitude, magnitude)));
+    VEC two_n = V(pow2)(e.n);
+    VEC u = V(fma)(two_n, e.less_one, V(sub)(two_n, one));
+    return V(or)(V(div)(u, V(add)(u, V(set1)(2))), V(and)(x, sign_bit));
+}
+
+#define MAP(name)                                                                                  \
+    static void NAME(name)(const T *x, T *y, size_t n) {                                           \
+        for (; n >= LANES; n -= LANES, x += LANES, y += LANES)                                     \
+            V(store)(y, NAME(name##_of)(V(load)(x)));                                              \
+        if (n)                                                                                     \
+            V(store_part)(y, NAME(name##_of)(V(load_part)(x, n, V(set1)(0))), n);                  \
+    }
+MAP(exp)
+MAP(sigmoid)
+MAP(tanh)
+#undef MAP
+
+/* The largest number of a row, -inf if there is none; NaNs show up in the sum. */
+static T NAME(row_max)(const T *x, size_t n) {
+    const VEC none = V(set1)(-(T)INFINITY);
+    VEC max[4] = {none, none, none, none};
+    for (; n >= 4 * LANES; n -= 4 * LANES, x += 4 * LANES)
+        foreach (j, 4)
+            max[j] = V(max)(V(load)(x + j * LANES), max[j]);
+    for (; n >= LANES; n -= LANES, x += LANES)
+        max[0] = V(max)(V(load)(x), max[0]);
+    if (n)
+        max[1] = V(max)(V(load_part)(x, n, none), max[1]);
+    return V(largest)(V(max)(V(max)(max[0], max[1]), V(max)(max[2], max[3])));
+}
+
+/* The sum of e^(x - shift); each is kept in y where there is one. Lanes are summed in blocks, the
+ * blocks in double, so that the error of a long row stays that of a short one. */
+static double NAME(exp_sum)(const T *x, T *y, size_t n, T shift) {
+    const VEC s = V(set1)(shift);
+    double total = 0;
+    while (n) {
+        VEC sum = V(set1)(0);
+        for (size_t i = 0; i < 64 && n >= LANES; i++, n -= LANES, x += LANES) {
+            VEC e = NAME(exp_of)(V(sub)(V(load)(x), s));
+            sum = V(add)(sum, e);
+            if (y) {
+                V(store)(y, e);
+                y += LANES;
+            }
+        }
+        if (n && n < LANES) {
+            VEC e = NAME(exp_of)(V(sub)(V(load_part)(x, n, V(set1)(-(T)INFINITY)), s));
+            sum = V(add)(sum, e);
+            if (y)
+                V(store_part)(y, e, n);
+            n = 0;
+        }
+        total += (double)V(sum)(sum);
+    }
+    return total;
+}
+
+static void NAME(softmax)(const T *x, T *y, size_t n) {
+    const T factor = (T)(1 / NAME(exp_sum)(x, y, n, NAME(row_max)(x, n)));
+    const VEC f = V(set1)(factor);
+    for (; n >= LANES; n -= LANES, y += LANES)
+        V(store)(y, V(mul)(V(load)(y), f));
+    for (size_t i = 0; i < n; i++)
+        y[i] *= factor;
+}
+
+static void NAME(log_softmax)(const T *x, T *y, size_t n) {
+    const T max = NAME(row_max)(x, n), log_sum = (T)log(NAME(exp_sum)(x, NULL, n, max));
+    const VEC m = V(set1)(max), l = V(set1)(log_sum);
+    for (; n >= LANES; n -= LANES, x += LANES, y += LANES)
+        V(store)(y, V(sub)(V(sub)(V(load)(x), m), l));
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] - max - log_sum;
+}
+
+static T NAME(logsumexp)(const T *x, size_t n) {
+    T max = NAME(row_max)(x, n);
+    if (isinf(max))
+        max = 0;
+    return (T)((double)max + log(NAME(exp_sum)(x, NULL, n, max)));
+}

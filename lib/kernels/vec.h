@@ -1,0 +1,34 @@
+/* Words shared by the vector wrappers (vec_avx2.h, vec_avx512.h, vec_neon.h).
+ *
+ * Each wrapper defines, for S in {f32, f64}, the type vec_S and these inline functions, so that one
+ * template (simd_*.inc.h) serves every instruction set and both element types. LANES_S is the
+ * number of elements, ROWS the rows of weights matvec takes at once (3 or 4), TILE_ROWS_S and
+ * TILE_VECS_S the register tile of gemm, as many multiply-adds as the latency of one hides, in as
+ * many registers as there are; TILE_LIST_S calls X with every number of rows from 2 to a tile's.
+ *
+ *     load, store, set1, add, sub, mul, div, and, or, round (to nearest even)
+ *     max(a, b), min(a, b)       NaN where b is NaN
+ *     fma(a, b, c)               a * b + c, rounded once
+ *     fnma(a, b, c)              c - a * b, rounded once
+ *     scale(a, n)                a * 2^n for integral n of any size used here, subnormals included
+ *     zero_below(x, bound, a)    0 in the lanes where x < bound, else a
+ *     negative(x, a, b)          a in the lanes where x has its sign bit set, else b
+ *     load_part(p, n, fill)      0 < n < LANES elements from p, fill in the other lanes
+ *     store_part(p, a, n)        0 < n < LANES elements to p
+ *     sum(a), largest(a)         over the lanes; largest of numbers only
+ *     sum4(a, b, c, d, out)      out[0..3] = the four sums
+ */
+#ifndef INFER_KERNELS_VEC_H
+#define INFER_KERNELS_VEC_H
+
+#define VEC_INLINE static inline __attribute__((always_inline))
+
+/* A loop over constants. Tiles are arrays that live in registers only if all of these unroll. */
+#if defined(__clang__)
+#define VEC_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define VEC_UNROLL _Pragma("GCC unroll 32")
+#endif
+#define foreach(i, n) VEC_UNROLL for (size_t i = 0; i < (n); i++)
+
+#endif

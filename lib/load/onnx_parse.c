@@ -1,0 +1,241 @@
+/* Parsing ONNX protobuf from untrusted bytes: a scan that bounds nesting and lengths, then
+ * protobuf-c with an allocator that counts. */
+#include "checked.h"
+#include "onnx_reader.h"
+#include "status.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* ---- memory ---- */
+
+/* From this size on a piece is a block of its own. */
+#define BLOCK_SIZE ((size_t)4096)
+
+/* A large block; its bytes follow at the next alignment unit. */
+typedef struct onnx_block {
+    struct onnx_block *previous, *next;
+    size_t size; /* with this header */
+} onnx_block;
+
+/* Stands right before every piece, because protobuf-c frees without saying what. */
+typedef struct piece_tag {
+    onnx_block *block; /* NULL: in the arena */
+    size_t reserved;   /* keeps the piece aligned to 16 bytes */
+} piece_tag;
+
+_Static_assert(sizeof(onnx_block) + sizeof(piece_tag) <= INFER_ALIGN, "the header takes one unit");
+
+/* What the arena may take beyond the bytes of a piece: a chunk header and alignment. */
+#define ARENA_SLACK (2 * (size_t)INFER_ALIGN)
+
+void infer_onnx_reader_init(infer_onnx_reader *r, const infer_allocator *a, size_t limit,
+                            const char *path) {
+    *r = (infer_onnx_reader){.limit = limit, .path = path};
+    infer_arena_init(&r->arena, a, 0);
+}
+
+void infer_onnx_reader_free(infer_onnx_reader *r) {
+    for (onnx_block *b = r->blocks, *next; b; b = next) {
+        next = b->next;
+        infer_dealloc(&r->arena.allocator, b, b->size);
+    }
+    infer_onnx_unmap(r);
+    infer_arena_free(&r->arena);
+    r->blocks = NULL;
+    r->block_bytes = 0;
+}
+
+static void *refuse(infer_onnx_reader *r, infer_status status) {
+    r->refused = status;
+    return NULL;
+}
+
+static void *alloc_block(infer_onnx_reader *r, size_t size) {
+    onnx_block *block = infer_alloc(&r->arena.allocator, size + INFER_ALIGN);
+    if (!block)
+        return refuse(r, INFER_ERROR_MEMORY);
+    *block = (onnx_block){NULL, r->blocks, size + INFER_ALIGN};
+    if (r->blocks)
+        r->blocks->previous = block;
+    r->blocks = block;
+    r->block_bytes += block->size;
+    piece_tag *tag = (piece_tag *)((char *)block + INFER_ALIGN) - 1;
+    *tag = (piece_tag){block, 0};
+    return tag + 1;
+}
+
+void *infer_onnx_alloc(infer_onnx_reader *r, size_t size) {
+    size_t held = r->arena.total + r->block_bytes, wanted;
+    if (!infer_add(size, sizeof(piece_tag) + ARENA_SLACK, &wanted) ||
+        (r->limit && !infer_range(held, wanted, r->limit))) {
+        infer_fail(INFER_ERROR_LIMIT,
+                   "parsing holds %zu bytes and %zu more pass the load limit of %zu bytes", held,
+                   size, r->limit);
+        return refuse(r, INFER_ERROR_LIMIT);
+    }
+    if (size >= BLOCK_SIZE)
+        return alloc_block(r, size);
+    r->arena.limit = r->limit ? r->limit - r->block_bytes : 0;
+    piece_tag *tag = infer_arena_alloc(&r->arena, sizeof *tag + size);
+    if (!tag)
+        return refuse(r, INFER_ERROR_MEMORY);
+    *tag = (piece_tag){NULL, 0};
+    return tag + 1;
+}
+
+void infer_onnx_release(infer_onnx_reader *r, void *pointer) {
+    onnx_block *block = pointer ? ((piece_tag *)pointer - 1)->block : NULL;
+    if (!block)
+        return;
+    if (block->previous)
+        block->previous->next = block->next;
+    else
+        r->blocks = block->next;
+    if (block->next)
+        block->next->previous = block->previous;
+    r->block_bytes -= block->size;
+    infer_dealloc(&r->arena.allocator, block, block->size);
+}
+
+static void *protobuf_alloc(void *reader, size_t size) {
+    return infer_onnx_alloc(reader, size);
+}
+
+static void protobuf_free(void *reader, void *pointer) {
+    infer_onnx_release(reader, pointer);
+}
+
+/* ---- the scan ---- */
+
+typedef struct scan_level {
+    const uint8_t *end;
+    const ProtobufCMessageDescriptor *type;
+    uint64_t seen; /* singular message fields that were there, one bit a field */
+} scan_level;
+
+typedef struct scan {
+    const uint8_t *start, *at;
+    scan_level levels[INFER_ONNX_DEPTH];
+    size_t depth;
+} scan;
+
+static infer_status malformed(const scan *s, const char *why) {
+    return infer_fail(INFER_ERROR_FORMAT, "the protobuf is malformed at byte %zu: %s",
+                      (size_t)(s->at - s->start), why);
+}
+
+/* A varint of at most `bits` bits. */
+static bool read_varint(scan *s, const uint8_t *end, unsigned bits, uint64_t *value) {
+    *value = 0;
+    for (unsigned shift = 0; shift < bits && s->at < end; shift += 7) {
+        uint8_t byte = *s->at++;
+        *value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return bits - shift >= 7 || byte >> (bits - shift) == 0;
+    }
+    return false;
+}
+
+static infer_status skip(scan *s, const uint8_t *end, size_t size) {
+    if (size > (size_t)(end - s->at))
+        return malformed(s, "a field ends after the message around it");
+    s->at += size;
+    return INFER_OK;
+}
+
+static infer_status enter(scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *end) {
+    if (s->depth == INFER_ONNX_DEPTH)
+        return malformed(s, "messages are nested too deeply");
+    s->levels[s->depth++] = (scan_level){end, type, 0};
+    return INFER_OK;
+}
+
+/* protobuf-c merges messages that are given twice, again and again copying lists; no writer of ONNX
+ * needs that, so it is refused. */
+static bool is_first(scan_level *level, const ProtobufCFieldDescriptor *field) {
+    size_t index = (size_t)(field - level->type->fields);
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        return true;
+    bool first = !(level->seen >> index & 1);
+    level->seen |= UINT64_C(1) << index;
+    return first;
+}
+
+static infer_status scan_length_prefixed(scan *s, scan_level *level, uint64_t number) {
+    uint64_t size;
+    if (!read_varint(s, level->end, 31, &size))
+        return malformed(s, "a length is malformed");
+    const uint8_t *data = s->at;
+    const ProtobufCFieldDescriptor *field = NULL;
+    for (unsigned i = 0; i < level->type->n_fields; i++)
+        if (level->type->fields[i].id == number)
+            field = &level->type->fields[i];
+    bool message = field && field->type == PROTOBUF_C_TYPE_MESSAGE;
+    INFER_TRY(skip(s, level->end, (size_t)size));
+    if (field && field->type == PROTOBUF_C_TYPE_STRING && memchr(data, 0, (size_t)size))
+        return malformed(s, "a text holds a zero byte");
+    if (!message)
+        return INFER_OK;
+    const uint8_t *end = s->at;
+    s->at = data;
+    if (!is_first(level, field))
+        return malformed(s, "a message that may be there once is there twice");
+    return enter(s, field->descriptor, end);
+}
+
+static infer_status scan_field(scan *s) {
+    scan_level *level = &s->levels[s->depth - 1];
+    uint64_t tag, number;
+    if (!read_varint(s, level->end, 32, &tag) || tag >> 3 == 0)
+        return malformed(s, "a field has no valid number");
+    switch (tag & 7) {
+    case PROTOBUF_C_WIRE_TYPE_VARINT:
+        return read_varint(s, level->end, 64, &number) ? INFER_OK
+                                                       : malformed(s, "a number is malformed");
+    case PROTOBUF_C_WIRE_TYPE_64BIT:
+        return skip(s, level->end, 8);
+    case PROTOBUF_C_WIRE_TYPE_32BIT:
+        return skip(s, level->end, 4);
+    case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
+        return scan_length_prefixed(s, level, tag >> 3);
+    default:
+        return malformed(s, "a field has no valid wire type");
+    }
+}
+
+static infer_status scan_message(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                 size_t size) {
+    scan s;
+    s.start = s.at = data;
+    s.depth = 0;
+    INFER_TRY(enter(&s, type, data + size));
+    while (s.depth) {
+        if (s.at == s.levels[s.depth - 1].end)
+            s.depth--;
+        else
+            INFER_TRY(scan_field(&s));
+    }
+    return INFER_OK;
+}
+
+infer_status infer_onnx_unpack(infer_onnx_reader *r, const ProtobufCMessageDescriptor *type,
+                               const void *data, size_t size, ProtobufCMessage **message) {
+    static const uint8_t nothing[1];
+    if (!data || !size) {
+        data = nothing;
+        size = 0;
+    }
+    INFER_TRY(scan_message(type, data, size));
+    ProtobufCAllocator allocator = {protobuf_alloc, protobuf_free, r};
+    r->refused = INFER_OK;
+    *message = protobuf_c_message_unpack(type, &allocator, size, data);
+    if (*message)
+        return INFER_OK;
+    if (r->refused != INFER_OK)
+        return r->refused;
+    return infer_fail(INFER_ERROR_FORMAT,
+                      "the protobuf is malformed: a %s has a field of a wrong "
+                      "kind",
+                      type->short_name);
+}

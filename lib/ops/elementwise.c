@@ -1,0 +1,170 @@
+/* Elementwise operators: the walks over their elements, their shapes, their old versions. */
+#include "elementwise.h"
+
+#include "broadcast.h"
+#include "chunk.h"
+#include "status.h"
+
+/* ---- running ---- */
+
+static bool is_rare(const infer_view *v) {
+    return infer_type_kind((infer_type)v->type) == INFER_CLASS_FLOATING &&
+           infer_compute_type((infer_type)v->type) != (infer_type)v->type;
+}
+
+static size_t chunk_of(size_t left) {
+    return left < INFER_CHUNK ? left : INFER_CHUNK;
+}
+
+infer_status infer_unary_run(infer_op_env *env, infer_unary_loop loop) {
+    const infer_view *x = env->in[0];
+    infer_view *y = env->out[0];
+    size_t n = (size_t)infer_view_count(x);
+    if (!y)
+        return INFER_OK;
+    if (!is_rare(x)) {
+        loop(env->kernels, x->data, y->data, n);
+        return INFER_OK;
+    }
+    infer_type type = (infer_type)x->type;
+    size_t size = infer_type_size(type);
+    for (size_t i = 0; i < n; i += INFER_CHUNK) {
+        infer_chunk chunk;
+        size_t m = chunk_of(n - i);
+        infer_widen(type, (const char *)x->data + i * size, chunk.f, m);
+        loop(env->kernels, chunk.f, chunk.f, m);
+        infer_narrow(type, chunk.f, (char *)y->data + i * size, m, false);
+    }
+    return INFER_OK;
+}
+
+/* One inner loop over elements of a rare type; a and b advance by sa and sb. */
+static void rare_run(infer_type type, const char *a, size_t sa, const char *b, size_t sb,
+                     const infer_view *out, size_t at, size_t n, infer_binary_loop loop) {
+    size_t size = infer_type_size(type);
+    for (size_t i = 0; i < n; i += INFER_CHUNK) {
+        infer_chunk x, y, z;
+        size_t m = chunk_of(n - i);
+        infer_widen(type, a + i * sa * size, x.f, sa ? m : 1);
+        infer_widen(type, b + i * sb * size, y.f, sb ? m : 1);
+        if (out->type == type) {
+            loop(x.f, sa, y.f, sb, z.f, m);
+            infer_narrow(type, z.f, (char *)out->data + (at + i) * size, m, false);
+        } else {
+            size_t out_size = infer_type_size((infer_type)out->type);
+            loop(x.f, sa, y.f, sb, (char *)out->data + (at + i) * out_size, m);
+        }
+    }
+}
+
+infer_status infer_binary_run(infer_op_env *env, infer_binary_loop loop) {
+    const infer_view *a = env->in[0], *b = env->in[1];
+    infer_view *y = env->out[0];
+    if (!y)
+        return INFER_OK;
+    infer_type type = (infer_type)a->type;
+    size_t size = infer_type_size(type), out_size = infer_type_size((infer_type)y->type), at = 0;
+    bool rare = is_rare(a);
+    infer_broadcast walk;
+    infer_broadcast_begin(&walk, env->in, 2, y);
+    if (walk.empty)
+        return INFER_OK;
+    do {
+        const char *from_a = (const char *)a->data + walk.at[0] * size;
+        const char *from_b = (const char *)b->data + walk.at[1] * size;
+        if (rare)
+            rare_run(type, from_a, walk.step[0], from_b, walk.step[1], y, at, walk.inner, loop);
+        else
+            loop(from_a, walk.step[0], from_b, walk.step[1], (char *)y->data + at * out_size,
+                 walk.inner);
+        at += walk.inner;
+    } while (infer_broadcast_next(&walk));
+    return INFER_OK;
+}
+
+/* ---- shapes ---- */
+
+infer_status infer_like_first(infer_op_env *env, infer_type type) {
+    infer_view *y = env->out[0];
+    if (!y)
+        return INFER_OK;
+    *y = *env->in[0];
+    y->data = NULL;
+    if (type != INFER_TYPE_UNDEFINED)
+        y->type = (uint8_t)type;
+    return INFER_OK;
+}
+
+infer_status infer_like_all(infer_op_env *env, infer_type type) {
+    infer_view shape = {.rank = -1};
+    INFER_TRY(infer_broadcast_shape(env->in, env->in_count, &shape));
+    shape.type = type != INFER_TYPE_UNDEFINED ? (uint8_t)type : env->in[0]->type;
+    if (env->out[0])
+        *env->out[0] = shape;
+    return INFER_OK;
+}
+
+/* ---- old versions ---- */
+
+infer_status infer_drop_consumed(infer_rewriter *rw) {
+    if (rw->version < 6)
+        rw->drop_attr(rw, "consumed_inputs");
+    return INFER_OK;
+}
+
+static infer_status read_int(infer_rewriter *rw, const char *name, int64_t absent, int64_t *out) {
+    const infer_attr *a = rw->attr(rw, name);
+    if (a && a->type != INFER_ATTR_INT)
+        return infer_fail(INFER_ERROR_FORMAT, "attribute %s has the wrong type (%d)", name,
+                          (int)a->type);
+    *out = a ? a->i : absent;
+    rw->drop_attr(rw, name);
+    return INFER_OK;
+}
+
+/* Without the attribute broadcast the shapes must be equal. */
+static infer_status check_equal(const infer_view *a, const infer_view *b) {
+    bool differ = a->rank >= 0 && b->rank >= 0 && a->rank != b->rank;
+    for (int32_t i = 0; !differ && i < a->rank && i < b->rank; i++)
+        differ = a->dim[i] >= 0 && b->dim[i] >= 0 && a->dim[i] != b->dim[i];
+    return differ ? infer_fail(INFER_ERROR_SHAPE, "the shapes differ and broadcast is not set")
+                  : INFER_OK;
+}
+
+/* B gets axes of extent 1 until its first axis meets the given one of A. */
+static infer_status align(infer_rewriter *rw, const infer_view *a, const infer_view *b,
+                          int64_t axis) {
+    if (a->rank < 0 || b->rank < 0)
+        return infer_fail(INFER_ERROR_UNSUPPORTED,
+                          "attribute axis needs inputs of a rank that the model tells");
+    if (axis < 0 || axis + b->rank > a->rank)
+        return infer_fail(INFER_ERROR_VALUE, "axis %lld does not fit ranks %d and %d",
+                          (long long)axis, (int)a->rank, (int)b->rank);
+    int64_t count = a->rank - axis - b->rank, axes[INFER_MAX_RANK];
+    if (count == 0)
+        return INFER_OK;
+    for (int64_t i = 0; i < count; i++)
+        axes[i] = b->rank + i;
+    infer_view list = {.type = INFER_TYPE_INT64, .rank = 1, .dim = {count}, .data = axes};
+    uint32_t inputs[] = {rw->input(rw, 1), rw->constant(rw, &list)};
+    if (inputs[1] == INFER_NO_VALUE)
+        return INFER_ERROR_MEMORY;
+    uint32_t value = rw->add(rw, "", "Unsqueeze", inputs, 2, NULL, 0);
+    return value == INFER_NO_VALUE ? INFER_ERROR_UNSUPPORTED : rw->set_input(rw, 1, value);
+}
+
+infer_status infer_upgrade_broadcast(infer_rewriter *rw) {
+    INFER_TRY(infer_drop_consumed(rw));
+    if (rw->version >= 7)
+        return INFER_OK;
+    bool has_axis = rw->attr(rw, "axis") != NULL;
+    int64_t broadcast = 0, axis = 0;
+    INFER_TRY(read_int(rw, "broadcast", 0, &broadcast));
+    INFER_TRY(read_int(rw, "axis", 0, &axis));
+    if (rw->input(rw, 0) == INFER_NO_VALUE || rw->input(rw, 1) == INFER_NO_VALUE)
+        return infer_fail(INFER_ERROR_FORMAT, "an input is missing");
+    infer_view a = *rw->view(rw, rw->input(rw, 0)), b = *rw->view(rw, rw->input(rw, 1));
+    if (!broadcast)
+        return check_equal(&a, &b);
+    return has_axis ? align(rw, &a, &b, axis) : INFER_OK;
+}

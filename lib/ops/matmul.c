@@ -1,0 +1,266 @@
+/* MatMul, and what it becomes where B is constant: a product with weights packed at load. */
+#include "axes.h"
+#include "broadcast.h"
+#include "op.h"
+#include "pack.h"
+#include "product.h"
+#include "status.h"
+
+/* ---- MatMul ---- */
+
+/* Both inputs as stacks of matrices; extents are -1 where unknown. */
+typedef struct stacks {
+    int64_t m, n, k;
+    infer_view a, b, all; /* the axes before the last two; all: broadcast */
+} stacks;
+
+static infer_view leading(const infer_view *v) {
+    infer_view front = *v;
+    front.rank = v->rank > 2 ? v->rank - 2 : 0;
+    return front;
+}
+
+static infer_status read_stacks(const infer_view *a, const infer_view *b, stacks *s) {
+    if (a->rank == 0 || b->rank == 0)
+        return infer_fail(INFER_ERROR_SHAPE, "a scalar is no matrix");
+    int64_t k = b->dim[b->rank == 1 ? 0 : b->rank - 2];
+    s->k = a->dim[a->rank - 1];
+    s->m = a->rank == 1 ? 1 : a->dim[a->rank - 2];
+    s->n = b->rank == 1 ? 1 : b->dim[b->rank - 1];
+    if (s->k >= 0 && k >= 0 && s->k != k)
+        return infer_fail(INFER_ERROR_SHAPE, "%lld columns of A meet %lld rows of B",
+                          (long long)s->k, (long long)k);
+    s->a = leading(a);
+    s->b = leading(b);
+    s->all = (infer_view){.rank = 0};
+    const infer_view *both[] = {&s->a, &s->b};
+    return infer_broadcast_shape(both, 2, &s->all);
+}
+
+/* One B serves all of A's matrices: they are one matrix. */
+static bool is_single(const stacks *s) {
+    return infer_view_count(&s->b) == 1;
+}
+
+static infer_product product_of(const infer_view *a, const stacks *s) {
+    size_t stacked = is_single(s) ? (size_t)infer_view_count(&s->a) : 1;
+    return (infer_product){.type = (infer_type)a->type,
+                           .m = (size_t)s->m * stacked,
+                           .n = (size_t)s->n,
+                           .k = (size_t)s->k};
+}
+
+static infer_status matmul_infer(infer_op_env *env) {
+    const infer_view *a = env->in[0], *b = env->in[1];
+    infer_view spare, *y = infer_out(env, 0, a->type, -1, &spare);
+    stacks s;
+    if (a->rank < 0 || b->rank < 0)
+        return INFER_OK;
+    INFER_TRY(read_stacks(a, b, &s));
+    infer_view out = s.all;
+    if (out.rank + (a->rank > 1) + (b->rank > 1) > INFER_MAX_RANK)
+        return infer_fail(INFER_ERROR_SHAPE, "the rank is too high");
+    if (a->rank > 1)
+        out.dim[out.rank++] = s.m;
+    if (b->rank > 1)
+        out.dim[out.rank++] = s.n;
+    y->rank = out.rank;
+    for (int32_t i = 0; i < out.rank; i++)
+        y->dim[i] = out.dim[i];
+    if (!infer_view_concrete(a) || !infer_view_concrete(b))
+        return INFER_OK;
+    infer_product p = product_of(a, &s);
+    INFER_TRY(infer_product_plan(&p));
+    env->scratch_size = p.scratch;
+    return INFER_OK;
+}
+
+static infer_status matmul_run(infer_op_env *env) {
+    const infer_view *a = env->in[0], *b = env->in[1];
+    infer_view *y = env->out[0];
+    stacks s;
+    if (!y)
+        return INFER_OK;
+    INFER_TRY(read_stacks(a, b, &s));
+    infer_product p = product_of(a, &s);
+    INFER_TRY(infer_product_plan(&p));
+    if (is_single(&s)) {
+        infer_product_set_b(&p, b->data, env->scratch);
+        infer_product_run(&p, env->kernels, a->data, y->data, env->scratch);
+        return INFER_OK;
+    }
+    const infer_view *both[] = {&s.a, &s.b};
+    infer_broadcast walk;
+    infer_broadcast_begin(&walk, both, 2, &s.all);
+    if (walk.empty)
+        return INFER_OK;
+    size_t size = infer_type_size(p.type), last = SIZE_MAX;
+    char *to = y->data;
+    do {
+        for (size_t i = 0; i < walk.inner; i++, to += p.m * p.n * size) {
+            size_t at_a = walk.at[0] + walk.step[0] * i, at_b = walk.at[1] + walk.step[1] * i;
+            if (at_b != last)
+                infer_product_set_b(&p, (const char *)b->data + at_b * p.k * p.n * size,
+                                    env->scratch);
+            last = at_b;
+            infer_product_run(&p, env->kernels, (const char *)a->data + at_a * p.m * p.k * size, to,
+                              env->scratch);
+        }
+    } while (infer_broadcast_next(&walk));
+    return INFER_OK;
+}
+
+/* ---- packed weights ---- */
+
+typedef struct pack_params {
+    int64_t trans;
+} pack_params;
+
+typedef struct packed_params {
+    int64_t n; /* columns; the last panel may be wider */
+} packed_params;
+
+static const infer_op_attr pack_attrs[] = {A_INT(pack_params, trans, 0)};
+static const infer_op_attr packed_attrs[] = {A_INT(packed_params, n, 0)};
+
+static int64_t panels(int64_t n) {
+    return n / INFER_PANEL + (n % INFER_PANEL != 0);
+}
+
+static infer_status pack_infer(infer_op_env *env) {
+    const pack_params *p = env->params;
+    const infer_view *b = env->in[0];
+    infer_view spare, *y = infer_out(env, 0, b->type, 3, &spare);
+    if (b->rank != 2)
+        return infer_fail(INFER_ERROR_SHAPE, "weights of rank %d", (int)b->rank);
+    if (!infer_view_concrete(b))
+        return INFER_OK;
+    y->dim[0] = panels(b->dim[p->trans ? 0 : 1]);
+    y->dim[1] = b->dim[p->trans ? 1 : 0];
+    y->dim[2] = INFER_PANEL;
+    return INFER_OK;
+}
+
+static infer_status pack_run(infer_op_env *env) {
+    const pack_params *p = env->params;
+    const infer_view *b = env->in[0];
+    infer_view *y = env->out[0];
+    size_t k = (size_t)b->dim[p->trans ? 1 : 0], n = (size_t)b->dim[p->trans ? 0 : 1];
+    if (!y)
+        return INFER_OK;
+    if (b->type == INFER_TYPE_FLOAT)
+        infer_pack_b_f32(k, n, b->data, (size_t)b->dim[1], p->trans != 0, y->data);
+    else
+        infer_pack_b_f64(k, n, b->data, (size_t)b->dim[1], p->trans != 0, y->data);
+    return INFER_OK;
+}
+
+static infer_status packed_infer(infer_op_env *env) {
+    const packed_params *p = env->params;
+    const infer_view *a = env->in[0], *w = env->in[1];
+    const infer_view *bias = infer_has_input(env, 2) ? env->in[2] : NULL;
+    infer_view spare, *y = infer_out(env, 0, a->type, a->rank, &spare);
+    if (w->rank != 3 || w->dim[1] < 0 || w->dim[2] != INFER_PANEL || p->n < 0 ||
+        w->dim[0] != panels(p->n))
+        return infer_fail(INFER_ERROR_SHAPE, "packed weights do not have %lld columns",
+                          (long long)p->n);
+    if (bias && (bias->rank != 1 || (bias->dim[0] >= 0 && bias->dim[0] != p->n)))
+        return infer_fail(INFER_ERROR_SHAPE, "the bias does not fit %lld columns", (long long)p->n);
+    if (a->rank < 0)
+        return INFER_OK;
+    if (a->rank == 0)
+        return infer_fail(INFER_ERROR_SHAPE, "a scalar is no matrix");
+    int64_t k = a->dim[a->rank - 1];
+    if (k >= 0 && k != w->dim[1])
+        return infer_fail(INFER_ERROR_SHAPE, "%lld columns of A meet %lld rows of B", (long long)k,
+                          (long long)w->dim[1]);
+    for (int32_t i = 0; i < a->rank - 1; i++)
+        y->dim[i] = a->dim[i];
+    y->dim[a->rank - 1] = p->n;
+    return INFER_OK;
+}
+
+static infer_status packed_run(infer_op_env *env) {
+    const packed_params *p = env->params;
+    const infer_view *a = env->in[0], *w = env->in[1];
+    const void *bias = infer_has_input(env, 2) ? env->in[2]->data : NULL;
+    infer_view *y = env->out[0];
+    size_t m = (size_t)infer_span(a, 0, a->rank - 1), k = (size_t)w->dim[1], n = (size_t)p->n;
+    if (!y)
+        return INFER_OK;
+    if (a->type == INFER_TYPE_FLOAT)
+        env->kernels->gemm_packed_f32(m, n, k, a->data, k, w->data, bias, y->data, n);
+    else
+        env->kernels->gemm_packed_f64(m, n, k, a->data, k, w->data, bias, y->data, n);
+    return INFER_OK;
+}
+
+static infer_status matmul_prepare(infer_rewriter *rw) {
+    uint32_t a = rw->input(rw, 0), b = rw->input(rw, 1);
+    infer_view w = *rw->view(rw, b);
+    if (!w.data || w.rank != 2 || w.dim[1] == 1 ||
+        (w.type != INFER_TYPE_FLOAT && w.type != INFER_TYPE_DOUBLE))
+        return INFER_OK; /* one column is a product with a vector, which needs no panels */
+    uint32_t packed = rw->add(rw, "infer", "PackWeights", &b, 1, NULL, 0);
+    if (packed == INFER_NO_VALUE)
+        return INFER_ERROR_MEMORY;
+    INFER_TRY(rw->set_input(rw, 0, a));
+    INFER_TRY(rw->set_input(rw, 1, packed));
+    INFER_TRY(infer_set_int(rw, "n", w.dim[1]));
+    return rw->become(rw, "infer", "MatMulPacked");
+}
+
+/* ---- the operators ---- */
+
+#define T_PRODUCT (T_FLOAT | T(INT32) | T(INT64) | T(UINT32) | T(UINT64))
+
+const infer_op infer_op_mat_mul = {
+    .domain = "",
+    .name = "MatMul",
+    .since = 1,
+    .newest = 27,
+    .min_in = 2,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .types = {T_PRODUCT, T_PRODUCT | T_SAME},
+    .infer = matmul_infer,
+    .prepare = matmul_prepare,
+    .run = matmul_run,
+};
+
+/* B, [k][n] or with trans [n][k], as panels for the kernels. */
+const infer_op infer_op_infer_pack_weights = {
+    .domain = "infer",
+    .name = "PackWeights",
+    .since = 1,
+    .newest = 1,
+    .params_size = sizeof(pack_params),
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = 1,
+    .attrs = pack_attrs,
+    .types = {T(FLOAT) | T(DOUBLE)},
+    .infer = pack_infer,
+    .run = pack_run,
+};
+
+/* A times packed weights plus, where it is given, a bias [n]. */
+const infer_op infer_op_infer_mat_mul_packed = {
+    .domain = "infer",
+    .name = "MatMulPacked",
+    .since = 1,
+    .newest = 1,
+    .params_size = sizeof(packed_params),
+    .min_in = 2,
+    .max_in = 3,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = 1,
+    .attrs = packed_attrs,
+    .types = {T(FLOAT) | T(DOUBLE), T_SAME, T_SAME},
+    .infer = packed_infer,
+    .run = packed_run,
+};

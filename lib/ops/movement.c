@@ -1,0 +1,195 @@
+/* Transpose, and the strided copy that it and others are made of. */
+#include "movement.h"
+
+#include "axes.h"
+#include "op.h"
+#include "status.h"
+
+#include <string.h>
+
+/* ---- copying ---- */
+
+/* A piece of constant size becomes one load and one store. */
+#define PIECE_SIZES(X) X(1) X(2) X(4) X(8) X(16)
+
+void infer_copy_pieces(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step, size_t n,
+                       size_t size) {
+    switch (size) {
+#define CASE(bytes)                                                                                \
+    case bytes:                                                                                    \
+        for (size_t i = 0; i < n; i++, to += to_step, from += from_step)                           \
+            memcpy(to, from, bytes);                                                               \
+        break;
+        PIECE_SIZES(CASE)
+#undef CASE
+    default:
+        for (size_t i = 0; i < n; i++, to += to_step, from += from_step)
+            memcpy(to, from, size);
+    }
+}
+
+#define TILE 16
+
+/* A matrix turned: column j of rows elements, contiguous at from, becomes row j at to. Tiles keep
+ * both sides in the first-level cache. */
+static void turn(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step, size_t rows,
+                 size_t columns, size_t size) {
+    for (size_t r = 0; r < rows; r += TILE) {
+        size_t nr = rows - r < TILE ? rows - r : TILE;
+        for (size_t c = 0; c < columns; c += TILE) {
+            size_t nc = columns - c < TILE ? columns - c : TILE;
+            for (size_t i = r; i < r + nr; i++)
+                infer_copy_pieces(to + (ptrdiff_t)i * to_step + (ptrdiff_t)(c * size),
+                                  (ptrdiff_t)size, from + i * size + (ptrdiff_t)c * from_step,
+                                  from_step, nc, size);
+        }
+    }
+}
+
+typedef struct axis {
+    int64_t n;
+    ptrdiff_t from, to; /* bytes to the next */
+} axis;
+
+/* Axes without extent go, axes that run on from one another become one. */
+static int32_t merge_axes(int32_t rank, const int64_t *dim, const int64_t *stride, size_t size,
+                          axis *axes) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < rank; i++) {
+        if (dim[i] == 1)
+            continue;
+        if (n > 0 && axes[n - 1].from == dim[i] * stride[i]) {
+            axes[n - 1].n *= dim[i];
+            axes[n - 1].from = (ptrdiff_t)stride[i];
+        } else {
+            axes[n++] = (axis){dim[i], (ptrdiff_t)stride[i], 0};
+        }
+    }
+    ptrdiff_t step = (ptrdiff_t)size;
+    for (int32_t i = n; i-- > 0; step *= axes[i].n)
+        axes[i].to = step;
+    return n;
+}
+
+void infer_copy_strided(void *dst, const void *src, int32_t rank, const int64_t *dim,
+                        const int64_t *stride, size_t size) {
+    for (int32_t i = 0; i < rank; i++)
+        if (dim[i] == 0)
+            return;
+    axis axes[INFER_MAX_RANK + 1];
+    int32_t n = merge_axes(rank, dim, stride, size, axes);
+    if (n > 0 && axes[n - 1].from == (ptrdiff_t)size)
+        size *= (size_t)axes[--n].n; /* a whole run is one piece */
+    if (n == 0) {
+        memcpy(dst, src, size);
+        return;
+    }
+    axis inner = axes[--n];
+    /* An axis along which the source is contiguous makes a matrix of it and the inner one. */
+    axis across = {1, 0, 0};
+    for (int32_t i = 0; i < n; i++) {
+        if (axes[i].from != (ptrdiff_t)size)
+            continue;
+        across = axes[i];
+        memmove(axes + i, axes + i + 1, (size_t)(n - i - 1) * sizeof *axes);
+        n--;
+        break;
+    }
+    int64_t index[INFER_MAX_RANK] = {0};
+    char *to = dst;
+    const char *from = src;
+    for (;;) {
+        if (across.n > 1)
+            turn(to, across.to, from, inner.from, (size_t)across.n, (size_t)inner.n, size);
+        else
+            infer_copy_pieces(to, inner.to, from, inner.from, (size_t)inner.n, size);
+        int32_t i = n;
+        while (i-- > 0) {
+            to += axes[i].to;
+            from += axes[i].from;
+            if (++index[i] < axes[i].n)
+                break;
+            to -= axes[i].to * axes[i].n;
+            from -= axes[i].from * axes[i].n;
+            index[i] = 0;
+        }
+        if (i < 0)
+            return;
+    }
+}
+
+/* ---- Transpose ---- */
+
+typedef struct transpose_params {
+    infer_list perm;
+} transpose_params;
+
+static const infer_op_attr transpose_attrs[] = {A_LIST(transpose_params, perm, INTS)};
+
+/* perm as given, or the axes reversed. */
+static infer_status read_perm(infer_op_env *env, int32_t rank, int32_t *perm) {
+    const transpose_params *p = env->params;
+    if (p->perm.type == INFER_TYPE_UNDEFINED) {
+        for (int32_t i = 0; i < rank; i++)
+            perm[i] = rank - 1 - i;
+        return INFER_OK;
+    }
+    if (p->perm.count != (uint64_t)rank)
+        return infer_fail(INFER_ERROR_SHAPE, "perm has %llu entries for rank %d",
+                          (unsigned long long)p->perm.count, (int)rank);
+    const int64_t *list = infer_list_data(env, &p->perm);
+    uint32_t seen = 0;
+    for (int32_t i = 0; i < rank; i++) {
+        if (list[i] < 0 || list[i] >= rank || seen >> list[i] & 1)
+            return infer_fail(INFER_ERROR_VALUE, "perm is no permutation of %d axes", (int)rank);
+        seen |= 1u << list[i];
+        perm[i] = (int32_t)list[i];
+    }
+    return INFER_OK;
+}
+
+static infer_status transpose_infer(infer_op_env *env) {
+    const infer_view *x = env->in[0];
+    infer_view spare, *y = infer_out(env, 0, x->type, x->rank, &spare);
+    if (x->rank < 0)
+        return INFER_OK;
+    int32_t perm[INFER_MAX_RANK];
+    INFER_TRY(read_perm(env, x->rank, perm));
+    for (int32_t i = 0; i < x->rank; i++)
+        y->dim[i] = x->dim[perm[i]];
+    return INFER_OK;
+}
+
+static infer_status transpose_run(infer_op_env *env) {
+    const infer_view *x = env->in[0];
+    infer_view *y = env->out[0];
+    if (!y || infer_view_count(y) == 0)
+        return INFER_OK;
+    int32_t perm[INFER_MAX_RANK];
+    INFER_TRY(read_perm(env, x->rank, perm));
+    size_t size = infer_type_size((infer_type)x->type);
+    int64_t from[INFER_MAX_RANK], stride[INFER_MAX_RANK], step = (int64_t)size;
+    for (int32_t i = x->rank; i-- > 0; step *= x->dim[i])
+        from[i] = step;
+    for (int32_t i = 0; i < x->rank; i++)
+        stride[i] = from[perm[i]];
+    infer_copy_strided(y->data, x->data, y->rank, y->dim, stride, size);
+    return INFER_OK;
+}
+
+const infer_op infer_op_transpose = {
+    .domain = "",
+    .name = "Transpose",
+    .since = 1,
+    .newest = 27,
+    .params_size = sizeof(transpose_params),
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = 1,
+    .attrs = transpose_attrs,
+    .types = {T_ALL},
+    .infer = transpose_infer,
+    .run = transpose_run,
+};

@@ -1,0 +1,17 @@
+/* Moving elements by their size, whatever they are. */
+#ifndef INFER_OPS_MOVEMENT_H
+#define INFER_OPS_MOVEMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Fills dst, contiguous with extents dim[rank], from elements of size bytes at src whose axes lie
+ * stride[] bytes apart (0 and negative strides are fine). The two may not overlap. */
+void infer_copy_strided(void *dst, const void *src, int32_t rank, const int64_t *dim,
+                        const int64_t *stride, size_t size);
+
+/* n pieces of size bytes, to_step and from_step bytes apart. */
+void infer_copy_pieces(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step, size_t n,
+                       size_t size);
+
+#endif

@@ -1,0 +1,223 @@
+/*
+ * The life of a node: what an operator is, what it sees and what it may do.
+ *
+ * An operator is one constant infer_op in the list (list.h). The same `infer` serves loading, where
+ * extents and values may be unknown, and running, where they are concrete. `run` is called only
+ * with views that `infer` produced from the very same input shapes and parameters, so `infer`
+ * refuses everything that `run` could not do safely: parameters come from untrusted images.
+ */
+#ifndef INFER_OPS_OP_H
+#define INFER_OPS_OP_H
+
+#include "kernels.h"
+#include "types.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- views ---- */
+
+/* A value as operators see it: contiguous, row-major. Composite kinds hold views: a sequence or
+ * optional has dim[0] of them at data, a map two (keys, values). */
+typedef struct infer_view {
+    uint8_t kind; /* infer_kind */
+    uint8_t type; /* infer_type; types below 8 bits take a byte an element */
+    uint8_t reserved[2];
+    int32_t rank; /* -1: unknown, while loading or where it depends on data */
+    int64_t dim[INFER_MAX_RANK]; /* -1: unknown */
+    void *data;   /* in infer: NULL unless the value is known; in run: always there */
+} infer_view;
+
+/* Number of elements; -1 where an extent is unknown. Extents of a view that exists multiply without
+ * overflow: whoever fills one calls infer_view_check. */
+int64_t infer_view_count(const infer_view *v);
+
+/* Bytes of a view's elements; only for concrete shapes. */
+size_t infer_view_bytes(const infer_view *v);
+
+/* Refuses negative extents (but -1 where unknown is true), ranks above INFER_MAX_RANK and sizes that
+ * overflow. */
+infer_status infer_view_check(const infer_view *v, bool unknown);
+
+static inline bool infer_view_concrete(const infer_view *v) { return infer_view_count(v) >= 0; }
+
+/* ---- parameters ---- */
+
+/* A list in a parameter record: count elements at offset of the node's blob. Strings are entries
+ * of infer_blob_string. A list that was not given has type INFER_TYPE_UNDEFINED. */
+typedef struct infer_list {
+    uint64_t offset;
+    uint64_t count;
+    uint32_t type; /* infer_type of the elements */
+    uint32_t reserved;
+} infer_list;
+
+typedef struct infer_blob_string {
+    uint64_t offset, size;
+} infer_blob_string;
+
+typedef enum infer_attr_type {
+    INFER_ATTR_INT = 1,  /* int64_t field */
+    INFER_ATTR_FLOAT,    /* float field */
+    INFER_ATTR_STRING,   /* infer_list field: the bytes, type UINT8 */
+    INFER_ATTR_ENUM,     /* int64_t field: index into the names of `text`, split by '|' */
+    INFER_ATTR_TENSOR,   /* infer_list field: the elements of a tensor of any shape */
+    INFER_ATTR_INTS,     /* infer_list field of INT64 */
+    INFER_ATTR_FLOATS,   /* infer_list field of FLOAT */
+    INFER_ATTR_STRINGS,  /* infer_list field of STRING */
+    INFER_ATTR_TYPE,     /* an INT that is an infer_type, checked */
+    INFER_ATTR_REJECTED, /* names an attribute that must not be there (see text) */
+    INFER_ATTR_OTHER     /* in models only: graphs, sparse tensors, type protos, lists of them */
+} infer_attr_type;
+
+/* One attribute of an operator: where it goes in the parameter record, its default. Every attribute
+ * that the newest version knows stands in the table; one in a model that does not is an error. */
+typedef struct infer_op_attr {
+    const char *name;
+    uint8_t type; /* infer_attr_type */
+    bool required;
+    uint16_t offset; /* into the parameter record */
+    double number;   /* default of INT, ENUM, TYPE and FLOAT */
+    const char *text; /* ENUM: "NONE|SOFTMAX|..."; STRING: default; REJECTED: why */
+} infer_op_attr;
+
+/* Table lines: A_INT(struct softmax_params, axis, -1). */
+#define A_INT(s, field, value)     {#field, INFER_ATTR_INT, false, offsetof(s, field), value, NULL}
+#define A_TYPE(s, field, value)    {#field, INFER_ATTR_TYPE, false, offsetof(s, field), value, NULL}
+#define A_FLOAT(s, field, value)   {#field, INFER_ATTR_FLOAT, false, offsetof(s, field), value, NULL}
+#define A_ENUM(s, field, v, names) {#field, INFER_ATTR_ENUM, false, offsetof(s, field), v, names}
+#define A_STRING(s, field, value)  {#field, INFER_ATTR_STRING, false, offsetof(s, field), 0, value}
+#define A_LIST(s, field, kind)     {#field, INFER_ATTR_##kind, false, offsetof(s, field), 0, NULL}
+#define A_REQUIRED(s, field, kind) {#field, INFER_ATTR_##kind, true, offsetof(s, field), 0, NULL}
+
+/* ---- what infer and run see ---- */
+
+typedef struct infer_op_env infer_op_env;
+struct infer_op_env {
+    const void *params; /* the node's record, params_size bytes */
+    const char *blob;   /* base of the lists in params */
+    size_t blob_size;
+    uint32_t in_count, out_count;
+    const infer_view *const *in; /* NULL where an optional input is absent */
+    infer_view *const *out;      /* NULL where nobody wants an output */
+    const infer_kernels *kernels;
+    size_t scratch_size; /* infer sets what run needs; starts as 0 */
+    void *scratch;       /* in run: that much, 64-byte aligned, not cleared */
+    /* In run: memory that lives until the context's next run, for composite and string outputs and
+     * for data-dependent extents; NULL with the message set. */
+    void *(*alloc)(infer_op_env *env, size_t size);
+    void *owner;
+};
+
+/* Lists of the record. Elements of fixed size were checked against the blob when the image was
+ * opened; strings are checked here and read as empty where they leave it. */
+const void *infer_list_data(const infer_op_env *env, const infer_list *list);
+infer_string infer_list_string(const infer_op_env *env, const infer_list *list, uint64_t index);
+
+/* ---- what upgrade and prepare may do (only while loading) ---- */
+
+#define INFER_NO_VALUE UINT32_MAX
+
+/* An attribute as a model has it. INTS: int64_t[count] at data; FLOATS: float[count]; STRINGS:
+ * infer_string[count]; STRING: count bytes; TENSOR: tensor with data set. */
+typedef struct infer_attr {
+    const char *name;
+    infer_attr_type type;
+    int64_t i;
+    float f;
+    size_t count;
+    const void *data;
+    infer_view tensor;
+} infer_attr;
+
+/* One node and its graph, as an operator may rewrite them. Values are numbers. Everything passed
+ * in is copied. Functions that return a value give INFER_NO_VALUE with the message set. */
+typedef struct infer_rewriter infer_rewriter;
+struct infer_rewriter {
+    int version;                 /* of the operator set that the model imports */
+    uint32_t in_count, out_count;
+    const infer_attr *(*attr)(infer_rewriter *rw, const char *name); /* NULL: absent */
+    infer_status (*set_attr)(infer_rewriter *rw, const infer_attr *attr); /* replaces or adds */
+    void (*drop_attr)(infer_rewriter *rw, const char *name);
+    uint32_t (*input)(infer_rewriter *rw, uint32_t index); /* NO_VALUE: absent */
+    infer_status (*set_input)(infer_rewriter *rw, uint32_t index, uint32_t value); /* may append */
+    const infer_view *(*view)(infer_rewriter *rw, uint32_t value); /* data where constant */
+    uint32_t (*constant)(infer_rewriter *rw, const infer_view *tensor);
+    /* A new node before this one; its first output. attrs may be NULL. Newest version meant. */
+    uint32_t (*add)(infer_rewriter *rw, const char *domain, const char *op, const uint32_t *inputs,
+                    uint32_t in_count, const infer_attr *attrs, uint32_t attr_count);
+    /* This node's output number index is `value` from now on; a node with all outputs replaced goes. */
+    infer_status (*replace)(infer_rewriter *rw, uint32_t index, uint32_t value);
+    /* This node becomes another operator (newest version) with the inputs and attributes set. */
+    infer_status (*become)(infer_rewriter *rw, const char *domain, const char *op);
+};
+
+/* Moves an INTS or INT attribute of an old version to an input of the newest, as int64. Absent: nothing. */
+infer_status infer_attr_to_input(infer_rewriter *rw, const char *name, uint32_t index);
+/* The same for a FLOAT attribute, as a scalar of the type of input 0. */
+infer_status infer_float_to_input(infer_rewriter *rw, const char *name, uint32_t index);
+/* Sets an INT attribute. */
+infer_status infer_set_int(infer_rewriter *rw, const char *name, int64_t value);
+
+/* ---- the operator ---- */
+
+#define INFER_VARIADIC 255
+
+typedef enum infer_op_flags {
+    INFER_OP_INPLACE = 1, /* output 0 may lie where input 0 (or 1) of the same bytes lies */
+    INFER_OP_ALIAS = 2,   /* output 0 is input 0's data under another shape: run copies it only
+                             where the pointers differ */
+    INFER_OP_IMPURE = 4,  /* never folded: random numbers */
+    INFER_OP_READS_SHAPE = 8 /* run reads the inputs' shapes only (Shape, Size) */
+} infer_op_flags;
+
+/* Sets of element types, one bit a type. */
+#define T(name)    (UINT64_C(1) << INFER_TYPE_##name)
+#define T_SAME     (UINT64_C(1) << 62) /* also: the type of input 0 */
+#define T_COMPOSITE (UINT64_C(1) << 61) /* sequences, maps and optionals are welcome too */
+#define T_FLOAT    (T(FLOAT) | T(DOUBLE) | T(FLOAT16) | T(BFLOAT16))
+#define T_FLOAT8   (T(FLOAT8E4M3FN) | T(FLOAT8E4M3FNUZ) | T(FLOAT8E5M2) | T(FLOAT8E5M2FNUZ) | T(FLOAT8E8M0))
+#define T_SIGNED   (T(INT8) | T(INT16) | T(INT32) | T(INT64))
+#define T_UNSIGNED (T(UINT8) | T(UINT16) | T(UINT32) | T(UINT64))
+#define T_INTEGER  (T_SIGNED | T_UNSIGNED)
+#define T_NUMERIC  (T_FLOAT | T_INTEGER)
+#define T_SUBBYTE  (T(INT4) | T(UINT4) | T(FLOAT4E2M1) | T(INT2) | T(UINT2))
+#define T_ALL                                                                                      \
+    (T_NUMERIC | T_FLOAT8 | T_SUBBYTE | T(BOOL) | T(STRING) | T(COMPLEX64) | T(COMPLEX128))
+#define T_INDEX    (T(INT32) | T(INT64))
+
+typedef struct infer_op {
+    const char *domain; /* "" is ai.onnx */
+    const char *name;
+    uint16_t since, newest;  /* operator-set versions a model may import */
+    uint16_t revision;       /* of the parameter record; grows when its meaning changes */
+    uint16_t params_size;
+    uint8_t min_in, max_in, min_out, max_out; /* INFER_VARIADIC: any number */
+    uint8_t flags;                            /* infer_op_flags */
+    uint8_t attr_count;
+    const infer_op_attr *attrs;
+    uint64_t types[6]; /* allowed types of inputs 0, 1, ...; 0: as the one before */
+    /* Loading: rewrites a node of rw->version to the newest meaning. NULL: all versions mean it. */
+    infer_status (*upgrade)(infer_rewriter *rw);
+    /* Output kinds, types and shapes from those of the inputs; scratch_size. Where an extent cannot
+     * be known before the inputs' values are, it stays -1 and infer is called again with them. */
+    infer_status (*infer)(infer_op_env *env);
+    /* Loading, after shapes are known: packs constants, becomes an internal operator. May be NULL. */
+    infer_status (*prepare)(infer_rewriter *rw);
+    /* No allocation but env->alloc, no globals, nothing kept. */
+    infer_status (*run)(infer_op_env *env);
+} infer_op;
+
+/* ---- the list ---- */
+
+size_t infer_op_count(void);
+const infer_op *infer_op_at(size_t index);
+/* NULL where there is none. */
+const infer_op *infer_op_find(const char *domain, const char *name);
+
+/* Checks counts and types of inputs and outputs, then calls op->infer, then checks what it filled.
+ * Messages do not name the node: the caller does. */
+infer_status infer_op_infer(const infer_op *op, infer_op_env *env);
+
+#endif

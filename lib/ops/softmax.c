@@ -1,0 +1,225 @@
+/* Softmax and LogSoftmax along any axis. */
+#include "axes.h"
+#include "checked.h"
+#include "chunk.h"
+#include "op.h"
+#include "status.h"
+
+#include <string.h>
+
+typedef struct softmax_params {
+    int64_t axis;
+} softmax_params;
+
+static const infer_op_attr softmax_attrs[] = {A_INT(softmax_params, axis, -1)};
+
+#define TILE 16 /* rows that are gathered together where the axis is not the last */
+
+/* ---- old versions ---- */
+
+static infer_status axis_of(infer_rewriter *rw, int64_t *axis) {
+    const infer_attr *a = rw->attr(rw, "axis");
+    if (a && a->type != INFER_ATTR_INT)
+        return infer_fail(INFER_ERROR_FORMAT, "attribute axis has the wrong type (%d)",
+                          (int)a->type);
+    *axis = a ? a->i : 1;
+    return INFER_OK;
+}
+
+/* Before version 13 all axes from the given one on are one: flatten, compute, restore the shape. */
+static infer_status flat_upgrade(infer_rewriter *rw, const char *op) {
+    int64_t axis = 0;
+    uint32_t x = rw->input(rw, 0);
+    if (rw->version >= 13 || x == INFER_NO_VALUE)
+        return INFER_OK;
+    INFER_TRY(axis_of(rw, &axis));
+    int32_t rank = rw->view(rw, x)->rank;
+    if (axis == -1 || (rank > 0 && axis == rank - 1))
+        return infer_set_int(rw, "axis", -1);
+    infer_attr flat = {.name = "axis", .type = INFER_ATTR_INT, .i = axis};
+    infer_attr last = {.name = "axis", .type = INFER_ATTR_INT, .i = -1};
+    uint32_t shape = rw->add(rw, "", "Shape", &x, 1, NULL, 0), y = INFER_NO_VALUE;
+    if (shape != INFER_NO_VALUE)
+        y = rw->add(rw, "", "Flatten", &x, 1, &flat, 1);
+    if (y != INFER_NO_VALUE)
+        y = rw->add(rw, "", op, &y, 1, &last, 1);
+    if (y != INFER_NO_VALUE) {
+        uint32_t inputs[] = {y, shape};
+        infer_attr zeros = {.name = "allowzero", .type = INFER_ATTR_INT, .i = 1};
+        y = rw->add(rw, "", "Reshape", inputs, 2, &zeros, 1);
+    }
+    return y == INFER_NO_VALUE ? INFER_ERROR_UNSUPPORTED : rw->replace(rw, 0, y);
+}
+
+static infer_status softmax_upgrade(infer_rewriter *rw) {
+    return flat_upgrade(rw, "Softmax");
+}
+
+static infer_status log_softmax_upgrade(infer_rewriter *rw) {
+    return flat_upgrade(rw, "LogSoftmax");
+}
+
+/* ---- shapes ---- */
+
+/* The extent of the axis and the distance of its elements; a scalar is its own axis. */
+static infer_status locate(const infer_view *x, int64_t given, size_t *n, size_t *stride) {
+    int32_t axis = 0;
+    INFER_TRY(infer_axis(given, x->rank > 0 ? x->rank : 1, &axis));
+    *n = x->rank > 0 ? (size_t)x->dim[axis] : 1;
+    *stride = x->rank > 0 ? (size_t)infer_span(x, axis + 1, x->rank) : 1;
+    return INFER_OK;
+}
+
+/* Whether rows can be given to the kernels where they lie. */
+static bool is_straight(const infer_view *x, size_t stride) {
+    return stride == 1 && (x->type == INFER_TYPE_FLOAT || x->type == INFER_TYPE_DOUBLE);
+}
+
+static infer_status softmax_infer(infer_op_env *env) {
+    const softmax_params *p = env->params;
+    const infer_view *x = env->in[0];
+    if (env->out[0]) {
+        *env->out[0] = *x;
+        env->out[0]->data = NULL;
+    }
+    if (x->rank < 0)
+        return INFER_OK;
+    size_t n = 0, stride = 0, wide = x->type == INFER_TYPE_DOUBLE ? sizeof(double) : sizeof(float);
+    INFER_TRY(locate(x, p->axis, &n, &stride));
+    if (!infer_view_concrete(x) || is_straight(x, stride))
+        return INFER_OK;
+    if (!infer_mul(n, TILE * wide, &env->scratch_size))
+        return infer_fail(INFER_ERROR_SHAPE, "an axis of %zu elements is too long", n);
+    return INFER_OK;
+}
+
+/* ---- running ---- */
+
+typedef struct row_kernels {
+    void (*f32)(const float *x, float *y, size_t n);
+    void (*f64)(const double *x, double *y, size_t n);
+} row_kernels;
+
+/* Transposes between `columns` neighbours, `stride` elements apart along the axis, and rows of
+ * scratch. */
+#define TILE_FUNCTIONS(suffix, ctype)                                                              \
+    static void gather_##suffix(const ctype *x, size_t n, size_t stride, size_t columns,           \
+                                ctype *rows) {                                                     \
+        for (size_t i = 0; i < n; i++)                                                             \
+            for (size_t c = 0; c < columns; c++)                                                   \
+                rows[c * n + i] = x[i * stride + c];                                               \
+    }                                                                                              \
+    static void scatter_##suffix(const ctype *rows, size_t n, size_t stride, size_t columns,       \
+                                 ctype *y) {                                                       \
+        for (size_t i = 0; i < n; i++)                                                             \
+            for (size_t c = 0; c < columns; c++)                                                   \
+                y[i * stride + c] = rows[c * n + i];                                               \
+    }
+INFER_FLOAT_TYPES(TILE_FUNCTIONS)
+
+static void gather_rare(infer_type type, const char *x, size_t n, size_t stride, size_t columns,
+                        float *rows) {
+    float some[TILE];
+    size_t size = infer_type_size(type);
+    for (size_t i = 0; i < n; i++) {
+        infer_widen(type, x + i * stride * size, some, columns);
+        for (size_t c = 0; c < columns; c++)
+            rows[c * n + i] = some[c];
+    }
+}
+
+static void scatter_rare(infer_type type, const float *rows, size_t n, size_t stride,
+                         size_t columns, char *y) {
+    float some[TILE];
+    size_t size = infer_type_size(type);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t c = 0; c < columns; c++)
+            some[c] = rows[c * n + i];
+        infer_narrow(type, some, y + i * stride * size, columns, false);
+    }
+}
+
+static void tile_run(infer_type type, const char *x, char *y, size_t n, size_t stride,
+                     size_t columns, void *rows, row_kernels k) {
+    if (type == INFER_TYPE_DOUBLE) {
+        double *d = rows;
+        gather_DOUBLE((const void *)x, n, stride, columns, d);
+        for (size_t c = 0; c < columns; c++)
+            k.f64(d + c * n, d + c * n, n);
+        scatter_DOUBLE(d, n, stride, columns, (void *)y);
+        return;
+    }
+    float *f = rows;
+    if (type == INFER_TYPE_FLOAT)
+        gather_FLOAT((const void *)x, n, stride, columns, f);
+    else
+        gather_rare(type, x, n, stride, columns, f);
+    for (size_t c = 0; c < columns; c++)
+        k.f32(f + c * n, f + c * n, n);
+    if (type == INFER_TYPE_FLOAT)
+        scatter_FLOAT(f, n, stride, columns, (void *)y);
+    else
+        scatter_rare(type, f, n, stride, columns, y);
+}
+
+static infer_status run_rows(infer_op_env *env, row_kernels k) {
+    const softmax_params *p = env->params;
+    const infer_view *x = env->in[0];
+    infer_view *y = env->out[0];
+    size_t n = 0, stride = 0;
+    if (!y)
+        return INFER_OK;
+    INFER_TRY(locate(x, p->axis, &n, &stride));
+    infer_type type = (infer_type)x->type;
+    size_t size = infer_type_size(type), count = (size_t)infer_view_count(x);
+    const char *from = x->data;
+    char *to = y->data;
+    if (count == 0)
+        return INFER_OK;
+    bool straight = is_straight(x, stride);
+    for (size_t block = 0; block < count; block += n * stride) {
+        if (straight && type == INFER_TYPE_FLOAT) {
+            k.f32((const float *)x->data + block, (float *)y->data + block, n);
+        } else if (straight) {
+            k.f64((const double *)x->data + block, (double *)y->data + block, n);
+        } else {
+            for (size_t c = 0; c < stride; c += TILE) {
+                size_t columns = stride - c < TILE ? stride - c : TILE;
+                tile_run(type, from + (block + c) * size, to + (block + c) * size, n, stride,
+                         columns, env->scratch, k);
+            }
+        }
+    }
+    return INFER_OK;
+}
+
+static infer_status softmax_run(infer_op_env *env) {
+    return run_rows(env, (row_kernels){env->kernels->softmax_f32, env->kernels->softmax_f64});
+}
+
+static infer_status log_softmax_run(infer_op_env *env) {
+    return run_rows(env,
+                    (row_kernels){env->kernels->log_softmax_f32, env->kernels->log_softmax_f64});
+}
+
+#define SOFTMAX_OP(op_name, snake)                                                                 \
+    const infer_op infer_op_##snake = {                                                            \
+        .domain = "",                                                                              \
+        .name = op_name,                                                                           \
+        .since = 1,                                                                                \
+        .newest = 27,                                                                              \
+        .params_size = sizeof(softmax_params),                                                     \
+        .min_in = 1,                                                                               \
+        .max_in = 1,                                                                               \
+        .min_out = 1,                                                                              \
+        .max_out = 1,                                                                              \
+        .flags = INFER_OP_INPLACE,                                                                 \
+        .attr_count = 1,                                                                           \
+        .attrs = softmax_attrs,                                                                    \
+        .types = {T_FLOAT},                                                                        \
+        .upgrade = snake##_upgrade,                                                                \
+        .infer = softmax_infer,                                                                    \
+        .run = snake##_run,                                                                        \
+    };
+SOFTMAX_OP("Softmax", softmax)
+SOFTMAX_OP("LogSoftmax", log_softmax)
