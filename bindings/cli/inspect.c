@@ -1,0 +1,219 @@
+/* `infer inspect`: what a model is. One JSON document is made; the text form is printed from it. */
+#include "cli.h"
+
+#include <jansson.h>
+#include <string.h>
+
+typedef infer_status describe_fn(const infer_model *, size_t, infer_value_info *);
+
+static json_t *shape_of(const infer_value_info *info) {
+    if (info->rank < 0)
+        return json_null();
+    json_t *shape = json_array();
+    for (int32_t i = 0; i < info->rank; i++) {
+        const char *symbol = info->symbols ? info->symbols[i] : NULL;
+        json_t *extent = info->shape[i] >= 0   ? json_integer(info->shape[i])
+                         : symbol && symbol[0] ? json_string(symbol)
+                                               : json_null();
+        json_array_append_new(shape, extent);
+    }
+    return shape;
+}
+
+static json_t *ports(const infer_model *model, size_t count, describe_fn *describe) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        infer_value_info info = {.struct_size = sizeof info};
+        if (describe(model, i, &info) != INFER_OK)
+            continue;
+        json_t *port = json_object();
+        json_object_set_new(port, "name", json_string(info.name));
+        json_object_set_new(port, "type", json_string(info.type_string));
+        json_object_set_new(port, "shape", shape_of(&info));
+        json_array_append_new(list, port);
+    }
+    return list;
+}
+
+static json_t *metadata(const infer_model *model) {
+    json_t *all = json_object();
+    for (size_t i = 0; i < infer_model_metadata_count(model); i++) {
+        const char *key, *value;
+        if (infer_model_metadata(model, i, &key, &value) == INFER_OK)
+            json_object_set_new(all, key, json_string(value));
+    }
+    return all;
+}
+
+static json_t *features(const infer_model *model) {
+    json_t *names = json_array();
+    for (size_t i = 0; i < infer_model_feature_count(model); i++) {
+        const char *name = infer_model_feature_name(model, i);
+        if (!name)
+            break;
+        json_array_append_new(names, json_string(name));
+    }
+    return names;
+}
+
+static json_t *classes(const infer_model *model) {
+    json_t *labels = json_array();
+    for (size_t i = 0; i < infer_model_class_count(model); i++)
+        json_array_append_new(labels, json_string(infer_model_class(model, i)));
+    return labels;
+}
+
+static json_t *nodes(const infer_model *model) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < infer_model_nodes(model); i++) {
+        const char *name, *domain, *op;
+        if (infer_model_node(model, i, &name, &domain, &op) != INFER_OK)
+            continue;
+        json_t *node = json_object();
+        json_object_set_new(node, "name", json_string(name));
+        json_object_set_new(node, "domain", json_string(domain[0] ? domain : "ai.onnx"));
+        json_object_set_new(node, "op", json_string(op));
+        json_array_append_new(list, node);
+    }
+    return list;
+}
+
+static json_t *memory(const infer_model *model) {
+    size_t bytes = 0, size = 0;
+    int exact = 0;
+    const void *data;
+    json_t *all = json_object();
+    if (infer_model_image(model, &data, &size) == INFER_OK)
+        json_object_set_new(all, "image", json_integer((json_int_t)size));
+    if (infer_model_memory(model, &bytes, &exact) == INFER_OK) {
+        json_object_set_new(all, "context", json_integer((json_int_t)bytes));
+        json_object_set_new(all, "exact", json_boolean(exact));
+    }
+    return all;
+}
+
+static json_t *describe(const infer_model *model) {
+    json_t *all = json_object();
+    json_object_set_new(all, "inputs", ports(model, infer_model_inputs(model), infer_model_input));
+    json_object_set_new(all, "outputs",
+                        ports(model, infer_model_outputs(model), infer_model_output));
+    json_object_set_new(all, "features",
+                        json_integer((json_int_t)infer_model_feature_count(model)));
+    json_object_set_new(all, "feature_names", features(model));
+    json_object_set_new(all, "values", json_integer((json_int_t)infer_model_output_count(model)));
+    json_object_set_new(all, "classes", classes(model));
+    json_object_set_new(all, "metadata", metadata(model));
+    json_object_set_new(all, "nodes", nodes(model));
+    json_object_set_new(all, "memory", memory(model));
+    return all;
+}
+
+/* ---- as text ---- */
+
+static const char *text_of(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static void print_ports(const char *title, const json_t *list) {
+    size_t i, d;
+    json_t *port, *extent;
+    printf("%s\n", title);
+    json_array_foreach((json_t *)list, i, port) {
+        json_t *shape = json_object_get(port, "shape");
+        printf("  %s  %s ", text_of(port, "name"), text_of(port, "type"));
+        if (json_is_array(shape))
+            putchar('[');
+        json_array_foreach(shape, d, extent) {
+            fputs(d ? ", " : "", stdout);
+            if (json_is_integer(extent))
+                printf("%lld", (long long)json_integer_value(extent));
+            else
+                fputs(json_is_string(extent) ? json_string_value(extent) : "?", stdout);
+        }
+        puts(json_is_array(shape) ? "]" : "");
+    }
+}
+
+static void print_names(const char *title, const json_t *names) {
+    size_t i;
+    json_t *name;
+    if (!json_array_size(names))
+        return;
+    printf("%s\n ", title);
+    json_array_foreach((json_t *)names, i, name) printf(" %s", json_string_value(name));
+    putchar('\n');
+}
+
+/* Neighbours of the same operator are one line. */
+static void print_nodes(const json_t *list, bool each) {
+    printf("nodes: %zu\n", json_array_size(list));
+    for (size_t i = 0, run; i < json_array_size(list); i += run) {
+        const json_t *node = json_array_get(list, i);
+        const char *domain = text_of(node, "domain"), *op = text_of(node, "op");
+        for (run = 1; !each && i + run < json_array_size(list); run++) {
+            const json_t *next = json_array_get(list, i + run);
+            if (strcmp(text_of(next, "domain"), domain) || strcmp(text_of(next, "op"), op))
+                break;
+        }
+        printf("  %s.%s", domain, op);
+        if (each)
+            printf("  %s", text_of(node, "name"));
+        if (run > 1)
+            printf("  x %zu", run);
+        putchar('\n');
+    }
+}
+
+static void print_text(const json_t *all, bool each) {
+    const char *key;
+    json_t *value, *memory_of = json_object_get(all, "memory");
+    print_ports("inputs", json_object_get(all, "inputs"));
+    print_ports("outputs", json_object_get(all, "outputs"));
+    printf("predict: %lld value(s) a row in, %lld out\n",
+           (long long)json_integer_value(json_object_get(all, "features")),
+           (long long)json_integer_value(json_object_get(all, "values")));
+    print_names("feature names", json_object_get(all, "feature_names"));
+    print_names("classes", json_object_get(all, "classes"));
+    puts("metadata");
+    json_object_foreach(json_object_get(all, "metadata"), key, value)
+        printf("  %s: %s\n", key, json_string_value(value));
+    print_nodes(json_object_get(all, "nodes"), each);
+    printf("memory: image %lld bytes",
+           (long long)json_integer_value(json_object_get(memory_of, "image")));
+    value = json_object_get(memory_of, "context");
+    if (value)
+        printf(", a context %s%lld bytes",
+               json_is_true(json_object_get(memory_of, "exact")) ? "" : "from ",
+               (long long)json_integer_value(value));
+    putchar('\n');
+}
+
+int infer_cli_inspect(const infer_cli_command *command, int argc, char **argv) {
+    bool json = false, each = false;
+    const infer_cli_option options[] = {
+        {"json", 0, NULL, "as one JSON object", &json},
+        {"nodes", 0, NULL, "a line for each node, with its name", &each},
+    };
+    int code = infer_cli_parse(command, options, 2, &argc, argv);
+    if (code >= 0)
+        return code;
+    if (argc != 1)
+        return infer_cli_misused(command, "one MODEL is needed");
+    infer_model *model;
+    infer_cli_progress_begin("loading", 0);
+    infer_status status = infer_load(argv[0], &model);
+    infer_cli_progress_end();
+    if (status != INFER_OK)
+        return infer_cli_failed(argv[0], status);
+    json_t *all = describe(model);
+    if (json) {
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        print_text(all, each);
+    }
+    json_decref(all);
+    infer_free(model);
+    return INFER_CLI_OK;
+}
