@@ -1,0 +1,64 @@
+"""The ABI: header, version script and library name the same functions, and the header stands alone."""
+
+import re
+import subprocess
+
+import pytest
+
+MAX_STATIC_OVERHEAD = 150 * 1024  # bytes a static program with a linear model may add
+MAX_LIBRARY = 2 * 1024 * 1024  # stripped
+
+
+def listed(root):
+    return (root / "tests" / "abi" / "symbols.txt").read_text().split()
+
+
+def test_header_declares_the_list(root):
+    header = (root / "include" / "infer.h").read_text()
+    declared = re.findall(r"INFER_API [^;]*?\b(infer_\w+)\(", header, re.S)
+    assert sorted(set(declared)) == listed(root)
+
+
+def test_library_exports_the_list(root, build):
+    out = subprocess.run(["nm", "-D", "--defined-only", str(build / "libinfer.so")], check=True,
+                         capture_output=True, text=True).stdout
+    names = sorted(line.split()[2].split("@")[0] for line in out.splitlines() if line.split()[1] == "T")
+    assert names == listed(root)
+
+
+def test_globals_of_the_archive_have_the_prefix(build):
+    out = subprocess.run(["nm", "-g", "--defined-only", str(build / "libinfer.a")], check=True,
+                         capture_output=True, text=True).stdout
+    names = {line.split()[2] for line in out.splitlines() if len(line.split()) == 3}
+    assert names and not [n for n in names if not n.startswith("infer_")]
+
+
+@pytest.mark.parametrize("compiler, standard", [("gcc", "c11"), ("clang", "c11"), ("g++", "c++17")])
+def test_header_alone(root, compiler, standard):
+    language = "c++" if "++" in compiler else "c"
+    subprocess.run([compiler, f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror",
+                    "-fsyntax-only", "-x", language, str(root / "include" / "infer.h")], check=True)
+
+
+def static_program(tmp_path, root, build, name, source, *libraries):
+    path = tmp_path / f"{name}.c"
+    path.write_text(source)
+    exe = tmp_path / name
+    subprocess.run(["gcc", "-O2", "-static", "-ffunction-sections", "-Wl,--gc-sections",
+                    f"-I{root / 'include'}", str(path), "-o", str(exe), *libraries], check=True)
+    subprocess.run(["strip", str(exe)], check=True)
+    return exe
+
+
+def test_static_program_is_small(tmp_path, root, build):
+    empty = static_program(tmp_path, root, build, "empty", "int main(void) { return 0; }\n")
+    once = static_program(tmp_path, root, build, "once",
+                          (root / "bench" / "programs" / "once.c").read_text(),
+                          str(build / "libinfer.a"), "-lm", "-lpthread")
+    assert once.stat().st_size - empty.stat().st_size <= MAX_STATIC_OVERHEAD
+
+
+def test_library_is_small(tmp_path, build):
+    copy = tmp_path / "libinfer.so"
+    subprocess.run(["strip", "-o", str(copy), str(build / "libinfer.so")], check=True)
+    assert copy.stat().st_size <= MAX_LIBRARY

@@ -1,0 +1,56 @@
+/* In place of the compiler's <immintrin.h>: AVX-512 in SIMDe's portable form, so that kernels
+ * written for it run on machines without it. SIMDe asks for the real header in its turn and gets
+ * that one. */
+#ifndef INFER_TESTS_SIMDE_IMMINTRIN_H
+#define INFER_TESTS_SIMDE_IMMINTRIN_H
+
+#include_next <immintrin.h>
+
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+
+#include <math.h>
+
+/* What SIMDe has not, or only for results that are normal numbers (scalef). */
+#define SIMDE_REST(T, P, N, LDEXP)                                                                 \
+    static inline simde__m512##N simde_rest_mask_loadu_##P(simde__m512##N fill, unsigned mask,     \
+                                                           const T *p) {                           \
+        T lanes[64 / sizeof(T)];                                                                   \
+        simde_mm512_storeu_##P(lanes, fill);                                                       \
+        for (unsigned i = 0; i < 64 / sizeof(T); i++)                                              \
+            if (mask >> i & 1)                                                                     \
+                lanes[i] = p[i];                                                                   \
+        return simde_mm512_loadu_##P(lanes);                                                       \
+    }                                                                                              \
+    static inline void simde_rest_mask_storeu_##P(T *p, unsigned mask, simde__m512##N a) {         \
+        T lanes[64 / sizeof(T)];                                                                   \
+        simde_mm512_storeu_##P(lanes, a);                                                          \
+        for (unsigned i = 0; i < 64 / sizeof(T); i++)                                              \
+            if (mask >> i & 1)                                                                     \
+                p[i] = lanes[i];                                                                   \
+    }                                                                                              \
+    static inline simde__m512##N simde_rest_scalef_##P(simde__m512##N a, simde__m512##N n) {       \
+        T lanes[64 / sizeof(T)], powers[64 / sizeof(T)];                                           \
+        simde_mm512_storeu_##P(lanes, a);                                                          \
+        simde_mm512_storeu_##P(powers, n);                                                         \
+        for (unsigned i = 0; i < 64 / sizeof(T); i++)                                              \
+            lanes[i] = isnan(powers[i]) ? powers[i] : LDEXP(lanes[i], (int)floor(powers[i]));      \
+        return simde_mm512_loadu_##P(lanes);                                                       \
+    }
+SIMDE_REST(float, ps, , ldexpf)
+SIMDE_REST(double, pd, d, ldexp)
+
+#undef _mm512_mask_loadu_ps
+#undef _mm512_mask_loadu_pd
+#undef _mm512_mask_storeu_ps
+#undef _mm512_mask_storeu_pd
+#undef _mm512_scalef_ps
+#undef _mm512_scalef_pd
+#define _mm512_mask_loadu_ps  simde_rest_mask_loadu_ps
+#define _mm512_mask_loadu_pd  simde_rest_mask_loadu_pd
+#define _mm512_mask_storeu_ps simde_rest_mask_storeu_ps
+#define _mm512_mask_storeu_pd simde_rest_mask_storeu_pd
+#define _mm512_scalef_ps      simde_rest_scalef_ps
+#define _mm512_scalef_pd      simde_rest_scalef_pd
+
+#endif

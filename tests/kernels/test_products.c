@@ -1,0 +1,182 @@
+/* dot, matvec, gemm_packed and packing: every variant against wider arithmetic, at sizes below, at,
+ * above and at multiples of its tiles and blocks, with inputs and outputs that end where memory
+ * ends. */
+#include "unit.h"
+#include "variants.h"
+
+#include "pack.h"
+
+#include <math.h>
+#include <string.h>
+
+static variant list[VARIANTS_MAX];
+static size_t count;
+
+/* Every length up to more than four panels, and those around eight vectors of every tier and
+ * around gemm's blocks. */
+static const size_t long_ones[] = {95,  96,  97,  127, 128, 129, 143, 144,  145,  159,
+                                   255, 256, 257, 271, 511, 512, 513, 1000, 1024, 4099};
+#define EACH_LENGTH(n)                                                                             \
+    for (size_t i_ = 0, n = 0; i_ < 70 + sizeof long_ones / sizeof *long_ones;                     \
+         i_++, n = i_ < 70                                          ? i_                           \
+                   : i_ - 70 < sizeof long_ones / sizeof *long_ones ? long_ones[i_ - 70]           \
+                                                                    : 0)
+
+/* W is the type the truth is summed in; HALF_ULP the rounding error of T. A sum of n products is
+ * within n + 1 roundings of the sum of their magnitudes in whatever order it is taken. */
+#define PRODUCTS(T, S, W, HALF_ULP, FMA)                                                           \
+    static T *fill_##S(int slot, size_t n) {                                                       \
+        T *p = fenced(slot, n * sizeof(T));                                                        \
+        for (size_t i = 0; i < n; i++)                                                             \
+            p[i] = (T)number();                                                                    \
+        return p;                                                                                  \
+    }                                                                                              \
+                                                                                                   \
+    static void near_##S(const variant *v, const char *what, size_t n, size_t at, T got,           \
+                         const T *a, const T *b, size_t step, size_t terms, T bias) {              \
+        W sum = (W)bias, size = fabsl((W)bias);                                                    \
+        for (size_t i = 0; i < terms; i++) {                                                       \
+            W p = (W)a[i] * (W)b[i * step];                                                        \
+            sum += p;                                                                              \
+            size += p < 0 ? -p : p;                                                                \
+        }                                                                                          \
+        if (!(fabsl((W)got - sum) <= (W)(terms + 2) * HALF_ULP * size))                            \
+            fail_msg("%s %s_%s, size %zu, place %zu: %.17g instead of %.17g", v->name, what, #S,   \
+                     n, at, (double)got, (double)sum);                                             \
+    }                                                                                              \
+                                                                                                   \
+    static void dot_##S(const variant *v) {                                                        \
+        EACH_LENGTH(n) {                                                                           \
+            const T *a = fill_##S(0, n), *b = fill_##S(1, n);                                      \
+            T got = v->k.dot_##S(a, b, n);                                                         \
+            near_##S(v, "dot", n, 0, got, a, b, 1, n, 0);                                          \
+            /* Alignment changes no bit. */                                                        \
+            T *moved = memcpy((T *)fenced(2, (n + 1) * sizeof(T)), a, n * sizeof(T));              \
+            if (v->kind == VARIANT_SIMD)                                                           \
+                assert_true(v->k.dot_##S(moved, b, n) == got);                                     \
+        }                                                                                          \
+        const T a[3] = {1, (T)INFINITY, 2}, b[3] = {1, 1, (T)NAN};                                 \
+        assert_true(isinf(v->k.dot_##S(a, b, 2)) && isnan(v->k.dot_##S(a, b, 3)));                 \
+    }                                                                                              \
+                                                                                                   \
+    static void matvec_##S(const variant *v) {                                                     \
+        for (size_t n = 0; n < 10; n++)                                                            \
+            EACH_LENGTH(k) {                                                                       \
+                size_t ldw = k + choose(4);                                                        \
+                const T *w = fill_##S(0, n ? (n - 1) * ldw + k : 0), *x = fill_##S(1, k);          \
+                const T *bias = choose(4) ? fill_##S(2, n) : NULL;                                 \
+                T *y = fill_##S(3, n);                                                             \
+                v->k.matvec_##S(n, k, w, ldw, x, bias, y);                                         \
+                for (size_t r = 0; r < n; r++)                                                     \
+                    near_##S(v, "matvec", k, r, y[r], w + r * ldw, x, 1, k, bias ? bias[r] : 0);   \
+                assert_true(fence_holds(3));                                                       \
+                /* A row's sum depends on k alone, so it may be computed alone. */                 \
+                T alone;                                                                           \
+                if (n && v->kind == VARIANT_SIMD) {                                                \
+                    v->k.matvec_##S(1, k, w, ldw, x, bias, &alone);                                \
+                    assert_true(alone == y[0]);                                                    \
+                }                                                                                  \
+            }                                                                                      \
+    }                                                                                              \
+                                                                                                   \
+    static void gemm_case_##S(const variant *v, size_t m, size_t n, size_t k) {                    \
+        size_t size, lda = k + choose(4), ldb = n + choose(4), ldc = n + choose(4);                \
+        assert_true(infer_pack_size(k, n, &size));                                                 \
+        const T *a = fill_##S(0, m ? (m - 1) * lda + k : 0);                                       \
+        const T *b = fill_##S(1, k ? (k - 1) * ldb + n : 0);                                       \
+        const T *bias = choose(4) ? fill_##S(2, n) : NULL;                                         \
+        T *packed = fenced(3, size * sizeof(T));                                                   \
+        infer_pack_b_##S(k, n, b, ldb, false, packed);                                             \
+        size_t extent = m ? (m - 1) * ldc + n : 0;                                                 \
+        T *c = fenced(4, extent * sizeof(T));                                                      \
+        for (size_t i = 0; i < extent; i++)                                                        \
+            c[i] = (T)777;                                                                         \
+        v->k.gemm_packed_##S(m, n, k, a, lda, packed, bias, c, ldc);                               \
+        assert_true(fence_holds(4));                                                               \
+        for (size_t i = 0; i < extent; i++) {                                                      \
+            size_t row = i / ldc, column = i % ldc;                                                \
+            if (column >= n) {                                                                     \
+                assert_true(c[i] == (T)777);                                                       \
+                continue;                                                                          \
+            }                                                                                      \
+            T first = bias ? bias[column] : 0;                                                     \
+            if (v->kind != VARIANT_SIMD || m == 1) {                                               \
+                near_##S(v, "gemm_packed", m, i, c[i], a + row * lda, b + column, ldb, k, first);  \
+                continue;                                                                          \
+            }                                                                                      \
+            /* The promised chain, to the bit. */                                                  \
+            for (size_t l = 0; l < k; l++)                                                         \
+                first = FMA(a[row * lda + l], b[l * ldb + column], first);                         \
+            if (c[i] != first)                                                                     \
+                fail_msg("%s gemm_packed_%s %zu x %zu x %zu at %zu, %zu: %.17g instead of %.17g",  \
+                         v->name, #S, m, n, k, row, column, (double)c[i], (double)first);          \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    static void gemm_packed_##S(const variant *v) {                                                \
+        static const size_t depths[] = {0, 1, 2, 3, 7, 8, 9, 31, 127, 128, 129, 255, 256, 257};    \
+        for (size_t n = 0; n <= 66; n++)                                                           \
+            for (size_t m = 0; m <= 30; m += n % 16 < 2 ? 1 : 1 + choose(12))                      \
+                gemm_case_##S(v, m, n, 1 + choose(20));                                            \
+        for (size_t i = 0; i < sizeof depths / sizeof *depths; i++)                                \
+            for (size_t m = 1; m <= 17; m += 1 + choose(4))                                        \
+                gemm_case_##S(v, m, 1 + choose(50), depths[i]);                                    \
+        gemm_case_##S(v, 3, 255, 5);                                                               \
+        gemm_case_##S(v, 5, 257, 300);                                                             \
+        gemm_case_##S(v, 15, 288, 257);                                                            \
+        gemm_case_##S(v, 1, 530, 100);                                                             \
+    }                                                                                              \
+                                                                                                   \
+    static void products_##S(void **state) {                                                       \
+        (void)state;                                                                               \
+        for (size_t i = 0; i < count; i++) {                                                       \
+            dot_##S(&list[i]);                                                                     \
+            matvec_##S(&list[i]);                                                                  \
+            gemm_packed_##S(&list[i]);                                                             \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    /* Every place of a packed matrix against its definition. */                                   \
+    static void pack_##S(void **state) {                                                           \
+        (void)state;                                                                               \
+        for (size_t k = 0; k < 5; k++)                                                             \
+            for (size_t n = 0; n < 40; n++)                                                        \
+                for (int trans = 0; trans < 2; trans++) {                                          \
+                    size_t size, rows = trans ? n : k, columns = trans ? k : n;                    \
+                    size_t ldb = columns + choose(3);                                              \
+                    assert_true(infer_pack_size(k, n, &size));                                     \
+                    assert_int_equal(size, (n + INFER_PANEL - 1) / INFER_PANEL * INFER_PANEL * k); \
+                    const T *b = fill_##S(0, rows ? (rows - 1) * ldb + columns : 0);               \
+                    T *packed = fill_##S(1, size);                                                 \
+                    infer_pack_b_##S(k, n, b, ldb, trans, packed);                                 \
+                    assert_true(fence_holds(1));                                                   \
+                    for (size_t i = 0; i < size; i++) {                                            \
+                        size_t row = i / INFER_PANEL % k;                                          \
+                        size_t column = i / INFER_PANEL / k * INFER_PANEL + i % INFER_PANEL;       \
+                        T expected = column >= n ? 0                                               \
+                                     : trans     ? b[column * ldb + row]                           \
+                                                 : b[row * ldb + column];                              \
+                        assert_true(packed[i] == expected);                                        \
+                    }                                                                              \
+                }                                                                                  \
+    }
+PRODUCTS(float, f32, double, 0x1p-24, fmaf)
+PRODUCTS(double, f64, long double, 0x1p-53, fma)
+
+static void pack_size_overflow(void **state) {
+    (void)state;
+    size_t size;
+    assert_true(!infer_pack_size(SIZE_MAX / 8, 16, &size));
+    assert_true(!infer_pack_size(1, SIZE_MAX - 3, &size));
+    assert_true(infer_pack_size(0, 5, &size) && size == 0);
+}
+
+int main(void) {
+    count = variants_find(list);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_f32),       cmocka_unit_test(products_f64),
+        cmocka_unit_test(pack_f32),           cmocka_unit_test(pack_f64),
+        cmocka_unit_test(pack_size_overflow),
+    };
+    return cmocka_run_group_tests_name("kernels: products", tests, NULL, NULL);
+}

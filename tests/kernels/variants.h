@@ -1,0 +1,41 @@
+/* What the kernels' tests share: every table of kernels this machine can run, memory that faults
+ * where it ends, and numbers. */
+#ifndef INFER_TESTS_KERNELS_VARIANTS_H
+#define INFER_TESTS_KERNELS_VARIANTS_H
+
+#include "kernels.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum variant_kind {
+    VARIANT_SCALAR,
+    VARIANT_SIMD, /* promises what the tiers promise: gemm's chain, the errors of kernels.h */
+    VARIANT_BLAS  /* products alone */
+} variant_kind;
+
+typedef struct variant {
+    const char *name;
+    variant_kind kind;
+    infer_kernels k;
+} variant;
+
+/* The scalar table, every tier this machine has, AVX-512 in SIMDe's emulation where it was built in
+ * and the machine has not the real one, OpenBLAS where it is installed. Says what it found. */
+size_t variants_find(variant *list);
+#define VARIANTS_MAX 8
+
+/* bytes of memory that end where a page begins that nobody may touch. The bytes before are filled
+ * with guard bytes. Valid until the slot's next use. */
+#define FENCE_SLOTS 6
+void *fenced(int slot, size_t bytes);
+
+/* Whether the bytes before are as they were. */
+bool fence_holds(int slot);
+
+/* The same numbers in every run: in [-1, 1), and an index below n. */
+double number(void);
+size_t choose(size_t n);
+
+#endif

@@ -1,0 +1,251 @@
+/* Running one case of ONNX's test data through the public interface. */
+#define _POSIX_C_SOURCE 200809L
+#include "onnx_case.h"
+
+#include "graph.h"
+#include "onnx_graph.h"
+#include "status.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PORTS 256
+
+/* ---- which operators a model needs ---- */
+
+static bool in_list(const char *ops, const char *domain, const char *name) {
+    char full[512];
+    snprintf(full, sizeof full, "%s%s%s", domain, domain[0] ? "." : "", name);
+    for (const char *at = ops + strspn(ops, ", \n"); *at; at += strspn(at, ", \n")) {
+        size_t size = strcspn(at, ", \n");
+        if (size == strlen(full) && memcmp(at, full, size) == 0)
+            return true;
+        at += size;
+    }
+    return false;
+}
+
+static bool operator_known(const char *domain, const char *name, int64_t version) {
+    for (size_t i = 0; i < infer_operators(); i++) {
+        const char *d, *n;
+        int since, newest;
+        if (infer_operator(i, &d, &n, &since, &newest) == INFER_OK && strcmp(d, domain) == 0 &&
+            strcmp(n, name) == 0)
+            return version >= since && version <= newest;
+    }
+    return false;
+}
+
+static int64_t version_of(const Infer__Onnx__ModelProto *m, const char *domain) {
+    for (size_t i = 0; i < m->n_opset_import; i++)
+        if (strcmp(infer_onnx_domain(m->opset_import[i]->domain), domain) == 0)
+            return m->opset_import[i]->version;
+    return 1;
+}
+
+static bool is_function(const Infer__Onnx__ModelProto *m, const char *domain, const char *name) {
+    for (size_t i = 0; i < m->n_functions; i++)
+        if (strcmp(infer_onnx_domain(m->functions[i]->domain), domain) == 0 &&
+            m->functions[i]->name && strcmp(m->functions[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool wanted(const Infer__Onnx__ModelProto *m, const char *domain, const char *name,
+                   const char *ops) {
+    if (is_function(m, domain, name))
+        return true;
+    if (strcmp(ops, "supported") == 0)
+        return operator_known(domain, name, version_of(m, domain));
+    return in_list(ops, domain, name);
+}
+
+/* The first operator among the nodes, and in their subgraphs, that is not asked for. */
+static const char *first_missing(const Infer__Onnx__ModelProto *m,
+                                 Infer__Onnx__NodeProto *const *nodes, size_t count,
+                                 const char *ops) {
+    for (size_t i = 0; i < count; i++) {
+        const char *domain = infer_onnx_domain(nodes[i]->domain);
+        const char *name = nodes[i]->op_type ? nodes[i]->op_type : "";
+        if (!wanted(m, domain, name, ops))
+            return name;
+        for (size_t a = 0; a < nodes[i]->n_attribute; a++) {
+            const Infer__Onnx__GraphProto *g = nodes[i]->attribute[a]->g;
+            const char *inner = g ? first_missing(m, g->node, g->n_node, ops) : NULL;
+            if (inner)
+                return inner;
+        }
+    }
+    return NULL;
+}
+
+static const char *missing_operator(const Infer__Onnx__ModelProto *m, const char *ops) {
+    const char *missing = first_missing(m, m->graph->node, m->graph->n_node, ops);
+    for (size_t i = 0; i < m->n_functions && !missing; i++)
+        missing = first_missing(m, m->functions[i]->node, m->functions[i]->n_node, ops);
+    return missing;
+}
+
+/* ---- one data set ---- */
+
+/* Reads file number index of a data set; false where there is none. */
+static bool read_port(infer_onnx_reader *r, const char *set, const char *prefix, size_t index,
+                      uint32_t kind, infer_value *value, infer_status *status) {
+    char path[PATH_MAX];
+    infer_map map;
+    snprintf(path, sizeof path, "%s/%s_%zu.pb", set, prefix, index);
+    if (access(path, R_OK) != 0)
+        return false;
+    *status = infer_map_file(path, &map);
+    if (*status != INFER_OK)
+        return true;
+    *status = read_value(r, kind, map.data, map.size, value);
+    infer_unmap(&map);
+    if (*status != INFER_OK)
+        infer_fail_within(*status, "%s", path);
+    return true;
+}
+
+typedef infer_status describe_port(const infer_model *, size_t, infer_value_info *);
+
+static infer_status read_ports(infer_onnx_reader *r, const infer_model *model, const char *set,
+                               const char *prefix, describe_port *describe, infer_value *values,
+                               size_t *count) {
+    for (*count = 0; *count < PORTS; ++*count) {
+        infer_value_info info = {.struct_size = sizeof info};
+        infer_status status = INFER_OK;
+        /* Files beyond the model's ports are counted, and fail the case. */
+        if (describe(model, *count, &info) != INFER_OK)
+            info.kind = INFER_KIND_TENSOR;
+        if (!read_port(r, set, prefix, *count, info.kind, &values[*count], &status))
+            break;
+        INFER_TRY(status);
+    }
+    return INFER_OK;
+}
+
+static infer_status compare_outputs(const infer_model *model, const infer_value *got,
+                                    const infer_value *expected, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        char why[512];
+        infer_value_info info = {.struct_size = sizeof info};
+        infer_model_output(model, i, &info);
+        if (!same_value(&got[i], &expected[i], why, sizeof why))
+            return infer_fail(INFER_ERROR_VALUE, "output %zu \"%s\": %s", i, info.name, why);
+    }
+    return INFER_OK;
+}
+
+static infer_status run_set(infer_onnx_reader *r, infer_model *model, infer_context *context,
+                            const char *set) {
+    infer_value inputs[PORTS], expected[PORTS], got[PORTS];
+    size_t in_count, out_count;
+    INFER_TRY(read_ports(r, model, set, "input", infer_model_input, inputs, &in_count));
+    INFER_TRY(read_ports(r, model, set, "output", infer_model_output, expected, &out_count));
+    if (out_count != infer_model_outputs(model))
+        return infer_fail(INFER_ERROR_VALUE, "the model has %zu outputs, the data %zu",
+                          infer_model_outputs(model), out_count);
+    /* The second run goes by the plan that the first one made. */
+    for (int again = 0; again < 2; again++) {
+        memset(got, 0, sizeof got);
+        INFER_TRY(infer_run(context, NULL, inputs, in_count, NULL, got, out_count));
+        infer_status status = compare_outputs(model, got, expected, out_count);
+        if (status != INFER_OK)
+            return again ? infer_fail_within(status, "second run") : status;
+    }
+    return INFER_OK;
+}
+
+static infer_status run_sets(infer_model *model, const char *folder) {
+    infer_context *context;
+    INFER_TRY(infer_context_new(model, &context));
+    infer_status status = INFER_OK;
+    size_t set = 0;
+    for (; status == INFER_OK; set++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/test_data_set_%zu", folder, set);
+        if (access(path, R_OK) != 0)
+            break;
+        infer_onnx_reader r;
+        infer_onnx_reader_init(&r, &infer_libc_allocator, 0, NULL);
+        status = run_set(&r, model, context, path);
+        infer_onnx_reader_free(&r);
+    }
+    if (status == INFER_OK && set == 0)
+        status = infer_fail(INFER_ERROR_IO, "there is no test_data_set_0");
+    infer_context_free(context);
+    return status;
+}
+
+/* ---- the case ---- */
+
+/* Once more through a saved image. */
+static infer_status run_image(const infer_model *model, const char *folder) {
+    const char *temporary = getenv("TMPDIR");
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/onnx_runner.%ld.infer", temporary ? temporary : "/tmp",
+             (long)getpid());
+    INFER_TRY(infer_save(model, path));
+    infer_model *opened;
+    infer_status status = infer_open(path, &opened);
+    unlink(path);
+    if (status == INFER_OK) {
+        status = run_sets(opened, folder);
+        infer_free(opened);
+    }
+    return status == INFER_OK ? status : infer_fail_within(status, "from the saved image");
+}
+
+static infer_status run_model(const char *path, const char *folder) {
+    infer_model *model;
+    INFER_TRY(infer_load(path, &model));
+    infer_status status = run_sets(model, folder);
+    if (status == INFER_OK)
+        status = run_image(model, folder);
+    infer_free(model);
+    return status;
+}
+
+/* Parses the model for what its case is about: its first operator, and one that is missing. */
+static infer_status survey(const char *path, const char *ops, char *about, size_t size,
+                           bool *missing) {
+    infer_map map;
+    infer_onnx_reader r;
+    ProtobufCMessage *message;
+    INFER_TRY(infer_map_file(path, &map));
+    infer_onnx_reader_init(&r, &infer_libc_allocator, 0, NULL);
+    infer_status status =
+        infer_onnx_unpack(&r, &infer__onnx__model_proto__descriptor, map.data, map.size, &message);
+    infer_unmap(&map);
+    if (status == INFER_OK) {
+        const Infer__Onnx__ModelProto *m = (const Infer__Onnx__ModelProto *)message;
+        const Infer__Onnx__GraphProto *g = m->graph;
+        const char *lacking = g && ops ? missing_operator(m, ops) : NULL;
+        const char *first = g && g->n_node && g->node[0]->op_type ? g->node[0]->op_type : "";
+        *missing = lacking != NULL;
+        snprintf(about, size, "%.100s", lacking ? lacking : first);
+    }
+    infer_onnx_reader_free(&r);
+    return status;
+}
+
+case_result run_case(const char *folder, const char *ops, char *message, size_t size) {
+    char path[PATH_MAX], about[128] = "";
+    bool missing = false;
+    snprintf(path, sizeof path, "%s/model.onnx", folder);
+    message[0] = 0;
+    infer_status status = survey(path, ops, about, sizeof about, &missing);
+    if (status == INFER_OK && missing) {
+        snprintf(message, size, "operator %s is not among those asked for", about);
+        return CASE_SKIPPED;
+    }
+    if (status == INFER_OK)
+        status = run_model(path, folder);
+    if (status == INFER_OK)
+        return CASE_PASSED;
+    snprintf(message, size, "[%s] %s: %s", about, infer_status_name(status), infer_last_error());
+    return CASE_FAILED;
+}

@@ -1,0 +1,22 @@
+/* One case of ONNX's test data: a folder with model.onnx and test_data_set_N/{input,output}_K.pb.
+ */
+#ifndef INFER_TESTS_ONNX_CASE_H
+#define INFER_TESTS_ONNX_CASE_H
+
+#include "onnx_reader.h"
+
+typedef enum case_result { CASE_PASSED = 0, CASE_FAILED = 1, CASE_SKIPPED = 77 } case_result;
+
+/* Runs the case in `folder`, from the model and from its saved image. ops, where not NULL,
+ * restricts it (see onnx_runner.c). message says what failed or why it was skipped. */
+case_result run_case(const char *folder, const char *ops, char *message, size_t size);
+
+/* onnx_values.c: the message in size bytes at data as a value of this kind. */
+infer_status read_value(infer_onnx_reader *r, uint32_t kind, const void *data, size_t size,
+                        infer_value *value);
+
+/* onnx_values.c: whether two values are the same within ONNX's tolerances; if not, why holds the
+ * reason. */
+int same_value(const infer_value *got, const infer_value *expected, char *why, size_t size);
+
+#endif

@@ -1,0 +1,128 @@
+"""Writes small valid models as seeds for the fuzz targets.
+
+usage: gen_seeds.py FOLDER [INFER]
+
+FOLDER gets onnx/, json/ and, where INFER (the command-line tool) is given, infer/.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+
+def tensor(name, values, dtype=np.float32):
+    return numpy_helper.from_array(np.asarray(values, dtype=dtype), name)
+
+
+def model(nodes, inputs, outputs, initializers=(), sparse=(), opset=17, functions=(), extra=()):
+    """A model from nodes; inputs and outputs are (name, element type, shape)."""
+    infos = [[helper.make_tensor_value_info(*port) for port in ports] for ports in (inputs, outputs)]
+    graph = helper.make_graph(nodes, "seed", *infos, initializer=list(initializers),
+                              sparse_initializer=list(sparse))
+    imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(*e) for e in extra)]
+    return helper.make_model(graph, opset_imports=imports, functions=list(functions), ir_version=9)
+
+
+def linear_layers():
+    node = helper.make_node
+    nodes = [node("Gemm", ["x", "w", "b"], ["h"], transB=1), node("Relu", ["h"], ["r"]),
+             node("Reshape", ["r", "shape"], ["s"]), node("Softmax", ["s"], ["y"], axis=-1)]
+    weights = [tensor("w", np.arange(12).reshape(4, 3) / 7), tensor("b", [1, 2, 3, 4]),
+               tensor("shape", [-1, 2], np.int64)]
+    return model(nodes, [("x", TensorProto.FLOAT, ["n", 3])], [("y", TensorProto.FLOAT, None)], weights)
+
+
+def typed_constants():
+    """Every element type through an initializer, in typed fields and raw."""
+    names = ["UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "BOOL", "FLOAT16", "DOUBLE",
+             "UINT32", "UINT64", "BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E5M2", "UINT4", "INT4"]
+    tensors = [helper.make_tensor(n, getattr(TensorProto, n), [3], [0, 1, 1]) for n in names]
+    tensors.append(helper.make_tensor("STRING", TensorProto.STRING, [2], [b"a", b"\xc3\xa9"]))
+    nodes = [helper.make_node("Cast", [n], [f"c_{n}"], to=TensorProto.FLOAT) for n in names]
+    return model(nodes, [], [(f"c_{n}", TensorProto.FLOAT, [3]) for n in names], tensors, opset=21)
+
+
+def sparse_constant():
+    sparse = helper.make_sparse_tensor(tensor("w", [1, 2, 3]), tensor("i", [0, 3, 5], np.int64), [2, 3])
+    nodes = [helper.make_node("Add", ["x", "w"], ["y"])]
+    return model(nodes, [("x", TensorProto.FLOAT, [2, 3])], [("y", TensorProto.FLOAT, [2, 3])],
+                 sparse=[sparse])
+
+
+def function():
+    body = [helper.make_node("Constant", [], ["c"]), helper.make_node("Add", ["a", "c"], ["b"])]
+    reference = body[0].attribute.add()
+    reference.name, reference.ref_attr_name, reference.type = "value_float", "shift", 1
+    shift = helper.make_function("local", "Shift", ["a"], ["b"], body, [helper.make_opsetid("", 17)],
+                                 ["shift"])
+    nodes = [helper.make_node("Shift", ["x"], ["h"], domain="local", shift=1.5),
+             helper.make_node("Shift", ["h"], ["y"], domain="local", shift=-0.5)]
+    return model(nodes, [("x", TensorProto.FLOAT, [2])], [("y", TensorProto.FLOAT, [2])],
+                 functions=[shift], extra=[("local", 1)])
+
+
+def classifier():
+    nodes = [helper.make_node("Scaler", ["x"], ["s"], domain="ai.onnx.ml", offset=[1.0, 2.0],
+                              scale=[0.5, 2.0]),
+             helper.make_node("LinearClassifier", ["s"], ["label", "scores"], domain="ai.onnx.ml",
+                              coefficients=[1.0, -1.0, -1.0, 1.0], intercepts=[0.5, -0.5],
+                              classlabels_strings=["no", "yes"], post_transform="SOFTMAX"),
+             helper.make_node("ZipMap", ["scores"], ["map"], domain="ai.onnx.ml",
+                              classlabels_strings=["no", "yes"])]
+    m = model(nodes, [("x", TensorProto.FLOAT, [None, 2])], [("label", TensorProto.STRING, [None])],
+              opset=15, extra=[("ai.onnx.ml", 3)])
+    value = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    zipped = helper.make_map_type_proto(TensorProto.STRING, value)
+    m.graph.output.append(helper.make_value_info("map", helper.make_sequence_type_proto(zipped)))
+    return m
+
+
+def data_movement():
+    node = helper.make_node
+    nodes = [node("Transpose", ["x"], ["t"], perm=[1, 0]), node("Gather", ["t", "i"], ["g"]),
+             node("Concat", ["g", "g"], ["c"], axis=1), node("Slice", ["c", "from", "to"], ["y"]),
+             node("ReduceSum", ["y"], ["total"], keepdims=0), node("ArgMax", ["y"], ["best"])]
+    constants = [tensor("i", [1, 0], np.int64), tensor("from", [0, 1], np.int64),
+                 tensor("to", [2, 3], np.int64)]
+    return model(nodes, [("x", TensorProto.FLOAT, ["n", 3])],
+                 [("y", TensorProto.FLOAT, None), ("total", TensorProto.FLOAT, None),
+                  ("best", TensorProto.INT64, None)], constants)
+
+
+ONNX = [linear_layers, typed_constants, sparse_constant, function, classifier, data_movement]
+
+JSON = {
+    "row": {"coefficients": [0.5, -1, 2e-3], "intercepts": 1},
+    "logistic": {"coefficients": [[1, 2]], "intercepts": [0.5], "link": "logistic",
+                 "classes": [0, 1], "mean": [1, 2], "scale": [2, 4]},
+    "softmax": {"coefficients": [[1, 2], [3, 4], [5, 6]], "link": "softmax",
+                "classes": ["a", "b", "\u00e9"], "feature_names": ["p", "q"],
+                "metadata": {"note": "three classes"}},
+    "exp": {"coefficients": [[-1e-300]], "link": "exp"},
+}
+
+
+def main():
+    folder = Path(sys.argv[1])
+    tool = sys.argv[2] if len(sys.argv) > 2 else None
+    models = []
+    for kind in ("onnx", "json", "infer"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for make in ONNX:
+        path = folder / "onnx" / f"{make.__name__}.onnx"
+        path.write_bytes(make().SerializeToString())
+        models.append(path)
+    for name, fields in JSON.items():
+        path = folder / "json" / f"{name}.json"
+        path.write_text(json.dumps({"format": "libinfer-linear", "version": 1, **fields}))
+        models.append(path)
+    for path in models if tool else []:
+        subprocess.run([tool, "compile", path, "-o", folder / "infer" / f"{path.stem}.infer"], check=True)
+
+
+if __name__ == "__main__":
+    main()
