@@ -102,7 +102,8 @@ INFER_API infer_status infer_predict_f64(infer_model *model, const double *featu
 /* Releases a model. NULL is allowed. No context of it may be alive. Since 0.1.0. */
 INFER_API void infer_free(infer_model *model);
 
-/* ---- options ---------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------------
+ */
 
 /* Where memory comes from. alloc returns 64-byte aligned memory or NULL; both are called from
  * any thread that uses the model. free gets the size that alloc was asked for. */
@@ -128,7 +129,8 @@ typedef struct infer_options {
     size_t struct_size;               /* sizeof(infer_options) of the caller */
     const infer_allocator *allocator; /* NULL: the C library's. Copied. */
     size_t memory_limit;              /* bytes one context may hold; 0: no limit */
-    size_t load_limit;                /* bytes a loader may hold; 0: 64 MiB + 16 x file size */
+    size_t load_limit;                /* bytes a loader may hold; 0: 64 MiB + 16 x the size of the
+                                         model and of the files beside it */
     uint32_t cpu_mask;                /* INFER_CPU_* to allow; 0: all the machine has */
     uint32_t threads;                 /* 0 or 1: runs in the caller's thread; more: UNSUPPORTED */
     uint32_t validation;              /* infer_validation */
@@ -172,7 +174,8 @@ INFER_API infer_status infer_open_memory_with(const void *data, size_t size,
                                               infer_ownership ownership,
                                               const infer_options *options, infer_model **model);
 
-/* ---- models without a file -------------------------------------------------------------------- */
+/* ---- models without a file --------------------------------------------------------------------
+ */
 
 typedef enum infer_link {
     INFER_LINK_IDENTITY = 0, /* y = Wx + b */
@@ -211,13 +214,13 @@ INFER_API infer_status infer_save(const infer_model *model, const char *path);
 
 /* The prepared image itself, *size bytes, 64-byte aligned, valid as long as the model.
  * Since 0.1.0. */
-INFER_API infer_status infer_model_image(const infer_model *model, const void **data,
-                                         size_t *size);
+INFER_API infer_status infer_model_image(const infer_model *model, const void **data, size_t *size);
 
 /* Reads every byte of the model's image and compares the content hash. Since 0.1.0. */
 INFER_API infer_status infer_verify(const infer_model *model);
 
-/* ---- what is it -------------------------------------------------------------------------------- */
+/* ---- what is it --------------------------------------------------------------------------------
+ */
 
 /* Element types, numbered as ONNX numbers them. */
 typedef enum infer_type {
@@ -326,7 +329,8 @@ INFER_API infer_status infer_model_node(const infer_model *model, size_t index, 
  * extents are dynamic each counts as 1, and *exact is 0. Since 0.1.0. */
 INFER_API infer_status infer_model_memory(const infer_model *model, size_t *bytes, int *exact);
 
-/* ---- operators of this build --------------------------------------------------------------------- */
+/* ---- operators of this build
+ * --------------------------------------------------------------------- */
 
 /* Number of operators, and operator number index: domain ("" is ai.onnx), name and the range of
  * versions that models may ask for. Since 0.1.0. */
@@ -334,7 +338,8 @@ INFER_API size_t infer_operators(void);
 INFER_API infer_status infer_operator(size_t index, const char **domain, const char **name,
                                       int *since_version, int *newest_version);
 
-/* ---- expert: tensors and contexts ------------------------------------------------------------------ */
+/* ---- expert: tensors and contexts
+ * ------------------------------------------------------------------ */
 
 /* A view of a value; who owns the memory is said where it is used.
  * TENSOR: count elements of type at data, row-major, extents in shape.

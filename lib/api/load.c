@@ -7,15 +7,6 @@
 
 #include <string.h>
 
-/* Bytes a loader may hold for size bytes of source, where the options do not say. */
-static size_t default_limit(size_t size) {
-    size_t limit;
-    return __builtin_mul_overflow(size, (size_t)16, &limit) ||
-                   __builtin_add_overflow(limit, (size_t)64 << 20, &limit)
-               ? SIZE_MAX
-               : limit;
-}
-
 static void drop_map(infer_source *source) {
     infer_unmap(source->owner);
 }
@@ -47,7 +38,7 @@ static infer_status convert(const infer_options *options, const void *data, size
                            .size = size,
                            .path = path,
                            .allocator = &a,
-                           .limit = options->load_limit ? options->load_limit : default_limit(size),
+                           .limit = options->load_limit,
                            .release = map ? drop_map : NULL,
                            .owner = map};
     void *image;

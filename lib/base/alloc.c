@@ -1,4 +1,5 @@
 /* Memory: the caller's allocator or the C library's, and an arena on top of it. */
+#define _GNU_SOURCE
 #include "alloc.h"
 
 #include "checked.h"
@@ -6,17 +7,25 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *libc_alloc(void *user, size_t size) {
     (void)user;
     size_t rounded;
-    return infer_round_up(size, INFER_ALIGN, &rounded) ? aligned_alloc(INFER_ALIGN, rounded) : NULL;
+    if (!infer_round_up(size, INFER_ALIGN, &rounded))
+        return NULL;
+    if (size < INFER_LARGE)
+        return aligned_alloc(INFER_ALIGN, rounded);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
 }
 
 static void libc_free(void *user, void *pointer, size_t size) {
     (void)user;
-    (void)size;
-    free(pointer);
+    if (size < INFER_LARGE)
+        free(pointer);
+    else
+        munmap(pointer, size);
 }
 
 const infer_allocator infer_libc_allocator = {libc_alloc, libc_free, NULL};
@@ -63,57 +72,92 @@ infer_status infer_grow(const infer_allocator *a, void *items, size_t *capacity,
 /* ---- arena ---- */
 
 struct infer_arena_chunk {
-    struct infer_arena_chunk *next;
+    struct infer_arena_chunk *next, *previous;
     size_t size; /* with this header, which takes one alignment unit */
 };
 
 #define CHUNK_HEADER INFER_ALIGN
 #define CHUNK_FIRST  ((size_t)4096)
+#define CHUNK_GROWTH ((size_t)1 << 20)
 
 void infer_arena_init(infer_arena *arena, const infer_allocator *a, size_t limit) {
     *arena = (infer_arena){.allocator = *a, .limit = limit};
 }
 
-static infer_status add_chunk(infer_arena *arena, size_t payload) {
+/* A chunk for payload bytes at the head of a list. */
+static struct infer_arena_chunk *add_chunk(infer_arena *arena, size_t payload,
+                                           struct infer_arena_chunk **list) {
     size_t size;
-    if (!infer_add(payload, CHUNK_HEADER, &size))
-        return infer_fail(INFER_ERROR_MEMORY, "out of memory: %zu bytes asked for", payload);
-    arena->refused = arena->limit && !infer_range(arena->total, size, arena->limit);
-    if (arena->refused)
-        return infer_fail(INFER_ERROR_LIMIT,
-                          "%zu bytes held and %zu more needed pass the limit of "
-                          "%zu bytes",
-                          arena->total, size, arena->limit);
+    arena->refused = !infer_add(payload, CHUNK_HEADER, &size) ||
+                     (arena->limit && !infer_range(arena->total, size, arena->limit));
+    if (arena->refused) {
+        infer_fail(INFER_ERROR_LIMIT, "%zu bytes held and %zu more needed pass the limit of %zu",
+                   arena->total, payload, arena->limit ? arena->limit : SIZE_MAX);
+        return NULL;
+    }
     struct infer_arena_chunk *chunk = infer_alloc(&arena->allocator, size);
     if (!chunk)
-        return INFER_ERROR_MEMORY;
-    *chunk = (struct infer_arena_chunk){arena->chunks, size};
-    arena->chunks = chunk;
+        return NULL;
+    *chunk = (struct infer_arena_chunk){*list, NULL, size};
+    if (*list)
+        (*list)->previous = chunk;
+    *list = chunk;
     arena->total += size;
+    return chunk;
+}
+
+static bool add_small(infer_arena *arena, size_t payload) {
+    struct infer_arena_chunk *chunk = add_chunk(arena, payload, &arena->chunks);
+    if (!chunk)
+        return false;
+    arena->small += chunk->size;
     arena->used = CHUNK_HEADER;
-    return INFER_OK;
+    return true;
+}
+
+/* Chunks double up to CHUNK_GROWTH, so that their number stays small; a limit is met to the byte.
+ */
+static bool add_room(infer_arena *arena, size_t size) {
+    size_t payload = CHUNK_FIRST - CHUNK_HEADER;
+    if (arena->small > CHUNK_FIRST)
+        payload = arena->small < CHUNK_GROWTH ? arena->small : CHUNK_GROWTH;
+    if (payload < size ||
+        (arena->limit && !infer_range(arena->total, payload + CHUNK_HEADER, arena->limit)))
+        payload = size;
+    return add_small(arena, payload);
 }
 
 void *infer_arena_alloc(infer_arena *arena, size_t size) {
-    size_t align = size >= INFER_ALIGN ? INFER_ALIGN : 16, at = 0, end = 0;
-    struct infer_arena_chunk *chunk = arena->chunks;
-    if (chunk)
-        at = (arena->used + align - 1) & ~(align - 1);
-    if (!chunk || !infer_add(at, size, &end) || end > chunk->size) {
-        /* Chunks double, so that their number stays small; a limit is met to the byte. */
-        size_t payload = arena->total > CHUNK_FIRST ? arena->total : CHUNK_FIRST - CHUNK_HEADER;
-        if (payload < size)
-            payload = size;
-        if (arena->limit && !infer_range(arena->total, payload + CHUNK_HEADER, arena->limit))
-            payload = size;
-        if (add_chunk(arena, payload) != INFER_OK)
+    size_t align = size >= INFER_ALIGN ? INFER_ALIGN : 16;
+    size_t at = (arena->used + align - 1) & ~(align - 1), end;
+    if (!arena->chunks || !infer_add(at, size, &end) || end > arena->chunks->size) {
+        if (!add_room(arena, size))
             return NULL;
-        chunk = arena->chunks;
         at = CHUNK_HEADER;
-        end = at + size;
     }
-    arena->used = end;
-    return (char *)chunk + at;
+    arena->used = at + size;
+    return (char *)arena->chunks + at;
+}
+
+void *infer_arena_block(infer_arena *arena, size_t size) {
+    if (size < INFER_LARGE)
+        return infer_arena_alloc(arena, size);
+    struct infer_arena_chunk *chunk = add_chunk(arena, size, &arena->blocks);
+    return chunk ? (char *)chunk + CHUNK_HEADER : NULL;
+}
+
+void infer_arena_release(infer_arena *arena, void *pointer, size_t size) {
+    if (!pointer || size < INFER_LARGE)
+        return;
+    struct infer_arena_chunk *chunk = (void *)((char *)pointer - CHUNK_HEADER);
+    if (chunk->previous)
+        chunk->previous->next = chunk->next;
+    else
+        arena->blocks = chunk->next;
+    if (chunk->next)
+        chunk->next->previous = chunk->previous;
+    arena->total -= chunk->size;
+    infer_dealloc(&arena->allocator, chunk, chunk->size);
 }
 
 void *infer_arena_array(infer_arena *arena, size_t count, size_t element) {
@@ -140,21 +184,25 @@ char *infer_arena_string(infer_arena *arena, const char *text, size_t size) {
 }
 
 void infer_arena_reset(infer_arena *arena) {
-    if (arena->chunks && arena->chunks->next) {
+    if (arena->blocks || (arena->chunks && arena->chunks->next)) {
         size_t total = arena->total;
         infer_arena_free(arena);
         /* Failing here only means that the next demand asks the allocator again. */
-        (void)add_chunk(arena, total - CHUNK_HEADER);
+        (void)add_small(arena, total - CHUNK_HEADER);
     }
     arena->used = CHUNK_HEADER;
 }
 
-void infer_arena_free(infer_arena *arena) {
-    for (struct infer_arena_chunk *c = arena->chunks, *next; c; c = next) {
+static void free_chunks(infer_arena *arena, struct infer_arena_chunk **list) {
+    for (struct infer_arena_chunk *c = *list, *next; c; c = next) {
         next = c->next;
         infer_dealloc(&arena->allocator, c, c->size);
     }
-    arena->chunks = NULL;
-    arena->total = 0;
-    arena->used = 0;
+    *list = NULL;
+}
+
+void infer_arena_free(infer_arena *arena) {
+    free_chunks(arena, &arena->chunks);
+    free_chunks(arena, &arena->blocks);
+    arena->total = arena->small = arena->used = 0;
 }

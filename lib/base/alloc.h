@@ -8,7 +8,11 @@
 
 #define INFER_ALIGN 64
 
-/* The allocator of the C library. */
+/* From this size on, memory comes from the system page by page and goes back when it is freed, so
+ * that what a large model needed while it was loaded does not stay with the process. */
+#define INFER_LARGE ((size_t)256 << 10)
+
+/* The allocator of the C library, and of the system for large pieces. */
 extern const infer_allocator infer_libc_allocator;
 
 /* size bytes at a 64-byte aligned address, or NULL with the message set; 0 bytes count as 1. */
@@ -21,13 +25,15 @@ void infer_dealloc(const infer_allocator *a, void *pointer, size_t size);
 infer_status infer_grow(const infer_allocator *a, void *items, size_t *capacity, size_t count,
                         size_t element);
 
-/* An arena: many small pieces, freed together. limit bounds the bytes taken from the allocator
- * (0: unbounded). */
+/* An arena: many small pieces, freed together. limit bounds the
+ * bytes taken from the allocator (0: unbounded). */
 typedef struct infer_arena {
     infer_allocator allocator;
-    struct infer_arena_chunk *chunks;
-    size_t used;  /* bytes used of the newest chunk */
-    size_t total; /* bytes taken from the allocator */
+    struct infer_arena_chunk *chunks; /* of small pieces */
+    struct infer_arena_chunk *blocks; /* of one large piece each */
+    size_t used;                      /* bytes used of the newest chunk */
+    size_t small;                     /* bytes of chunks */
+    size_t total;                     /* bytes taken from the allocator */
     size_t limit;
     bool refused; /* the limit, not the allocator, said no */
 } infer_arena;
@@ -42,6 +48,11 @@ void *infer_arena_array(infer_arena *arena, size_t count, size_t element);
 
 /* A terminated copy of size bytes. */
 char *infer_arena_string(infer_arena *arena, const char *text, size_t size);
+
+/* As infer_arena_alloc, for what may go before the arena does: from INFER_LARGE bytes on the piece
+ * stands alone, and infer_arena_release with its size gives it back (smaller ones stay). */
+void *infer_arena_block(infer_arena *arena, size_t size);
+void infer_arena_release(infer_arena *arena, void *pointer, size_t size);
 
 /* Forgets the pieces but keeps the memory, as one chunk where it was several, so that the same
  * demand is met without the allocator next time. */

@@ -1,5 +1,5 @@
 /* Files: mapping one for reading, and writing one so that nobody sees half of it. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include "map.h"
 
 #include "status.h"
@@ -53,6 +53,14 @@ void infer_unmap(infer_map *map) {
     *map = (infer_map){0};
 }
 
+void infer_map_forget(const infer_map *map, size_t offset, size_t size) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t first = (offset + page - 1) & ~(page - 1), last = (offset + size) & ~(page - 1);
+    /* Advice: where the system does not take it, the pages merely stay. */
+    if (first < last)
+        (void)madvise((char *)map->data + first, last - first, MADV_DONTNEED);
+}
+
 static bool write_all(int fd, const char *data, size_t size) {
     while (size) {
         ssize_t n = write(fd, data, size > (1u << 30) ? (1u << 30) : size);
@@ -66,17 +74,27 @@ static bool write_all(int fd, const char *data, size_t size) {
     return true;
 }
 
+/* A new file beside path; its name goes to `name`. */
+static int create_beside(const char *path, char *name, size_t room) {
+    for (unsigned attempt = 0; attempt < 1000; attempt++) {
+        int n = snprintf(name, room, "%s.%ld-%u.tmp", path, (long)getpid(), attempt);
+        if (n < 0 || (size_t)n >= room) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
 infer_status infer_write_file(const char *path, const void *data, size_t size) {
     char temporary[PATH_MAX];
-    int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (n < 0 || (size_t)n >= sizeof temporary)
-        return infer_fail(INFER_ERROR_ARGUMENT, "the path is longer than %d bytes", PATH_MAX - 8);
-    int fd = mkstemp(temporary);
+    int fd = create_beside(path, temporary, sizeof temporary);
     if (fd < 0)
         return io_error("create a file beside", path);
-    mode_t mask = umask(0);
-    umask(mask);
-    bool ok = write_all(fd, data, size) && fchmod(fd, 0666 & ~mask) == 0;
+    bool ok = write_all(fd, data, size);
     ok = close(fd) == 0 && ok;
     if (!ok || rename(temporary, path) != 0) {
         infer_status status = io_error("write", path);

@@ -25,7 +25,8 @@ static infer_status blob_room(infer_graph *g, size_t size, uint64_t *offset) {
         g->blob = grown;
         g->blob_room = room;
     }
-    memset(g->blob + g->blob_size, 0, end - g->blob_size);
+    if (end > g->blob_size)
+        memset(g->blob + g->blob_size, 0, end - g->blob_size);
     g->blob_size = end;
     *offset = at;
     return INFER_OK;

@@ -1,43 +1,10 @@
-/* The passes in their order, and writing the image. */
+/* Writing the image of a finished graph. */
 #include "checked.h"
 #include "image.h"
 #include "ir.h"
 #include "status.h"
 
 #include <string.h>
-
-/* ---- passes ---- */
-
-infer_status infer_graph_remove_dead(infer_graph *g) {
-    char *wanted = infer_arena_array(&g->arena, g->value_count, 1);
-    if (!wanted)
-        return INFER_ERROR_MEMORY;
-    for (size_t i = 0; i < g->output_count; i++)
-        wanted[infer_graph_resolve(g, g->outputs[i].value)] = 1;
-    for (size_t i = g->node_count; i-- > 0;) {
-        graph_node *n = g->nodes[i];
-        bool used = false;
-        for (uint32_t o = 0; o < n->out_count; o++)
-            used = used || (n->out[o] != INFER_NO_VALUE && wanted[n->out[o]]);
-        n->dead = n->dead || !used;
-        for (uint32_t e = 0; !n->dead && e < n->in_count; e++)
-            if (n->in[e] != INFER_NO_VALUE)
-                wanted[infer_graph_resolve(g, n->in[e])] = 1;
-    }
-    size_t kept = 0;
-    for (size_t i = 0; i < g->node_count; i++)
-        if (!g->nodes[i]->dead)
-            g->nodes[kept++] = g->nodes[i];
-    g->node_count = kept;
-    return INFER_OK;
-}
-
-static infer_status (*const passes[])(infer_graph *g) = {
-    infer_graph_remove_dead, infer_graph_fold_linear, infer_graph_remove_dead,
-    infer_graph_prepare,     infer_graph_remove_dead,
-};
-
-/* ---- the image ---- */
 
 typedef struct emitter {
     infer_graph *g;
@@ -289,8 +256,7 @@ static void put_data(const emitter *e, char *data) {
 }
 
 static infer_status emit(infer_graph *g, void **image, size_t *size) {
-    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
-        INFER_TRY(passes[i](g));
+    INFER_TRY(infer_graph_passes(g));
     emitter e = {.g = g};
     INFER_TRY(reserve(&e));
     number_all(&e);
@@ -299,8 +265,9 @@ static infer_status emit(infer_graph *g, void **image, size_t *size) {
     put_rest(&e);
 #define TABLE(name) e.t.name = e.name;
     TABLE(values)
-    TABLE(nodes) TABLE(inputs) TABLE(outputs) TABLE(edges) TABLE(extents) TABLE(symbols)
-        TABLE(metadata) TABLE(features) TABLE(text) TABLE(records)
+    TABLE(nodes)
+    TABLE(inputs) TABLE(outputs) TABLE(edges) TABLE(extents) TABLE(symbols) TABLE(metadata)
+        TABLE(features) TABLE(text) TABLE(records)
 #undef TABLE
             e.t.blob = g->blob;
     char *data;

@@ -55,7 +55,7 @@ infer_status infer_graph_new_value(infer_graph *g, const char *name, const infer
     const char *kept = keep(g, name);
     if (!kept)
         return INFER_ERROR_MEMORY;
-    g->values[g->value_count] = (graph_value){kept, *view, INFER_NO_VALUE, constant};
+    g->values[g->value_count] = (graph_value){kept, *view, INFER_NO_VALUE, constant, false};
     *value = (uint32_t)g->value_count++;
     return INFER_OK;
 }
@@ -71,14 +71,23 @@ infer_status infer_graph_constant(infer_graph *g, const char *name, const infer_
     infer_view view = *tensor;
     static const char nothing[INFER_ALIGN];
     size_t bytes = infer_view_bytes(&view);
+    bool owned = copy && view.data && bytes;
     if (!view.data || !bytes)
         view.data = (void *)nothing;
-    else if (copy) {
-        if (!(view.data = infer_arena_alloc(&g->arena, bytes)))
+    if (owned) {
+        if (!(view.data = infer_arena_block(&g->arena, bytes)))
             return infer_graph_status(g, INFER_ERROR_MEMORY);
         memcpy(view.data, tensor->data, bytes);
     }
-    return infer_graph_new_value(g, name, &view, true, value);
+    INFER_TRY(infer_graph_new_value(g, name, &view, true, value));
+    g->values[*value].owned = owned;
+    return INFER_OK;
+}
+
+void infer_graph_on_release(infer_graph *g, void (*release)(void *owner, void *data, size_t size),
+                            void *owner) {
+    g->release = release;
+    g->release_owner = owner;
 }
 
 /* ---- ports and the rest ---- */
@@ -242,15 +251,17 @@ static infer_status compute(infer_graph *g, graph_node *n, infer_op_env *env) {
         if (!env->out[i])
             continue;
         size_t bytes = infer_view_bytes(env->out[i]);
-        if (!(env->out[i]->data = infer_arena_alloc(&g->arena, bytes ? bytes : 1)))
+        if (!(env->out[i]->data = infer_arena_block(&g->arena, bytes ? bytes : 1)))
             return INFER_ERROR_MEMORY;
     }
-    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&g->arena, env->scratch_size)))
+    if (env->scratch_size && !(env->scratch = infer_arena_block(&g->arena, env->scratch_size)))
         return INFER_ERROR_MEMORY;
     INFER_TRY(n->op->run(env));
+    if (env->scratch_size)
+        infer_arena_release(&g->arena, env->scratch, env->scratch_size);
     for (uint32_t i = 0; i < n->out_count; i++)
         if (n->out[i] != INFER_NO_VALUE)
-            g->values[n->out[i]].constant = true;
+            g->values[n->out[i]].constant = g->values[n->out[i]].owned = true;
     return INFER_OK;
 }
 

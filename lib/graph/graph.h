@@ -33,6 +33,11 @@ infer_status infer_graph_input(infer_graph *g, const infer_port_spec *spec, uint
 infer_status infer_graph_constant(infer_graph *g, const char *name, const infer_view *tensor,
                                   bool copy, uint32_t *value);
 
+/* From now on release(owner, data, size) hears of borrowed constants, large ones, once nothing
+ * needs them any more; what it is not told of lives as long as the graph. */
+void infer_graph_on_release(infer_graph *g, void (*release)(void *owner, void *data, size_t size),
+                            void *owner);
+
 typedef struct infer_node_spec {
     const char *domain; /* "" for ai.onnx (loaders normalise "ai.onnx" to "") */
     const char *op;

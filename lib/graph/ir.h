@@ -10,6 +10,7 @@ typedef struct graph_value {
     infer_view view;      /* data where constant */
     uint32_t replaced_by; /* INFER_NO_VALUE, or the value that stands for this one */
     bool constant;
+    bool owned; /* a constant's bytes are a block of the arena; else borrowed */
 } graph_value;
 
 typedef struct graph_node {
@@ -45,6 +46,8 @@ struct infer_graph {
     char *blob;
     size_t value_count, value_room, node_count, node_room, input_count, input_room, output_count,
         output_room, metadata_count, metadata_room, feature_count, blob_size, blob_room;
+    void (*release)(void *owner, void *data, size_t size); /* of borrowed bytes, or NULL */
+    void *release_owner;
     infer_kernels kernels; /* the scalar reference: images do not depend on their writer */
 };
 
@@ -75,8 +78,9 @@ const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name
 /* env for infer and run of a node; views point into g->values. Arrays come from the arena. */
 infer_status infer_graph_env(infer_graph *g, graph_node *node, infer_op_env *env);
 
-/* passes.c, fold_linear.c: from graph to graph. */
-infer_status infer_graph_remove_dead(infer_graph *g);
+/* linear.c, passes.c: from graph to graph. */
 infer_status infer_graph_fold_linear(infer_graph *g);
+infer_status infer_graph_remove_dead(infer_graph *g);
+infer_status infer_graph_passes(infer_graph *g); /* all of them, in their order */
 
 #endif

@@ -59,10 +59,20 @@ static const infer_view *view(infer_rewriter *rw, uint32_t value) {
     return infer_graph_view(self(rw)->g, value);
 }
 
+/* Whether an attribute of the node holds these elements: they live as long as the graph. */
+static bool in_attribute(const graph_node *n, const void *data) {
+    for (size_t i = 0; i < n->attr_count; i++)
+        if (n->attrs[i].type == INFER_ATTR_TENSOR && n->attrs[i].tensor.data == data)
+            return true;
+    return false;
+}
+
 static uint32_t constant(infer_rewriter *rw, const infer_view *tensor) {
+    rewriter *r = self(rw);
     uint32_t value;
-    return infer_graph_constant(self(rw)->g, "", tensor, true, &value) == INFER_OK ? value
-                                                                                   : INFER_NO_VALUE;
+    bool copy = !in_attribute(r->node, tensor->data);
+    infer_status status = infer_graph_constant(r->g, "", tensor, copy, &value);
+    return status == INFER_OK ? value : INFER_NO_VALUE;
 }
 
 static infer_status add_new(rewriter *r, const char *domain, const char *op, const uint32_t *inputs,

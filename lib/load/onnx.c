@@ -155,7 +155,7 @@ static infer_status build(infer_onnx_reader *r, const model_proto *m, infer_grap
     const infer_allocator *a = &r->arena.allocator;
     infer_onnx_builder b = {.reader = r, .graph = graph, .model = m, .budget = EXPANSION};
     infer_onnx_scope scope = {.imports = m->opset_import, .import_count = m->n_opset_import};
-    infer_arena_init(&b.scratch, a, r->limit);
+    infer_arena_init(&b.scratch, a, r->arena.limit);
     infer_status status = infer_onnx_names_init(&scope.values, a, names);
     if (status == INFER_OK)
         status = build_graph(&b, &scope);
@@ -186,6 +186,12 @@ static void close_loaded(infer_loaded *loaded) {
     infer_dealloc(&a, r, sizeof *r);
 }
 
+static void release_tensor(void *reader, void *data, size_t size) {
+    infer_onnx_reader *r = reader;
+    if (!infer_onnx_forget(r, data, size))
+        infer_onnx_release(r, data);
+}
+
 static infer_status parse_and_build(infer_source *source, infer_onnx_reader *r,
                                     infer_loaded *loaded) {
     ProtobufCMessage *message;
@@ -196,8 +202,9 @@ static infer_status parse_and_build(infer_source *source, infer_onnx_reader *r,
         source->release(source);
     const model_proto *m = (const model_proto *)message;
     INFER_TRY(map_weights(r, m));
-    r->limit = infer_load_limit(source, infer_onnx_external_size(r));
-    INFER_TRY(infer_graph_new(source->allocator, r->limit, &loaded->graph));
+    r->arena.limit = infer_load_limit(source, infer_onnx_external_size(r));
+    INFER_TRY(infer_graph_new(source->allocator, r->arena.limit, &loaded->graph));
+    infer_graph_on_release(loaded->graph, release_tensor, r);
     return build(r, m, loaded->graph);
 }
 

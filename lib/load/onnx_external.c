@@ -129,6 +129,18 @@ infer_status infer_onnx_map(infer_onnx_reader *r, const Infer__Onnx__TensorProto
     return INFER_OK; /* reading the tensor will complain */
 }
 
+bool infer_onnx_forget(infer_onnx_reader *r, void *data, size_t size) {
+    for (infer_onnx_file *f = r->files; f; f = f->next) {
+        size_t offset = (size_t)((uintptr_t)data - (uintptr_t)f->map.data);
+        if (f->map.data && (uintptr_t)data >= (uintptr_t)f->map.data &&
+            infer_range(offset, size, f->map.size)) {
+            infer_map_forget(&f->map, offset, size);
+            return true;
+        }
+    }
+    return false;
+}
+
 void infer_onnx_unmap(infer_onnx_reader *r) {
     for (infer_onnx_file *f = r->files; f; f = f->next)
         infer_unmap(&f->map);

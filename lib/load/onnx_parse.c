@@ -9,93 +9,46 @@
 
 /* ---- memory ---- */
 
-/* From this size on a piece is a block of its own. */
-#define BLOCK_SIZE ((size_t)4096)
-
-/* A large block; its bytes follow at the next alignment unit. */
-typedef struct onnx_block {
-    struct onnx_block *previous, *next;
-    size_t size; /* with this header */
-} onnx_block;
-
-/* Stands right before every piece, because protobuf-c frees without saying what. */
+/* Stands right before every piece, because protobuf-c frees without saying what. A large piece has
+ * a whole alignment unit before it. */
 typedef struct piece_tag {
-    onnx_block *block; /* NULL: in the arena */
-    size_t reserved;   /* keeps the piece aligned to 16 bytes */
+    size_t size;     /* of the piece with what stands before it */
+    size_t reserved; /* keeps the piece aligned to 16 bytes */
 } piece_tag;
-
-_Static_assert(sizeof(onnx_block) + sizeof(piece_tag) <= INFER_ALIGN, "the header takes one unit");
-
-/* What the arena may take beyond the bytes of a piece: a chunk header and alignment. */
-#define ARENA_SLACK (2 * (size_t)INFER_ALIGN)
 
 void infer_onnx_reader_init(infer_onnx_reader *r, const infer_allocator *a, size_t limit,
                             const char *path) {
-    *r = (infer_onnx_reader){.limit = limit, .path = path};
-    infer_arena_init(&r->arena, a, 0);
+    *r = (infer_onnx_reader){.path = path};
+    infer_arena_init(&r->arena, a, limit);
 }
 
 void infer_onnx_reader_free(infer_onnx_reader *r) {
-    for (onnx_block *b = r->blocks, *next; b; b = next) {
-        next = b->next;
-        infer_dealloc(&r->arena.allocator, b, b->size);
-    }
     infer_onnx_unmap(r);
     infer_arena_free(&r->arena);
-    r->blocks = NULL;
-    r->block_bytes = 0;
-}
-
-static void *refuse(infer_onnx_reader *r, infer_status status) {
-    r->refused = status;
-    return NULL;
-}
-
-static void *alloc_block(infer_onnx_reader *r, size_t size) {
-    onnx_block *block = infer_alloc(&r->arena.allocator, size + INFER_ALIGN);
-    if (!block)
-        return refuse(r, INFER_ERROR_MEMORY);
-    *block = (onnx_block){NULL, r->blocks, size + INFER_ALIGN};
-    if (r->blocks)
-        r->blocks->previous = block;
-    r->blocks = block;
-    r->block_bytes += block->size;
-    piece_tag *tag = (piece_tag *)((char *)block + INFER_ALIGN) - 1;
-    *tag = (piece_tag){block, 0};
-    return tag + 1;
 }
 
 void *infer_onnx_alloc(infer_onnx_reader *r, size_t size) {
-    size_t held = r->arena.total + r->block_bytes, wanted;
-    if (!infer_add(size, sizeof(piece_tag) + ARENA_SLACK, &wanted) ||
-        (r->limit && !infer_range(held, wanted, r->limit))) {
-        infer_fail(INFER_ERROR_LIMIT,
-                   "parsing holds %zu bytes and %zu more pass the load limit of %zu bytes", held,
-                   size, r->limit);
-        return refuse(r, INFER_ERROR_LIMIT);
+    size_t before = size < INFER_LARGE ? sizeof(piece_tag) : INFER_ALIGN, whole;
+    char *piece = NULL;
+    if (!infer_add(size, before, &whole))
+        infer_fail(INFER_ERROR_MEMORY, "a piece of %zu bytes does not fit memory", size);
+    else
+        piece = infer_arena_block(&r->arena, whole);
+    if (!piece) {
+        r->refused = r->arena.refused ? INFER_ERROR_LIMIT : INFER_ERROR_MEMORY;
+        return NULL;
     }
-    if (size >= BLOCK_SIZE)
-        return alloc_block(r, size);
-    r->arena.limit = r->limit ? r->limit - r->block_bytes : 0;
-    piece_tag *tag = infer_arena_alloc(&r->arena, sizeof *tag + size);
-    if (!tag)
-        return refuse(r, INFER_ERROR_MEMORY);
-    *tag = (piece_tag){NULL, 0};
+    piece_tag *tag = (piece_tag *)(void *)(piece + before) - 1;
+    *tag = (piece_tag){whole, 0};
     return tag + 1;
 }
 
 void infer_onnx_release(infer_onnx_reader *r, void *pointer) {
-    onnx_block *block = pointer ? ((piece_tag *)pointer - 1)->block : NULL;
-    if (!block)
+    if (!pointer)
         return;
-    if (block->previous)
-        block->previous->next = block->next;
-    else
-        r->blocks = block->next;
-    if (block->next)
-        block->next->previous = block->previous;
-    r->block_bytes -= block->size;
-    infer_dealloc(&r->arena.allocator, block, block->size);
+    size_t whole = ((piece_tag *)pointer - 1)->size;
+    size_t before = whole < INFER_LARGE + INFER_ALIGN ? sizeof(piece_tag) : INFER_ALIGN;
+    infer_arena_release(&r->arena, (char *)pointer - before, whole);
 }
 
 static void *protobuf_alloc(void *reader, size_t size) {

@@ -15,13 +15,9 @@
 
 typedef struct infer_onnx_file infer_onnx_file;
 
-/* Everything that a parsed model holds. Small pieces share an arena, large blocks stand alone and
- * can be given back; both count against one limit. */
+/* Everything that a parsed model holds; the arena's limit bounds it. */
 typedef struct infer_onnx_reader {
     infer_arena arena;
-    struct onnx_block *blocks;
-    size_t block_bytes;
-    size_t limit;           /* of the arena and the blocks together; 0: none */
     infer_status refused;   /* why the last allocation failed */
     const char *path;       /* of the model, or NULL; external data lies in its folder */
     infer_onnx_file *files; /* mapped external data */
@@ -36,7 +32,7 @@ void infer_onnx_reader_free(infer_onnx_reader *r);
 /* Memory until infer_onnx_reader_free; not cleared. NULL with the message and r->refused set. */
 void *infer_onnx_alloc(infer_onnx_reader *r, size_t size);
 
-/* Gives a piece back early where it is a large block. NULL is allowed. */
+/* Gives a piece back early where it is large. NULL is allowed. */
 void infer_onnx_release(infer_onnx_reader *r, void *pointer);
 
 /* Parses size bytes as a message of the given type. The message owns copies of everything; it goes
@@ -60,6 +56,10 @@ infer_status infer_onnx_external(infer_onnx_reader *r, const Infer__Onnx__Tensor
 /* Maps the file of such a tensor ahead of reading it; the bytes of all that are mapped. */
 infer_status infer_onnx_map(infer_onnx_reader *r, const Infer__Onnx__TensorProto *tensor);
 size_t infer_onnx_external_size(const infer_onnx_reader *r);
+
+/* Lets go of the memory of a part of a mapped file, which is read again where it is touched; false
+ * where it lies in none. */
+bool infer_onnx_forget(infer_onnx_reader *r, void *data, size_t size);
 
 /* Unmaps all files. */
 void infer_onnx_unmap(infer_onnx_reader *r);

@@ -1,0 +1,111 @@
+/* The passes in their order, and those that only take away: dead nodes, memory nobody needs. */
+#include "ir.h"
+#include "status.h"
+
+#include <stdlib.h>
+
+infer_status infer_graph_remove_dead(infer_graph *g) {
+    char *wanted = infer_arena_array(&g->arena, g->value_count, 1);
+    if (!wanted)
+        return INFER_ERROR_MEMORY;
+    for (size_t i = 0; i < g->output_count; i++)
+        wanted[infer_graph_resolve(g, g->outputs[i].value)] = 1;
+    for (size_t i = g->node_count; i-- > 0;) {
+        graph_node *n = g->nodes[i];
+        bool used = false;
+        for (uint32_t o = 0; o < n->out_count; o++)
+            used = used || (n->out[o] != INFER_NO_VALUE && wanted[n->out[o]]);
+        n->dead = n->dead || !used;
+        for (uint32_t e = 0; !n->dead && e < n->in_count; e++)
+            if (n->in[e] != INFER_NO_VALUE)
+                wanted[infer_graph_resolve(g, n->in[e])] = 1;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < g->node_count; i++)
+        if (!g->nodes[i]->dead)
+            g->nodes[kept++] = g->nodes[i];
+    g->node_count = kept;
+    return INFER_OK;
+}
+
+/* ---- memory ---- */
+
+/* A large constant; values of inlined functions may share their bytes. */
+typedef struct holding {
+    void *data;
+    size_t size;
+    bool live, owned;
+} holding;
+
+static int by_address(const void *a, const void *b) {
+    uintptr_t x = (uintptr_t)((const holding *)a)->data, y = (uintptr_t)((const holding *)b)->data;
+    return (x > y) - (x < y);
+}
+
+static void mark_live(const infer_graph *g, char *live) {
+    for (size_t i = 0; i < g->output_count; i++)
+        live[infer_graph_resolve(g, g->outputs[i].value)] = 1;
+    for (size_t i = 0; i < g->node_count; i++)
+        for (uint32_t e = 0; e < g->nodes[i]->in_count; e++)
+            if (g->nodes[i]->in[e] != INFER_NO_VALUE)
+                live[infer_graph_resolve(g, g->nodes[i]->in[e])] = 1;
+}
+
+static bool is_large(const graph_value *v) {
+    return v->constant && v->view.type != INFER_TYPE_STRING &&
+           infer_view_bytes(&v->view) >= INFER_LARGE;
+}
+
+static void give_back(infer_graph *g, const holding *h) {
+    if (h->owned)
+        infer_arena_release(&g->arena, h->data, h->size);
+    else if (g->release)
+        g->release(g->release_owner, h->data, h->size);
+}
+
+/* Gives back the large constants that no node and no output reads any more: what was packed, folded
+ * or left out must not stand in memory beside the image. */
+static infer_status release_dead(infer_graph *g) {
+    char *live = infer_arena_array(&g->arena, g->value_count, 1);
+    holding *held;
+    size_t count = 0;
+    for (size_t i = 0; i < g->value_count; i++)
+        count += is_large(&g->values[i]);
+    held = infer_arena_array(&g->arena, count, sizeof *held);
+    if (!live || !held)
+        return INFER_ERROR_MEMORY;
+    mark_live(g, live);
+    count = 0;
+    for (size_t i = 0; i < g->value_count; i++) {
+        graph_value *v = &g->values[i];
+        if (!is_large(v))
+            continue;
+        held[count++] = (holding){v->view.data, infer_view_bytes(&v->view), live[i], v->owned};
+        v->constant = live[i];
+    }
+    qsort(held, count, sizeof *held, by_address);
+    for (size_t i = 0, end; i < count; i = end) {
+        bool used = false;
+        for (end = i; end < count && held[end].data == held[i].data; end++)
+            used = used || held[end].live;
+        if (!used)
+            give_back(g, &held[i]);
+    }
+    return INFER_OK;
+}
+
+static infer_status (*const passes[])(infer_graph *g) = {
+    infer_graph_remove_dead,
+    infer_graph_fold_linear,
+    infer_graph_remove_dead,
+    release_dead,
+    infer_graph_prepare,
+    infer_graph_remove_dead,
+    release_dead,
+};
+
+infer_status infer_graph_passes(infer_graph *g) {
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
+        INFER_TRY(passes[i](g));
+    return INFER_OK;
+}
