@@ -132,6 +132,7 @@ static bool linear_model(const infer_image *m, infer_linear_model *out) {
         constant_is(m, in[4], INFER_TYPE_DOUBLE, 1, rows, 0)) {
         out->w64 = constant_data(m, in[3]);
         out->b64 = constant_data(m, in[4]);
+        out->wide = record.wide == 1;
     }
     return true;
 }

@@ -78,7 +78,7 @@ const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name
 /* env for infer and run of a node; views point into g->values. Arrays come from the arena. */
 infer_status infer_graph_env(infer_graph *g, graph_node *node, infer_op_env *env);
 
-/* linear.c, passes.c: from graph to graph. */
+/* fold_linear.c, passes.c: from graph to graph. */
 infer_status infer_graph_fold_linear(infer_graph *g);
 infer_status infer_graph_remove_dead(infer_graph *g);
 infer_status infer_graph_passes(infer_graph *g); /* all of them, in their order */

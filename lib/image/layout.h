@@ -113,7 +113,8 @@ typedef struct infer_image_port {
 typedef struct infer_linear_record {
     uint32_t link;   /* infer_link */
     uint32_t binary; /* 1: the one product z serves two classes as {-z, z}, before the link */
-    uint32_t reserved[2];
+    uint32_t wide;   /* 1: float rows are computed in double, too: the weights would cancel */
+    uint32_t reserved;
 } infer_linear_record;
 
 #endif

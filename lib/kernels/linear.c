@@ -3,27 +3,39 @@
 
 #include "infer.h"
 
+/* Rows and weights of different precision: each product is one of doubles. */
+#define DOT_MIXED(name, W, X)                                                                      \
+    static double name(const W *w, const X *x, size_t n) {                                         \
+        double sum[4] = {0};                                                                       \
+        size_t i = 0;                                                                              \
+        for (; i + 4 <= n; i += 4)                                                                 \
+            for (size_t j = 0; j < 4; j++)                                                         \
+                sum[j] += (double)w[i + j] * (double)x[i + j];                                     \
+        for (; i < n; i++)                                                                         \
+            sum[0] += (double)w[i] * (double)x[i];                                                 \
+        return (sum[0] + sum[1]) + (sum[2] + sum[3]);                                              \
+    }
+DOT_MIXED(dot_narrow_w, float, double)
+DOT_MIXED(dot_narrow_x, double, float)
+
+/* Not inlined: the common case stays small. */
+static __attribute__((noinline)) void product_wide(const infer_linear_model *m, const float *x,
+                                                   float *z) {
+    for (size_t i = 0; i < m->outputs; i++)
+        z[i] = (float)(dot_narrow_x(m->w64 + i * m->features, x, m->features) + m->b64[i]);
+}
+
 void infer_linear_product_f32(const infer_kernels *k, const infer_linear_model *m, const float *x,
                               float *y) {
     float *z = y + m->binary;
-    if (m->outputs == 1)
+    if (m->wide)
+        product_wide(m, x, z);
+    else if (m->outputs == 1)
         *z = k->dot_f32(m->w, x, m->features) + m->b[0];
     else
         k->matvec_f32(m->outputs, m->features, m->w, m->features, x, m->b, z);
     if (m->binary)
         y[0] = -z[0];
-}
-
-/* The float weights are exact: each is widened on its way. */
-static double dot_mixed(const float *w, const double *x, size_t n) {
-    double sum[4] = {0};
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        for (size_t j = 0; j < 4; j++)
-            sum[j] += (double)w[i + j] * x[i + j];
-    for (; i < n; i++)
-        sum[0] += (double)w[i] * x[i];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 void infer_linear_product_f64(const infer_kernels *k, const infer_linear_model *m, const double *x,
@@ -33,7 +45,7 @@ void infer_linear_product_f64(const infer_kernels *k, const infer_linear_model *
         k->matvec_f64(m->outputs, m->features, m->w64, m->features, x, m->b64, z);
     else
         for (size_t i = 0; i < m->outputs; i++)
-            z[i] = dot_mixed(m->w + i * m->features, x, m->features) + (double)m->b[i];
+            z[i] = dot_narrow_w(m->w + i * m->features, x, m->features) + (double)m->b[i];
     if (m->binary)
         y[0] = -z[0];
 }

@@ -6,13 +6,15 @@
 
 #include <stdbool.h>
 
-/* Weights are row-major [outputs][features]; w64 and b64 are NULL where the float ones are exact. */
+/* Weights are row-major [outputs][features]; w64 and b64 are NULL where the float ones are exact.
+ */
 typedef struct infer_linear_model {
     size_t features, outputs, scores; /* scores: values a row of y, 2 where one output serves two */
     const float *w, *b;
     const double *w64, *b64;
     uint32_t link;   /* infer_link */
     uint32_t binary; /* 1: the one product z becomes {-z, z}, before the link */
+    bool wide;       /* float rows are multiplied with w64, too */
 } infer_linear_model;
 
 /* The products of one row, before the link; and the link, in place. */

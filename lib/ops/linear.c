@@ -90,7 +90,8 @@ static infer_status run(infer_op_env *env) {
                             .w64 = w64 ? w64->data : NULL,
                             .b64 = w64 ? env->in[BIAS_F64]->data : NULL,
                             .link = p->link,
-                            .binary = p->binary};
+                            .binary = p->binary,
+                            .wide = w64 && p->wide == 1};
     const infer_view *label = env->out_count > 1 ? env->out[1] : NULL;
     int64_t rows = x->rank == 1 ? 1 : x->dim[0];
     double *room = env->scratch, *z64 = room + m.features;
