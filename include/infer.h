@@ -199,13 +199,18 @@ typedef struct infer_linear_spec {
     const int64_t *class_ints;
     const char *const *class_strings;
     const char *const *feature_names; /* feature_count names, or NULL */
+    /* Features are read as (x - mean) / scale: feature_count each, or NULL. Folded into the
+     * coefficients in double precision; where float would lose too many digits of features far
+     * from zero, the model computes in double. */
+    const double *mean;
+    const double *scale;
 } infer_linear_spec;
 
 /* Sets the defaults. NULL is ignored. Since 0.1.0. */
 INFER_API void infer_linear_spec_init(infer_linear_spec *spec);
 
 /* Builds a linear, logistic or softmax model. Everything is copied; *model is the caller's.
- * Errors: ARGUMENT, VALUE (a coefficient that is not finite), MEMORY. Since 0.1.0. */
+ * Errors: ARGUMENT, VALUE (a number that is not finite, a scale of zero), MEMORY. Since 0.1.0. */
 INFER_API infer_status infer_linear(const infer_linear_spec *spec, infer_model **model);
 
 /* Writes any model as a prepared image, by a temporary file beside path and a rename, so that a

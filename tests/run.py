@@ -4,6 +4,7 @@ Each suite writes JUnit XML; the last line adds it up: `N passed, N failed, N sk
 ends without its report (a crash, a sanitizer's finding) counts as one failure.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,11 +16,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
-SANITIZERS = {
-    "asan": ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debugoptimized"],
-    "tsan": ["-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"],
+# Builds beside the plain one, without a warning: compiler, options, and the tests that run there (None: all).
+BUILDS = {
+    "asan": ("clang", ["-Db_sanitize=address,undefined", "-Db_lundef=false",
+                       "-Dbuildtype=debugoptimized"], None),
+    "tsan": ("clang", ["-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"],
+             ["test_threads"]),
+    "openblas": ("gcc", ["-Dblas=openblas"], ["kernels_test_products", "test_api"]),
 }
-TSAN_PROGRAMS = ["test_threads"]
+SCRIPTS = ["kernels_aarch64"]  # tests whose exit code is their report
 
 
 class Count:
@@ -64,11 +69,10 @@ def run(count, suite, command, report, env=None, timeout=900):
         code, output = -1, f"no end after {timeout} s\n{error.stdout or ''}"
     if code == 77:
         count.skipped += 1
-    elif not count.add_report(suite, report):
-        if code != 0 or report is not None:
-            count.fail(suite, f"exit code {code} and no report")
-        else:
-            count.passed += 1
+    elif report is None and code == 0:
+        count.passed += 1
+    elif report is None or not count.add_report(suite, report):
+        count.fail(suite, f"exit code {code} and no report")
     elif code != 0 and count.failed == before[1]:
         count.fail(suite, f"exit code {code} behind passed tests")
     ran = [now - then for now, then in zip((count.passed, count.failed, count.skipped), before)]
@@ -78,18 +82,25 @@ def run(count, suite, command, report, env=None, timeout=900):
         print(output[-6000:], flush=True)
 
 
-def c_programs(count, build, reports, only=None):
-    """The cmocka programs of a build directory."""
-    for program in sorted((build / "tests").rglob("test_*")):
-        if not program.is_file() or not os.access(program, os.X_OK) or program.suffix:
+def listed_tests(build, only=None):
+    """The tests that meson knows in a build directory."""
+    text = subprocess.run(["meson", "introspect", str(build), "--tests"], check=True, cwd=ROOT,
+                          capture_output=True, text=True).stdout
+    tests = sorted(json.loads(text), key=lambda test: test["name"])
+    return [test for test in tests if only is None or test["name"] in only]
+
+
+def c_programs(count, build, reports, only=None, without=()):
+    """cmocka programs, and scripts without a report."""
+    for test in listed_tests(build, only):
+        name = test["name"]
+        if name in without:
             continue
-        if only is not None and program.name not in only:
-            continue
-        report = reports / f"{build.name}-{program.name}.xml"
+        report = None if name in SCRIPTS else reports / f"{build.name}-{name}.xml"
         env = {"CMOCKA_MESSAGE_OUTPUT": "XML", "CMOCKA_XML_FILE": str(report),
                "TEST_DATA": str(ROOT / "tests"), "ASAN_OPTIONS": "detect_leaks=1",
                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
-        run(count, f"{build.name} {program.name}", [str(program)], report, env)
+        run(count, f"{build.name} {name}", test["cmd"], report, env if report else None)
 
 
 def onnx_suites(count, build, reports, scratch):
@@ -127,13 +138,14 @@ def python_suites(count, reports):
              f"--junitxml={report}"], report, env)
 
 
-def build_in(name, options, compiler):
+def build_in(name, compiler, options, only):
     directory = ROOT / f"build-{name}"
     if not (directory / "build.ninja").exists():
-        subprocess.run(["meson", "setup", str(directory), "-Dbench=false", *options], cwd=ROOT,
-                       check=True, stdout=subprocess.DEVNULL,
+        subprocess.run(["meson", "setup", str(directory), "-Dbench=false", "-Dwerror=true", *options],
+                       cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
                        env={**os.environ, "CC": compiler})
-    subprocess.run(["ninja", "-C", str(directory), "--quiet"], check=True)
+    programs = [os.path.relpath(test["cmd"][0], directory) for test in listed_tests(directory, only)]
+    subprocess.run(["ninja", "-C", str(directory), "--quiet", *(programs if only else [])], check=True)
     return directory
 
 
@@ -146,13 +158,13 @@ def main():
         c_programs(count, BUILD, reports)
         onnx_suites(count, BUILD, reports, scratch)
         python_suites(count, reports)
-        for name, options in SANITIZERS.items():
+        for name, (compiler, options, tests) in BUILDS.items():
             try:
-                directory = build_in(name, options, "clang")
+                directory = build_in(name, compiler, options, tests)
             except subprocess.CalledProcessError as error:
                 count.fail(f"build-{name}", f"the build failed: {error}")
                 continue
-            c_programs(count, directory, reports, TSAN_PROGRAMS if name == "tsan" else None)
+            c_programs(count, directory, reports, tests, SCRIPTS)
             if name == "asan":
                 onnx_suites(count, directory, reports, scratch)
     finally:

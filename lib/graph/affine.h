@@ -11,6 +11,10 @@ typedef struct graph_affine {
     uint32_t classes;            /* constant value or INFER_NO_VALUE */
 } graph_affine;
 
+/* Reads x as (x - offset) * factor from now on, k of each (NULL: 0, 1): w' = w factor,
+ * b' = b - sum w factor offset. */
+void infer_graph_affine_before(graph_affine *l, const double *offset, const double *factor);
+
 /* Makes n the infer.Linear node from x to scores and, where it is a value, label. */
 infer_status infer_graph_affine_node(infer_graph *g, const graph_affine *l, uint32_t x,
                                      uint32_t scores, uint32_t label, graph_node *n);

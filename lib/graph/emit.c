@@ -267,8 +267,9 @@ static infer_status emit(infer_graph *g, void **image, size_t *size) {
     TABLE(values)
     TABLE(nodes)
     TABLE(inputs)
-    TABLE(outputs) TABLE(edges) TABLE(extents) TABLE(symbols) TABLE(metadata) TABLE(features)
-        TABLE(text) TABLE(records)
+    TABLE(outputs)
+    TABLE(edges) TABLE(extents) TABLE(symbols) TABLE(metadata) TABLE(features) TABLE(text)
+        TABLE(records)
 #undef TABLE
             e.t.blob = g->blob;
     char *data;

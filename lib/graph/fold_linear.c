@@ -17,10 +17,6 @@
 /* And so do those of larger graphs, of which they can only be a part. */
 #define MOST_NODES 64
 
-/* A standardised feature whose mean is this many deviations from zero loses as many bits in float
- * once the offset is folded: such models compute in double. */
-#define WIDE_FROM 64
-
 /* ---- reading the graph ---- */
 
 static const graph_node *producer(const infer_graph *g, uint32_t value) {
@@ -140,24 +136,21 @@ static bool read_step(const infer_graph *g, const graph_node *n, size_t width, s
     return v->type == INFER_TYPE_FLOAT && v->rank == 2 && v->dim[1] == (int64_t)width;
 }
 
-/* The step before: w' = w scale, b' = b - sum w scale offset. */
+/* The step before. Gives false where there is none, or no memory to read it. */
 static bool absorb_before(infer_graph *g, graph_affine *l, uint32_t *x) {
     const graph_node *n = producer(g, *x);
     step s;
     if (!n || !read_step(g, n, l->k, &s))
         return false;
-    for (size_t r = 0; r < l->n; r++) {
-        double before = 0, shift = 0;
-        for (size_t i = 0; i < l->k; i++) {
-            double *w = &l->w[r * l->k + i];
-            before += fabs(*w);
-            *w *= scale_at(&s, i);
-            l->b[r] -= *w * offset_at(&s, i);
-            shift += fabs(*w * offset_at(&s, i));
-        }
-        if (shift > WIDE_FROM * before)
-            l->wide = 1;
+    double *offset = infer_arena_array(&g->arena, l->k, sizeof *offset);
+    double *factor = infer_arena_array(&g->arena, l->k, sizeof *factor);
+    if (!offset || !factor)
+        return false;
+    for (size_t i = 0; i < l->k; i++) {
+        offset[i] = offset_at(&s, i);
+        factor[i] = scale_at(&s, i);
     }
+    infer_graph_affine_before(l, offset, factor);
     *x = s.x;
     return true;
 }

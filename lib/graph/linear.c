@@ -8,10 +8,10 @@
 #include <math.h>
 #include <string.h>
 
-/* double[rows][columns] as a float constant (rank 2, or 1 for columns 0); *exact says whether it
- * is. */
+/* double[rows][columns] as a float constant (rank 2, or 1 for columns 0); *exact is cleared where
+ * it is not, *wide is set where it cannot stand in for the double. */
 static infer_status float_constant(infer_graph *g, const double *from, size_t rows, size_t columns,
-                                   bool *exact, uint32_t *value) {
+                                   bool *exact, uint32_t *wide, uint32_t *value) {
     size_t n = rows * (columns ? columns : 1);
     float *f = infer_arena_array(&g->arena, n, sizeof *f);
     if (!f)
@@ -19,6 +19,7 @@ static infer_status float_constant(infer_graph *g, const double *from, size_t ro
     for (size_t i = 0; i < n; i++) {
         f[i] = (float)from[i];
         *exact = *exact && (double)f[i] == from[i];
+        *wide = *wide || !isfinite(f[i]);
     }
     infer_view v = {.type = INFER_TYPE_FLOAT,
                     .rank = columns ? 2 : 1,
@@ -36,9 +37,29 @@ static infer_status double_constant(infer_graph *g, double *from, size_t rows, s
     return infer_graph_constant(g, "", &v, false, value);
 }
 
+/* A standardised feature whose mean is this many deviations from zero loses as many bits in float
+ * once the offset is folded: such models compute in double. */
+#define WIDE_FROM 64
+
+void infer_graph_affine_before(graph_affine *l, const double *offset, const double *factor) {
+    for (size_t r = 0; r < l->n; r++) {
+        double before = 0, shift = 0;
+        for (size_t i = 0; i < l->k; i++) {
+            double *w = &l->w[r * l->k + i], o = offset ? offset[i] : 0;
+            before += fabs(*w);
+            *w *= factor ? factor[i] : 1;
+            l->b[r] -= *w * o;
+            shift += fabs(*w * o);
+        }
+        if (shift > WIDE_FROM * before)
+            l->wide = 1;
+    }
+}
+
 infer_status infer_graph_affine_node(infer_graph *g, const graph_affine *l, uint32_t x,
                                      uint32_t scores, uint32_t label, graph_node *n) {
     bool exact = true;
+    uint32_t wide = l->wide;
     *n = (graph_node){.op = infer_op_find("infer", "Linear"), .name = "linear", .version = 1};
     n->in = infer_arena_array(&g->arena, 6, sizeof *n->in);
     n->out = infer_arena_array(&g->arena, 2, sizeof *n->out);
@@ -48,9 +69,9 @@ infer_status infer_graph_affine_node(infer_graph *g, const graph_affine *l, uint
     n->in_count = n->in_room = 6;
     n->in[0] = x;
     n->in[3] = n->in[4] = INFER_NO_VALUE;
-    INFER_TRY(float_constant(g, l->w, l->n, l->k, &exact, &n->in[1]));
-    INFER_TRY(float_constant(g, l->b, l->n, 0, &exact, &n->in[2]));
-    if (!exact || l->wide) {
+    INFER_TRY(float_constant(g, l->w, l->n, l->k, &exact, &wide, &n->in[1]));
+    INFER_TRY(float_constant(g, l->b, l->n, 0, &exact, &wide, &n->in[2]));
+    if (!exact || wide) {
         INFER_TRY(double_constant(g, l->w, l->n, l->k, &n->in[3]));
         INFER_TRY(double_constant(g, l->b, l->n, 0, &n->in[4]));
     }
@@ -60,7 +81,7 @@ infer_status infer_graph_affine_node(infer_graph *g, const graph_affine *l, uint
     n->out[1] = label;
     record->link = l->link;
     record->binary = l->binary;
-    record->wide = l->wide;
+    record->wide = wide;
     n->params = record;
     n->bound = true;
     infer_op_env env;
@@ -116,6 +137,12 @@ static infer_status check_spec(const infer_linear_spec *s, size_t *count) {
     for (size_t i = 0; s->intercepts && i < s->output_count; i++)
         if (!isfinite(s->intercepts[i]))
             return infer_fail(INFER_ERROR_VALUE, "intercept %zu is not finite", i);
+    for (size_t i = 0; i < s->feature_count; i++)
+        if ((s->mean && !isfinite(s->mean[i])) ||
+            (s->scale && (!isfinite(s->scale[i]) || s->scale[i] == 0)))
+            return infer_fail(
+                INFER_ERROR_VALUE,
+                "the mean of feature %zu is not finite, or its scale is not or is zero", i);
     return INFER_OK;
 }
 
@@ -141,6 +168,19 @@ static infer_status add_output(infer_graph *g, const char *name, uint32_t value)
     return infer_graph_output(g, &port, value);
 }
 
+static infer_status standardise(infer_graph *g, const infer_linear_spec *s, graph_affine *l) {
+    double *factor = infer_arena_array(&g->arena, l->k, sizeof *factor);
+    if (!factor)
+        return INFER_ERROR_MEMORY;
+    for (size_t i = 0; i < l->k; i++)
+        factor[i] = s->scale ? 1 / s->scale[i] : 1;
+    infer_graph_affine_before(l, s->mean, factor);
+    for (size_t i = 0; i < l->n * l->k; i++)
+        if (!isfinite(l->w[i]) || !isfinite(l->b[i / l->k]))
+            return infer_fail(INFER_ERROR_VALUE, "coefficient %zu is not finite once scaled", i);
+    return INFER_OK;
+}
+
 infer_status infer_graph_linear(infer_graph *g, const infer_linear_spec *s) {
     size_t count = 0;
     INFER_TRY(check_spec(s, &count));
@@ -156,6 +196,8 @@ infer_status infer_graph_linear(infer_graph *g, const infer_linear_spec *s) {
     memcpy(l.w, s->coefficients, count * sizeof *l.w);
     if (s->intercepts)
         memcpy(l.b, s->intercepts, l.n * sizeof *l.b);
+    if (s->mean || s->scale)
+        INFER_TRY(standardise(g, s, &l));
     if (s->class_count)
         INFER_TRY(class_constant(g, s, &l.classes));
     if (s->feature_names)

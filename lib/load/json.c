@@ -138,22 +138,13 @@ static infer_status read_intercepts(reader *r) {
     return INFER_OK;
 }
 
-/* w ((x - mean) / scale) + b is (w / scale) x + (b - w mean / scale). */
-static infer_status fold_scaler(reader *r) {
-    const double *mean = NULL, *scale = NULL;
+static infer_status read_scaler(reader *r) {
     size_t k = r->spec.feature_count;
-    INFER_TRY(read_list(r, "mean", k, &mean));
-    INFER_TRY(read_list(r, "scale", k, &scale));
-    double *w = (double *)r->spec.coefficients, *b = (double *)r->spec.intercepts;
-    for (size_t i = 0; scale && i < k; i++)
-        if (scale[i] == 0)
+    INFER_TRY(read_list(r, "mean", k, &r->spec.mean));
+    INFER_TRY(read_list(r, "scale", k, &r->spec.scale));
+    for (size_t i = 0; r->spec.scale && i < k; i++)
+        if (r->spec.scale[i] == 0)
             return infer_fail(INFER_ERROR_FORMAT, "\"scale\" is zero at position %zu", i);
-    for (size_t row = 0; row < r->spec.output_count; row++)
-        for (size_t i = 0; i < k; i++) {
-            double *c = &w[row * k + i];
-            *c = scale ? *c / scale[i] : *c;
-            b[row] -= mean ? *c * mean[i] : 0;
-        }
     return INFER_OK;
 }
 
@@ -264,7 +255,7 @@ static infer_status read_document(reader *r, infer_graph *g) {
     INFER_TRY(check_keys(r->root));
     INFER_TRY(read_coefficients(r));
     INFER_TRY(read_intercepts(r));
-    INFER_TRY(fold_scaler(r));
+    INFER_TRY(read_scaler(r));
     INFER_TRY(read_link(r));
     INFER_TRY(read_classes(r));
     INFER_TRY(read_names(r, "feature_names", r->spec.feature_count, &r->spec.feature_names));

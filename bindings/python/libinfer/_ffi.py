@@ -106,6 +106,8 @@ class LinearSpec(Structure):
         ("class_ints", POINTER(c_int64)),
         ("class_strings", POINTER(c_char_p)),
         ("feature_names", POINTER(c_char_p)),
+        ("mean", POINTER(c_double)),
+        ("scale", POINTER(c_double)),
     ]
 
 

@@ -23,12 +23,15 @@ def linear(
     link: str = "identity",
     classes: Optional[Sequence[Union[int, str]]] = None,
     feature_names: Optional[Sequence[str]] = None,
+    mean: Optional[Sequence[float]] = None,
+    scale: Optional[Sequence[float]] = None,
 ) -> Model:
     """A linear, logistic, softmax or log-linear model.
 
     coefficients: one row of K numbers, or N rows of K (lists or an array). intercepts: one number
     or N. link: "identity", "logistic", "softmax" or "exp". classes: labels of a classifier, all
-    integers or all strings; one row of coefficients serves two classes.
+    integers or all strings; one row of coefficients serves two classes. mean and scale: K numbers
+    each; features are read as (x - mean) / scale.
     """
     if link not in _ffi.LINKS:
         raise InferArgumentError(f"link {link!r} is none of {', '.join(_ffi.LINKS)}")
@@ -68,6 +71,13 @@ def linear(
         if len(feature_names) != width:
             raise InferArgumentError(f"{len(feature_names)} feature names for {width} features")
         spec.feature_names = _texts(feature_names)
+    for name, values in (("mean", mean), ("scale", scale)):
+        if values is not None and len(values) != width:
+            raise InferArgumentError(f"{len(values)} numbers in {name} for {width} features")
+    if mean is not None:
+        spec.mean = _floats(mean)
+    if scale is not None:
+        spec.scale = _floats(scale)
     handle = ctypes.c_void_p()
     check(_ffi.lib.infer_linear(ctypes.byref(spec), ctypes.byref(handle)))
     return Model(handle)

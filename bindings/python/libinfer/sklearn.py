@@ -1,6 +1,6 @@
 """scikit-learn's linear models, and pipelines of scalers in front of them, as libinfer models.
 
-Scalers are folded into the coefficients in double precision.
+The library folds scalers into the coefficients in double precision.
 """
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
@@ -211,15 +211,16 @@ def from_sklearn(estimator: Any) -> Model:
         raise _unsupported(steps[-1] if steps else estimator)
     layer = _MODELS[_name(steps[-1])](steps[-1])
     w, b = layer.coefficients, layer.intercepts
-    for step in reversed(steps[:-1]):
+    factor, offset = np.ones(w.shape[1]), np.zeros(w.shape[1])
+    for step in steps[:-1]:
         if _name(step) not in _SCALERS:
             raise _unsupported(step)
         if not hasattr(step, "scale_"):
             raise InferArgumentError(f"from_sklearn: {_name(step)} is not fitted")
         a, c = (np.asarray(v, np.float64) for v in _SCALERS[_name(step)](step, w.shape[1]))
-        b = b + w @ c
-        w = w * a
+        factor, offset = factor * a, offset * a + c
     names = getattr(steps[0], "feature_names_in_", None)
     return linear(
-        w, b, layer.link, layer.classes, None if names is None else [str(name) for name in names]
+        w, b, layer.link, layer.classes, None if names is None else [str(name) for name in names],
+        mean=-offset / factor, scale=1 / factor,
     )
