@@ -107,14 +107,14 @@ def onnx_suites(count, build, reports, scratch):
     """ONNX's own data, and the ai.onnx.ml cases made here, through the C runner."""
     import onnx.backend.test
 
-    data = Path(onnx.backend.test.__file__).parent / "data" / "node"
+    data = Path(onnx.backend.test.__file__).parent / "data"
     ml = scratch / "ml"
     subprocess.run([sys.executable, "tests/python/gen_ml_cases.py", str(ml)], cwd=ROOT, check=True)
     supported = (ROOT / "tests" / "operators.txt").read_text().split()
     ops = scratch / "operators.txt"
     ops.write_text("\n".join(supported) + "\n")
     runner = next((build / "tests").rglob("onnx_runner"))
-    for name, root in (("onnx node data", data), ("ai.onnx.ml cases", ml)):
+    for name, root in (("onnx test data", data), ("ai.onnx.ml cases", ml)):
         report = reports / f"{build.name}-{name.replace(' ', '-')}.xml"
         run(count, f"{build.name} {name}",
             [str(runner), "--ops", str(ops), "--junit", str(report), str(root)], report)

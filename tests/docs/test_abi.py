@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+import libinfer
+
 MAX_STATIC_OVERHEAD = 150 * 1024  # bytes a static program with a linear model may add
 MAX_LIBRARY = 2 * 1024 * 1024  # stripped
 
@@ -38,6 +40,13 @@ def test_header_alone(root, compiler, standard):
     language = "c++" if "++" in compiler else "c"
     subprocess.run([compiler, f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror",
                     "-fsyntax-only", "-x", language, str(root / "include" / "infer.h")], check=True)
+
+
+def test_operators_are_the_list(root):
+    """The list says which cases of ONNX's test data run: an operator cannot vanish with its tests."""
+    names = {f"{o.domain}.{o.name}" if o.domain else o.name for o in libinfer.operators()
+             if o.domain != "infer"}
+    assert names == set((root / "tests" / "operators.txt").read_text().split())
 
 
 ONCE = r"""
