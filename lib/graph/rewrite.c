@@ -29,6 +29,7 @@ static void drop_attr(infer_rewriter *rw, const char *name) {
 
 static infer_status set_attr(infer_rewriter *rw, const infer_attr *a) {
     rewriter *r = self(rw);
+    INFER_TRY(rw->failed);
     infer_attr copy;
     INFER_TRY(infer_graph_copy_attr(r->g, a, true, &copy));
     drop_attr(rw, a->name);
@@ -46,6 +47,7 @@ static uint32_t input(infer_rewriter *rw, uint32_t index) {
 
 static infer_status set_input(infer_rewriter *rw, uint32_t index, uint32_t value) {
     graph_node *n = self(rw)->node;
+    INFER_TRY(rw->failed);
     if (index >= n->in_room)
         return infer_fail(INFER_ERROR_LIMIT, "a rewrite adds too many inputs");
     n->in[index] = value;
@@ -56,7 +58,8 @@ static infer_status set_input(infer_rewriter *rw, uint32_t index, uint32_t value
 }
 
 static const infer_view *view(infer_rewriter *rw, uint32_t value) {
-    return infer_graph_view(self(rw)->g, value);
+    static const infer_view nothing = {.rank = -1};
+    return value == INFER_NO_VALUE ? &nothing : infer_graph_view(self(rw)->g, value);
 }
 
 /* Whether an attribute of the node holds these elements: they live as long as the graph. */
@@ -71,8 +74,17 @@ static uint32_t constant(infer_rewriter *rw, const infer_view *tensor) {
     rewriter *r = self(rw);
     uint32_t value;
     bool copy = !in_attribute(r->node, tensor->data);
-    infer_status status = infer_graph_constant(r->g, "", tensor, copy, &value);
-    return status == INFER_OK ? value : INFER_NO_VALUE;
+    if (rw->failed == INFER_OK)
+        rw->failed = infer_graph_constant(r->g, "", tensor, copy, &value);
+    return rw->failed == INFER_OK ? value : INFER_NO_VALUE;
+}
+
+static void *alloc(infer_rewriter *rw, size_t size) {
+    infer_graph *g = self(rw)->g;
+    void *p = rw->failed == INFER_OK ? infer_arena_alloc(&g->arena, size) : NULL;
+    if (!p && rw->failed == INFER_OK)
+        rw->failed = infer_graph_status(g, INFER_ERROR_MEMORY);
+    return p;
 }
 
 static infer_status add_new(rewriter *r, const char *domain, const char *op, const uint32_t *inputs,
@@ -110,13 +122,14 @@ static infer_status add_new(rewriter *r, const char *domain, const char *op, con
 static uint32_t add(infer_rewriter *rw, const char *domain, const char *op, const uint32_t *inputs,
                     uint32_t in_count, const infer_attr *attrs, uint32_t attr_count) {
     uint32_t value = INFER_NO_VALUE;
-    infer_status status =
-        add_new(self(rw), domain, op, inputs, in_count, attrs, attr_count, &value);
-    return status == INFER_OK ? value : INFER_NO_VALUE;
+    if (rw->failed == INFER_OK)
+        rw->failed = add_new(self(rw), domain, op, inputs, in_count, attrs, attr_count, &value);
+    return rw->failed == INFER_OK ? value : INFER_NO_VALUE;
 }
 
 static infer_status replace(infer_rewriter *rw, uint32_t index, uint32_t value) {
     rewriter *r = self(rw);
+    INFER_TRY(rw->failed);
     if (index >= r->node->out_count || value == INFER_NO_VALUE)
         return infer_fail(INFER_ERROR_ARGUMENT, "a rewrite replaces an output that is not there");
     if (r->node->out[index] != INFER_NO_VALUE)
@@ -126,6 +139,7 @@ static infer_status replace(infer_rewriter *rw, uint32_t index, uint32_t value) 
 
 static infer_status become(infer_rewriter *rw, const char *domain, const char *op) {
     graph_node *n = self(rw)->node;
+    INFER_TRY(rw->failed);
     const infer_op *found = infer_op_find(domain, op);
     if (!found)
         return infer_fail(INFER_ERROR_UNSUPPORTED, "%s.%s is not in this library", domain, op);
@@ -147,6 +161,7 @@ infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int v
                                  .set_input = set_input,
                                  .view = view,
                                  .constant = constant,
+                                 .alloc = alloc,
                                  .add = add,
                                  .replace = replace,
                                  .become = become};

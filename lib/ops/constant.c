@@ -48,8 +48,7 @@ static infer_status constant_upgrade(infer_rewriter *rw) {
                       : found->type == INFER_ATTR_STRING ? (void *)&text
                                                          : (void *)found->data;
     }
-    uint32_t value = rw->constant(rw, &tensor);
-    return value == INFER_NO_VALUE ? INFER_ERROR_MEMORY : rw->replace(rw, 0, value);
+    return rw->replace(rw, 0, rw->constant(rw, &tensor));
 }
 
 /* Only a forged image still has the node. */

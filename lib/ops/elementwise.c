@@ -147,10 +147,7 @@ static infer_status align(infer_rewriter *rw, const infer_view *a, const infer_v
         axes[i] = b->rank + i;
     infer_view list = {.type = INFER_TYPE_INT64, .rank = 1, .dim = {count}, .data = axes};
     uint32_t inputs[] = {rw->input(rw, 1), rw->constant(rw, &list)};
-    if (inputs[1] == INFER_NO_VALUE)
-        return INFER_ERROR_MEMORY;
-    uint32_t value = rw->add(rw, "", "Unsqueeze", inputs, 2, NULL, 0);
-    return value == INFER_NO_VALUE ? INFER_ERROR_UNSUPPORTED : rw->set_input(rw, 1, value);
+    return rw->set_input(rw, 1, rw->add(rw, "", "Unsqueeze", inputs, 2, NULL, 0));
 }
 
 infer_status infer_upgrade_broadcast(infer_rewriter *rw) {

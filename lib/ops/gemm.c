@@ -194,8 +194,7 @@ static uint32_t scaled(infer_rewriter *rw, uint32_t x, uint8_t type, float by) {
     if (by == 1 || x == INFER_NO_VALUE)
         return x;
     uint32_t inputs[] = {x, rw->constant(rw, &scalar)};
-    return inputs[1] == INFER_NO_VALUE ? INFER_NO_VALUE
-                                       : rw->add(rw, "", "Mul", inputs, 2, NULL, 0);
+    return rw->add(rw, "", "Mul", inputs, 2, NULL, 0);
 }
 
 static uint32_t transposed(infer_rewriter *rw, uint32_t x) {
@@ -214,8 +213,7 @@ static uint32_t as_list(infer_rewriter *rw, uint32_t x, int64_t n) {
     if (rw->view(rw, x)->rank == 1)
         return x;
     uint32_t inputs[] = {x, rw->constant(rw, &shape)};
-    return inputs[1] == INFER_NO_VALUE ? INFER_NO_VALUE
-                                       : rw->add(rw, "", "Reshape", inputs, 2, NULL, 0);
+    return rw->add(rw, "", "Reshape", inputs, 2, NULL, 0);
 }
 
 /* A constant B is packed now; what the packed product does not know becomes nodes beside it. C
@@ -235,24 +233,19 @@ static infer_status gemm_prepare(infer_rewriter *rw) {
     if (has_c && (add.rank < 0 || (add.rank == 2 && add.dim[0] != 1)))
         return INFER_OK;
     uint32_t packed = rw->add(rw, "infer", "PackWeights", &b, 1, &trans, 1);
-    if (packed == INFER_NO_VALUE)
-        return INFER_ERROR_MEMORY;
-    if (int_attr(rw, "transA") && (a = transposed(rw, a)) == INFER_NO_VALUE)
-        return INFER_ERROR_MEMORY;
-    if (has_c && (c = scaled(rw, c, w.type, beta)) == INFER_NO_VALUE)
-        return INFER_ERROR_MEMORY;
-    uint32_t inputs[] = {a, packed, INFER_NO_VALUE};
+    if (int_attr(rw, "transA"))
+        a = transposed(rw, a);
+    if (has_c)
+        c = scaled(rw, c, w.type, beta);
     bool fused = has_c && alpha == 1 && is_row(&add, columns.i);
-    if (fused && (inputs[2] = as_list(rw, c, columns.i)) == INFER_NO_VALUE)
-        return INFER_ERROR_MEMORY;
+    uint32_t inputs[] = {a, packed, fused ? as_list(rw, c, columns.i) : INFER_NO_VALUE};
     uint32_t y = rw->add(rw, "infer", "MatMulPacked", inputs, fused ? 3 : 2, &columns, 1);
-    if (y != INFER_NO_VALUE)
-        y = scaled(rw, y, w.type, alpha);
-    if (y != INFER_NO_VALUE && has_c && !fused) {
+    y = scaled(rw, y, w.type, alpha);
+    if (has_c && !fused) {
         uint32_t sum[] = {y, c};
         y = rw->add(rw, "", "Add", sum, 2, NULL, 0);
     }
-    return y == INFER_NO_VALUE ? INFER_ERROR_MEMORY : rw->replace(rw, 0, y);
+    return rw->replace(rw, 0, y);
 }
 
 #define T_GEMM (T_FLOAT | T(INT32) | T(INT64) | T(UINT32) | T(UINT64))

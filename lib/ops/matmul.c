@@ -202,8 +202,6 @@ static infer_status matmul_prepare(infer_rewriter *rw) {
         (w.type != INFER_TYPE_FLOAT && w.type != INFER_TYPE_DOUBLE))
         return INFER_OK; /* one column is a product with a vector, which needs no panels */
     uint32_t packed = rw->add(rw, "infer", "PackWeights", &b, 1, NULL, 0);
-    if (packed == INFER_NO_VALUE)
-        return INFER_ERROR_MEMORY;
     INFER_TRY(rw->set_input(rw, 0, a));
     INFER_TRY(rw->set_input(rw, 1, packed));
     INFER_TRY(infer_set_int(rw, "n", w.dim[1]));

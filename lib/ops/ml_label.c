@@ -2,7 +2,6 @@
  *
  * Loading sorts the keys, so that a lookup is a binary search: over keys that a forged image left
  * unsorted it finds less, and that is all. */
-#include "alloc.h"
 #include "ml.h"
 
 #include <math.h>
@@ -124,12 +123,8 @@ static infer_status set_lists(infer_rewriter *rw, const infer_view *keys, const 
         return infer_fail(INFER_ERROR_FORMAT, "%lld keys for %lld values", (long long)n,
                           (long long)infer_view_count(values));
     size_t size = (size_t)n * (sizeof(pair) + 2 * sizeof(infer_string));
-    char *memory = infer_alloc(&infer_libc_allocator, size);
-    if (!memory)
-        return INFER_ERROR_MEMORY;
-    infer_status status = sort_lists(rw, keys, values, last, memory);
-    infer_dealloc(&infer_libc_allocator, memory, size);
-    return status;
+    char *memory = rw->alloc(rw, size);
+    return memory ? sort_lists(rw, keys, values, last, memory) : rw->failed;
 }
 
 /* The one element for what is not found, by the type of the values: given, or ONNX's own. */
@@ -217,18 +212,14 @@ static infer_status set_classes(infer_rewriter *rw) {
     infer_view numbers = {.type = INFER_TYPE_INT64, .rank = 1};
     text.dim[0] = numbers.dim[0] = (int64_t)classes->count;
     size_t size = classes->count * sizeof(int64_t);
-    int64_t *number = numbers.data = infer_alloc(&infer_libc_allocator, size);
+    int64_t *number = numbers.data = rw->alloc(rw, size);
     if (!number)
-        return INFER_ERROR_MEMORY;
+        return rw->failed;
     for (size_t i = 0; i < classes->count; i++)
         number[i] = (int64_t)i;
     bool encode = rw->view(rw, rw->input(rw, 0))->type == INFER_TYPE_STRING;
-    infer_status status = set_default(rw, encode ? INFER_TYPE_INT64 : INFER_TYPE_STRING);
-    if (status == INFER_OK)
-        status =
-            encode ? set_lists(rw, &text, &numbers, true) : set_lists(rw, &numbers, &text, true);
-    infer_dealloc(&infer_libc_allocator, number, size);
-    return status;
+    INFER_TRY(set_default(rw, encode ? INFER_TYPE_INT64 : INFER_TYPE_STRING));
+    return encode ? set_lists(rw, &text, &numbers, true) : set_lists(rw, &numbers, &text, true);
 }
 
 /* Names of later versions are not looked at, and refused with all that nobody knows. */

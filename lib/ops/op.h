@@ -132,11 +132,13 @@ typedef struct infer_attr {
 } infer_attr;
 
 /* One node and its graph, as an operator may rewrite them. Values are numbers. Everything passed
- * in is copied. Functions that return a value give INFER_NO_VALUE with the message set. */
+ * in is copied. Where a function fails that returns a value or memory, the reason stays in `failed`:
+ * later ones do nothing, and those with a status return it. So a chain needs no checks but its last. */
 typedef struct infer_rewriter infer_rewriter;
 struct infer_rewriter {
     int version;                 /* of the operator set that the model imports */
     uint32_t in_count, out_count;
+    infer_status failed;
     const infer_attr *(*attr)(infer_rewriter *rw, const char *name); /* NULL: absent */
     infer_status (*set_attr)(infer_rewriter *rw, const infer_attr *attr); /* replaces or adds */
     void (*drop_attr)(infer_rewriter *rw, const char *name);
@@ -144,6 +146,7 @@ struct infer_rewriter {
     infer_status (*set_input)(infer_rewriter *rw, uint32_t index, uint32_t value); /* may append */
     const infer_view *(*view)(infer_rewriter *rw, uint32_t value); /* data where constant */
     uint32_t (*constant)(infer_rewriter *rw, const infer_view *tensor);
+    void *(*alloc)(infer_rewriter *rw, size_t size); /* lives as long as the graph */
     /* A new node before this one; its first output. attrs may be NULL. Newest version meant. */
     uint32_t (*add)(infer_rewriter *rw, const char *domain, const char *op, const uint32_t *inputs,
                     uint32_t in_count, const infer_attr *attrs, uint32_t attr_count);

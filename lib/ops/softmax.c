@@ -38,17 +38,12 @@ static infer_status flat_upgrade(infer_rewriter *rw, const char *op) {
         return infer_set_int(rw, "axis", -1);
     infer_attr flat = {.name = "axis", .type = INFER_ATTR_INT, .i = axis};
     infer_attr last = {.name = "axis", .type = INFER_ATTR_INT, .i = -1};
-    uint32_t shape = rw->add(rw, "", "Shape", &x, 1, NULL, 0), y = INFER_NO_VALUE;
-    if (shape != INFER_NO_VALUE)
-        y = rw->add(rw, "", "Flatten", &x, 1, &flat, 1);
-    if (y != INFER_NO_VALUE)
-        y = rw->add(rw, "", op, &y, 1, &last, 1);
-    if (y != INFER_NO_VALUE) {
-        uint32_t inputs[] = {y, shape};
-        infer_attr zeros = {.name = "allowzero", .type = INFER_ATTR_INT, .i = 1};
-        y = rw->add(rw, "", "Reshape", inputs, 2, &zeros, 1);
-    }
-    return y == INFER_NO_VALUE ? INFER_ERROR_UNSUPPORTED : rw->replace(rw, 0, y);
+    infer_attr zeros = {.name = "allowzero", .type = INFER_ATTR_INT, .i = 1};
+    uint32_t shape = rw->add(rw, "", "Shape", &x, 1, NULL, 0);
+    uint32_t y = rw->add(rw, "", "Flatten", &x, 1, &flat, 1);
+    y = rw->add(rw, "", op, &y, 1, &last, 1);
+    uint32_t inputs[] = {y, shape};
+    return rw->replace(rw, 0, rw->add(rw, "", "Reshape", inputs, 2, &zeros, 1));
 }
 
 static infer_status softmax_upgrade(infer_rewriter *rw) {

@@ -67,10 +67,7 @@ infer_string infer_list_string(const infer_op_env *env, const infer_list *list, 
 /* ---- upgrades ---- */
 
 static infer_status set_constant(infer_rewriter *rw, uint32_t index, const infer_view *tensor) {
-    uint32_t value = rw->constant(rw, tensor);
-    if (value == INFER_NO_VALUE)
-        return INFER_ERROR_MEMORY;
-    return rw->set_input(rw, index, value);
+    return rw->set_input(rw, index, rw->constant(rw, tensor));
 }
 
 infer_status infer_attr_to_input(infer_rewriter *rw, const char *name, uint32_t index) {
