@@ -138,8 +138,7 @@ def by_onnxruntime(model, feeds):
 
 
 def judge(model, feeds):
-    """None where neither has the operator for the type. The reference is unsure of ai.onnx.ml: its Scaler
-    rounds integers."""
+    """None where neither has the operator for the type."""
     judges = [by_reference, by_onnxruntime]
     for answer in reversed(judges) if model.graph.node[0].domain else judges:
         try:
@@ -174,7 +173,9 @@ def test_every_type_answers(schema, last):
             name = next(n for n, t in NAMES.items() if getattr(TensorProto, t) == tensor.elem_type)
             feeds[value.name] = values_of(name, dims, random)
         expected = judge(model, feeds)
-        if expected is None:
+        declared = NAMES.get(types.get(schema.outputs[0].type_str, schema.outputs[0].type_str))
+        # The reference rounds what ai.onnx.ml makes of integers back to integers: no judge of these.
+        if expected is None or declared == "FLOAT" and expected.dtype.kind == "i":
             continue
         with libinfer.load(model.SerializeToString()) as ours:
             got = ours.run(feeds)["output"]
