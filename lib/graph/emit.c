@@ -263,15 +263,20 @@ static infer_status emit(infer_graph *g, void **image, size_t *size) {
     INFER_TRY(put_values(&e));
     put_nodes(&e);
     put_rest(&e);
-#define TABLE(name) e.t.name = e.name;
-    TABLE(values)
-    TABLE(nodes)
-    TABLE(inputs)
-    TABLE(outputs)
-    TABLE(edges) TABLE(extents) TABLE(symbols) TABLE(metadata) TABLE(features) TABLE(text)
-        TABLE(records)
+#define TABLE(name) e.t.name = e.name
+    TABLE(values);
+    TABLE(nodes);
+    TABLE(inputs);
+    TABLE(outputs);
+    TABLE(edges);
+    TABLE(extents);
+    TABLE(symbols);
+    TABLE(metadata);
+    TABLE(features);
+    TABLE(text);
+    TABLE(records);
 #undef TABLE
-            e.t.blob = g->blob;
+    e.t.blob = g->blob;
     char *data;
     INFER_TRY(infer_image_write(&g->allocator, &e.t, image, size, &data));
     put_data(&e, data);

@@ -1,4 +1,5 @@
-/* OpenBLAS as a provider: opened at the first call that asks for it, or linked where so configured. */
+/* OpenBLAS as a provider: opened at the first call that asks for it, or linked where so configured.
+ */
 #include "openblas.h"
 
 #include "status.h"

@@ -17,8 +17,8 @@ typedef struct infer_source {
     void *owner;
 } infer_source;
 
-/* A loaded graph and what it borrows from: close frees parsed memory and mappings, after the image was
- * written or on failure. */
+/* A loaded graph and what it borrows from: close frees parsed memory and mappings, after the image
+ * was written or on failure. */
 typedef struct infer_loaded {
     infer_graph *graph;
     void *parsed;

@@ -10,16 +10,17 @@ infer_status infer_broadcast_shape(const infer_view *const *in, uint32_t count, 
 
 #define INFER_BROADCAST_MAX 4
 
-/* A walk over a broadcast shape for up to four operands. Axes that run together for every operand are
- * merged; what is left is outer loops over an inner one, in which an operand's stride is 0 or 1. */
+/* A walk over a broadcast shape for up to four operands. Axes that run together for every operand
+ * are merged; what is left is outer loops over an inner one, in which an operand's stride is 0
+ * or 1. */
 typedef struct infer_broadcast {
-    uint32_t count;                  /* operands */
-    int32_t rank;                    /* outer axes */
-    size_t inner;                    /* elements of the inner loop */
+    uint32_t count;                   /* operands */
+    int32_t rank;                     /* outer axes */
+    size_t inner;                     /* elements of the inner loop */
     size_t step[INFER_BROADCAST_MAX]; /* inner stride in elements: 0 or 1 */
     size_t dim[INFER_MAX_RANK];
     size_t stride[INFER_BROADCAST_MAX][INFER_MAX_RANK]; /* in elements */
-    size_t at[INFER_BROADCAST_MAX];  /* element offset of each operand now */
+    size_t at[INFER_BROADCAST_MAX];                     /* element offset of each operand now */
     size_t index[INFER_MAX_RANK];
     bool empty;
 } infer_broadcast;

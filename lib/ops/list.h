@@ -1,4 +1,5 @@
-/* Every operator of the library, sorted by name (then by domain): the list is searched by halves. */
+/* Every operator of the library, sorted by name (then by domain), as it is searched by halves. */
+/* clang-format off */
 OP(add)
 OP(and)
 OP(arg_max)

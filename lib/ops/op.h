@@ -24,9 +24,9 @@ typedef struct infer_view {
     uint8_t kind; /* infer_kind */
     uint8_t type; /* infer_type; types below 8 bits take a byte an element */
     uint8_t reserved[2];
-    int32_t rank; /* -1: unknown, while loading or where it depends on data */
+    int32_t rank;                /* -1: unknown, while loading or where it depends on data */
     int64_t dim[INFER_MAX_RANK]; /* -1: unknown */
-    void *data;   /* in infer: NULL unless the value is known; in run: always there */
+    void *data; /* in infer: NULL unless the value is known; in run: always there */
 } infer_view;
 
 /* Number of elements; -1 where an extent is unknown. Extents of a view that exists multiply without
@@ -36,11 +36,13 @@ int64_t infer_view_count(const infer_view *v);
 /* Bytes of a view's elements; only for concrete shapes. */
 size_t infer_view_bytes(const infer_view *v);
 
-/* Refuses negative extents (but -1 where unknown is true), ranks above INFER_MAX_RANK and sizes that
- * overflow. */
+/* Refuses negative extents (but -1 where unknown is true), ranks above INFER_MAX_RANK and sizes
+ * that overflow. */
 infer_status infer_view_check(const infer_view *v, bool unknown);
 
-static inline bool infer_view_concrete(const infer_view *v) { return infer_view_count(v) >= 0; }
+static inline bool infer_view_concrete(const infer_view *v) {
+    return infer_view_count(v) >= 0;
+}
 
 /* ---- parameters ---- */
 
@@ -77,12 +79,13 @@ typedef struct infer_op_attr {
     const char *name;
     uint8_t type; /* infer_attr_type */
     bool required;
-    uint16_t offset; /* into the parameter record */
-    double number;   /* default of INT, ENUM, TYPE and FLOAT */
+    uint16_t offset;  /* into the parameter record */
+    double number;    /* default of INT, ENUM, TYPE and FLOAT */
     const char *text; /* ENUM: "NONE|SOFTMAX|..."; STRING: default; REJECTED: why */
 } infer_op_attr;
 
 /* Table lines: A_INT(struct softmax_params, axis, -1). */
+/* clang-format off */
 #define A_INT(s, field, value)     {#field, INFER_ATTR_INT, false, offsetof(s, field), value, NULL}
 #define A_TYPE(s, field, value)    {#field, INFER_ATTR_TYPE, false, offsetof(s, field), value, NULL}
 #define A_FLOAT(s, field, value)   {#field, INFER_ATTR_FLOAT, false, offsetof(s, field), value, NULL}
@@ -90,6 +93,7 @@ typedef struct infer_op_attr {
 #define A_STRING(s, field, value)  {#field, INFER_ATTR_STRING, false, offsetof(s, field), 0, value}
 #define A_LIST(s, field, kind)     {#field, INFER_ATTR_##kind, false, offsetof(s, field), 0, NULL}
 #define A_REQUIRED(s, field, kind) {#field, INFER_ATTR_##kind, true, offsetof(s, field), 0, NULL}
+/* clang-format on */
 
 /* ---- what infer and run see ---- */
 
@@ -132,14 +136,15 @@ typedef struct infer_attr {
 } infer_attr;
 
 /* One node and its graph, as an operator may rewrite them. Values are numbers. Everything passed
- * in is copied. Where a function fails that returns a value or memory, the reason stays in `failed`:
- * later ones do nothing, and those with a status return it. So a chain needs no checks but its last. */
+ * in is copied. Where a function fails that returns a value or memory, the reason stays in
+ * `failed`: later ones do nothing, and those with a status return it. So a chain needs no checks
+ * but its last. */
 typedef struct infer_rewriter infer_rewriter;
 struct infer_rewriter {
-    int version;                 /* of the operator set that the model imports */
+    int version; /* of the operator set that the model imports */
     uint32_t in_count, out_count;
     infer_status failed;
-    const infer_attr *(*attr)(infer_rewriter *rw, const char *name); /* NULL: absent */
+    const infer_attr *(*attr)(infer_rewriter *rw, const char *name);      /* NULL: absent */
     infer_status (*set_attr)(infer_rewriter *rw, const infer_attr *attr); /* replaces or adds */
     void (*drop_attr)(infer_rewriter *rw, const char *name);
     uint32_t (*input)(infer_rewriter *rw, uint32_t index); /* NO_VALUE: absent */
@@ -150,13 +155,15 @@ struct infer_rewriter {
     /* A new node before this one; its first output. attrs may be NULL. Newest version meant. */
     uint32_t (*add)(infer_rewriter *rw, const char *domain, const char *op, const uint32_t *inputs,
                     uint32_t in_count, const infer_attr *attrs, uint32_t attr_count);
-    /* This node's output number index is `value` from now on; a node with all outputs replaced goes. */
+    /* This node's output number index is `value` from now on; a node with all outputs replaced
+     * goes. */
     infer_status (*replace)(infer_rewriter *rw, uint32_t index, uint32_t value);
     /* This node becomes another operator (newest version) with the inputs and attributes set. */
     infer_status (*become)(infer_rewriter *rw, const char *domain, const char *op);
 };
 
-/* Moves an INTS or INT attribute of an old version to an input of the newest, as int64. Absent: nothing. */
+/* Moves an INTS or INT attribute of an old version to an input of the newest, as int64. Absent:
+ * nothing. */
 infer_status infer_attr_to_input(infer_rewriter *rw, const char *name, uint32_t index);
 /* The same for a FLOAT attribute, as a scalar of the type of input 0. */
 infer_status infer_float_to_input(infer_rewriter *rw, const char *name, uint32_t index);
@@ -168,19 +175,20 @@ infer_status infer_set_int(infer_rewriter *rw, const char *name, int64_t value);
 #define INFER_VARIADIC 255
 
 typedef enum infer_op_flags {
-    INFER_OP_INPLACE = 1, /* output 0 may lie where input 0 (or 1) of the same bytes lies */
-    INFER_OP_ALIAS = 2,   /* output 0 is input 0's data under another shape: run copies it only
-                             where the pointers differ */
-    INFER_OP_IMPURE = 4,  /* never folded: random numbers */
+    INFER_OP_INPLACE = 1,    /* output 0 may lie where input 0 (or 1) of the same bytes lies */
+    INFER_OP_ALIAS = 2,      /* output 0 is input 0's data under another shape: run copies it only
+                                where the pointers differ */
+    INFER_OP_IMPURE = 4,     /* never folded: random numbers */
     INFER_OP_READS_SHAPE = 8 /* run reads the inputs' shapes only (Shape, Size) */
 } infer_op_flags;
 
 /* Sets of element types, one bit a type. */
-#define T(name)    (UINT64_C(1) << INFER_TYPE_##name)
-#define T_SAME     (UINT64_C(1) << 62) /* also: the type of input 0 */
+#define T(name)     (UINT64_C(1) << INFER_TYPE_##name)
+#define T_SAME      (UINT64_C(1) << 62) /* also: the type of input 0 */
 #define T_COMPOSITE (UINT64_C(1) << 61) /* sequences, maps and optionals are welcome too */
-#define T_FLOAT    (T(FLOAT) | T(DOUBLE) | T(FLOAT16) | T(BFLOAT16))
-#define T_FLOAT8   (T(FLOAT8E4M3FN) | T(FLOAT8E4M3FNUZ) | T(FLOAT8E5M2) | T(FLOAT8E5M2FNUZ) | T(FLOAT8E8M0))
+#define T_FLOAT     (T(FLOAT) | T(DOUBLE) | T(FLOAT16) | T(BFLOAT16))
+#define T_FLOAT8                                                                                   \
+    (T(FLOAT8E4M3FN) | T(FLOAT8E4M3FNUZ) | T(FLOAT8E5M2) | T(FLOAT8E5M2FNUZ) | T(FLOAT8E8M0))
 #define T_SIGNED   (T(INT8) | T(INT16) | T(INT32) | T(INT64))
 #define T_UNSIGNED (T(UINT8) | T(UINT16) | T(UINT32) | T(UINT64))
 #define T_INTEGER  (T_SIGNED | T_UNSIGNED)
@@ -188,13 +196,13 @@ typedef enum infer_op_flags {
 #define T_SUBBYTE  (T(INT4) | T(UINT4) | T(FLOAT4E2M1) | T(INT2) | T(UINT2))
 #define T_ALL                                                                                      \
     (T_NUMERIC | T_FLOAT8 | T_SUBBYTE | T(BOOL) | T(STRING) | T(COMPLEX64) | T(COMPLEX128))
-#define T_INDEX    (T(INT32) | T(INT64))
+#define T_INDEX (T(INT32) | T(INT64))
 
 typedef struct infer_op {
     const char *domain; /* "" is ai.onnx */
     const char *name;
-    uint16_t since, newest;  /* operator-set versions a model may import */
-    uint16_t revision;       /* of the parameter record; grows when its meaning changes */
+    uint16_t since, newest; /* operator-set versions a model may import */
+    uint16_t revision;      /* of the parameter record; grows when its meaning changes */
     uint16_t params_size;
     uint8_t min_in, max_in, min_out, max_out; /* INFER_VARIADIC: any number */
     uint8_t flags;                            /* infer_op_flags */
@@ -206,7 +214,8 @@ typedef struct infer_op {
     /* Output kinds, types and shapes from those of the inputs; scratch_size. Where an extent cannot
      * be known before the inputs' values are, it stays -1 and infer is called again with them. */
     infer_status (*infer)(infer_op_env *env);
-    /* Loading, after shapes are known: packs constants, becomes an internal operator. May be NULL. */
+    /* Loading, after shapes are known: packs constants, becomes an internal operator. May be NULL.
+     */
     infer_status (*prepare)(infer_rewriter *rw);
     /* No allocation but env->alloc, no globals, nothing kept. */
     infer_status (*run)(infer_op_env *env);
