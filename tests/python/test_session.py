@@ -149,3 +149,31 @@ def test_backend_does_not_know_unknown_operators():
         [info("x", FLOAT, [1])], [info("y", FLOAT, [1])]),
         ir_version=8, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("nowhere", 1)])
     assert not backend.is_compatible(proto)
+
+
+@pytest.mark.parametrize("rt", [onnxruntime, libinfer], ids=["onnxruntime", "libinfer"])
+def test_one_import_is_all_that_changes(rt):
+    """A program as its documentation writes it, under either name."""
+    data, feeds = MODELS["reshape"]
+    options = rt.SessionOptions()
+    options.graph_optimization_level = rt.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.execution_mode = rt.ExecutionMode.ORT_SEQUENTIAL
+    options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    assert "CPUExecutionProvider" in rt.get_available_providers()
+    session = rt.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [("x", "tensor(float)", [5, 2])]
+    assert session.get_session_options().intra_op_num_threads == 1
+    (y,) = session.run([session.get_outputs()[0].name], feeds)
+    np.testing.assert_array_equal(y, feeds["x"].reshape(2, 5))
+    with pytest.raises(AttributeError):
+        options.no_such_option = 1
+
+
+def test_what_is_not_supported_is_refused():
+    options = libinfer.SessionOptions()
+    options.enable_profiling = True
+    with pytest.raises(libinfer.InferUnsupportedError, match="enable_profiling"):
+        libinfer.InferenceSession(MODELS["reshape"][0], options)
+    with pytest.raises(libinfer.InferUnsupportedError, match="CUDA"):
+        libinfer.InferenceSession(MODELS["reshape"][0], providers=["CUDAExecutionProvider"])

@@ -23,12 +23,21 @@ from .errors import (
 )
 from .linear import linear
 from .model import Model, Node, Operator, ValueInfo, load, operators
-from .session import InferenceSession, NodeArg, SessionOptions
+from .session import (
+    ExecutionMode,
+    GraphOptimizationLevel,
+    InferenceSession,
+    NodeArg,
+    SessionOptions,
+    get_available_providers,
+)
 from .sklearn import from_sklearn
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ExecutionMode",
+    "GraphOptimizationLevel",
     "InferArgumentError",
     "InferError",
     "InferFormatError",
@@ -49,6 +58,7 @@ __all__ = [
     "ValueInfo",
     "abi_version",
     "from_sklearn",
+    "get_available_providers",
     "linear",
     "load",
     "operators",
