@@ -45,16 +45,22 @@ static const size_t long_ones[] = {95,  96,  97,  127, 128, 129, 143, 144,  145,
                      n, at, (double)got, (double)sum);                                             \
     }                                                                                              \
                                                                                                    \
+    static void dot_length_##S(const variant *v, size_t n) {                                       \
+        const T *a = fill_##S(0, n), *b = fill_##S(1, n);                                          \
+        T got = v->k.dot_##S(a, b, n);                                                             \
+        near_##S(v, "dot", n, 0, got, a, b, 1, n, 0);                                              \
+        /* Alignment changes no bit. */                                                            \
+        T *moved = memcpy((T *)fenced(2, (n + 1) * sizeof(T)), a, n * sizeof(T));                  \
+        if (v->kind == VARIANT_SIMD)                                                               \
+            assert_true(v->k.dot_##S(moved, b, n) == got);                                         \
+    }                                                                                              \
+                                                                                                   \
     static void dot_##S(const variant *v) {                                                        \
-        EACH_LENGTH(n) {                                                                           \
-            const T *a = fill_##S(0, n), *b = fill_##S(1, n);                                      \
-            T got = v->k.dot_##S(a, b, n);                                                         \
-            near_##S(v, "dot", n, 0, got, a, b, 1, n, 0);                                          \
-            /* Alignment changes no bit. */                                                        \
-            T *moved = memcpy((T *)fenced(2, (n + 1) * sizeof(T)), a, n * sizeof(T));              \
-            if (v->kind == VARIANT_SIMD)                                                           \
-                assert_true(v->k.dot_##S(moved, b, n) == got);                                     \
-        }                                                                                          \
+        EACH_LENGTH(n)                                                                             \
+        dot_length_##S(v, n);                                                                      \
+        /* Around where a vector is read as two. */                                                \
+        for (size_t n = (1 << 15) - 1; n < (1 << 15) + 300; n += 7)                                \
+            dot_length_##S(v, n);                                                                  \
         const T a[3] = {1, (T)INFINITY, 2}, b[3] = {1, 1, (T)NAN};                                 \
         assert_true(isinf(v->k.dot_##S(a, b, 2)) && isnan(v->k.dot_##S(a, b, 3)));                 \
     }                                                                                              \
