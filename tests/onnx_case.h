@@ -5,11 +5,18 @@
 
 #include "onnx_reader.h"
 
-typedef enum case_result { CASE_PASSED = 0, CASE_FAILED = 1, CASE_SKIPPED = 77 } case_result;
+typedef enum case_result {
+    CASE_PASSED = 0,
+    CASE_FAILED = 1,
+    CASE_SKIPPED = 77,   /* cannot run: the message says why */
+    CASE_UNSELECTED = 78 /* has operators that were not asked for */
+} case_result;
 
-/* Runs the case in `folder`, from the model and from its saved image. ops, where not NULL,
- * restricts it (see onnx_runner.c). message says what failed or why it was skipped. */
-case_result run_case(const char *folder, const char *ops, char *message, size_t size);
+/* Runs the case in `folder`: from the model, or from the image that the model is saved as. ops,
+ * where not NULL, restricts it (see onnx_runner.c). message says what failed or why it was skipped.
+ */
+case_result run_case(const char *folder, const char *ops, bool from_image, char *message,
+                     size_t size);
 
 /* onnx_values.c: the message in size bytes at data as a value of this kind. */
 infer_status read_value(infer_onnx_reader *r, uint32_t kind, const void *data, size_t size,

@@ -3,11 +3,12 @@
  * usage: onnx_runner [-j N] [-v] [--ops LIST] [--exclude PATTERN] [--junit FILE] FOLDER...
  * [PATTERN...]
  *
- * FOLDER is a case (it has a model.onnx) or has cases below it. Only cases whose name fits one of
- * the PATTERNs (shell wildcards) are run, if there are any, and none that fits one of the excluded.
- * LIST restricts them to those all of whose operators stand in it: names such as Add and
- * ai.onnx.ml.Scaler, separated by commas, or a file of them, or "supported" for all that the build
- * knows. Others count as skipped. */
+ * FOLDER is a case (it has a model.onnx) or has cases below it. Each case runs twice and counts as
+ * two: from the model, and as NAME.infer from the image that the model is saved as. Only cases
+ * whose name fits one of the PATTERNs (shell wildcards) are run, if there are any, and none that
+ * fits one of the excluded. LIST restricts them to those all of whose operators stand in it: names
+ * such as Add and ai.onnx.ml.Scaler, separated by commas, or a file of them, or "supported" for all
+ * that the build knows. Others are not counted. */
 #define _POSIX_C_SOURCE 200809L
 #include "onnx_case.h"
 
@@ -30,6 +31,7 @@
 typedef struct test_case {
     char *folder;
     const char *name; /* last component of folder */
+    bool from_image;
     case_result result;
     double seconds;
     char *message;
@@ -68,26 +70,41 @@ static bool fits_any(const char *name, const char **patterns, size_t count) {
     return false;
 }
 
-static void add_case(const char *folder) {
-    const char *slash = strrchr(folder, '/');
-    const char *name = slash ? slash + 1 : folder;
-    if ((run.pattern_count && !fits_any(name, run.patterns, run.pattern_count)) ||
-        fits_any(name, run.excluded, run.excluded_count))
-        return;
+static void add_case(const char *folder, size_t name_at, bool from_image) {
     if (run.count == run.room) {
         run.room = run.room ? 2 * run.room : 256;
         run.cases = checked(realloc(run.cases, run.room * sizeof *run.cases));
     }
     test_case *c = &run.cases[run.count++];
-    *c = (test_case){.folder = checked(strdup(folder)), .result = CASE_FAILED};
-    c->name = c->folder + (name - folder);
+    *c = (test_case){
+        .folder = checked(strdup(folder)), .from_image = from_image, .result = CASE_FAILED};
+    c->name = c->folder + name_at;
+}
+
+static void add_folder(const char *folder) {
+    const char *slash = strrchr(folder, '/');
+    const char *name = slash ? slash + 1 : folder;
+    if ((run.pattern_count && !fits_any(name, run.patterns, run.pattern_count)) ||
+        fits_any(name, run.excluded, run.excluded_count))
+        return;
+    add_case(folder, (size_t)(name - folder), false);
+    add_case(folder, (size_t)(name - folder), true);
+}
+
+/* Puts a path together; a longer one than any file has ends the program. */
+static void join(char *path, size_t size, const char *folder, const char *name) {
+    int n = snprintf(path, size, "%s/%s", folder, name);
+    if (n < 0 || (size_t)n >= size) {
+        fprintf(stderr, "onnx_runner: a path below %s is too long\n", folder);
+        exit(2);
+    }
 }
 
 static void find_cases(const char *folder, int depth) {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/model.onnx", folder);
+    join(path, sizeof path, folder, "model.onnx");
     if (access(path, R_OK) == 0) {
-        add_case(folder);
+        add_folder(folder);
         return;
     }
     DIR *dir = depth ? opendir(folder) : NULL;
@@ -95,7 +112,7 @@ static void find_cases(const char *folder, int depth) {
     for (struct dirent *e; dir && (e = readdir(dir));) {
         if (e->d_name[0] == '.')
             continue;
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        join(path, sizeof path, folder, e->d_name);
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
             find_cases(path, depth - 1);
     }
@@ -104,7 +121,9 @@ static void find_cases(const char *folder, int depth) {
 }
 
 static int by_name(const void *a, const void *b) {
-    return strcmp(((const test_case *)a)->name, ((const test_case *)b)->name);
+    const test_case *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+    return order ? order : (int)x->from_image - (int)y->from_image;
 }
 
 /* ---- running them ---- */
@@ -120,7 +139,7 @@ typedef struct job {
 static void run_child(const test_case *c, int out) {
     char message[MESSAGE_SIZE];
     alarm(SECONDS);
-    case_result result = run_case(c->folder, run.ops, message, sizeof message);
+    case_result result = run_case(c->folder, run.ops, c->from_image, message, sizeof message);
     if (write(out, message, strlen(message)) < 0)
         result = CASE_FAILED;
     close(out);
@@ -143,6 +162,10 @@ static void start_job(job *j, test_case *c) {
     j->pipe = ends[0];
     j->test = c;
     j->start = now();
+}
+
+static const char *suffix(const test_case *c) {
+    return c->from_image ? ".infer" : "";
 }
 
 /* The line of a log that says most. */
@@ -169,18 +192,20 @@ static void end_job(job *j, int status) {
                  WTERMSIG(status) == SIGALRM ? "took more than %d seconds" : "crashed by signal %d",
                  WTERMSIG(status) == SIGALRM ? SECONDS : WTERMSIG(status));
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : CASE_FAILED;
-    c->result = code == CASE_PASSED || code == CASE_SKIPPED ? (case_result)code : CASE_FAILED;
+    c->result = code == CASE_PASSED || code == CASE_SKIPPED || code == CASE_UNSELECTED
+                    ? (case_result)code
+                    : CASE_FAILED;
     if (c->result == CASE_FAILED && !message[0])
         snprintf(message, sizeof message, "ended with code %d", code);
     read_log(j->log, message, sizeof message);
     c->seconds = now() - j->start;
     c->message = checked(strdup(message));
+    const char *word = c->result == CASE_FAILED    ? "FAIL"
+                       : c->result == CASE_PASSED  ? "pass"
+                       : c->result == CASE_SKIPPED ? "skip"
+                                                   : "not selected";
     if (c->result == CASE_FAILED || run.verbose)
-        printf("%s %s%s%s\n",
-               c->result == CASE_FAILED   ? "FAIL"
-               : c->result == CASE_PASSED ? "pass"
-                                          : "skip",
-               c->name, message[0] ? ": " : "", message);
+        printf("%s %s%s%s%s\n", word, c->name, suffix(c), message[0] ? ": " : "", message);
     j->pid = 0;
 }
 
@@ -235,12 +260,14 @@ static void write_junit(void) {
     fprintf(f,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
             "<testsuite name=\"onnx\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n",
-            run.count, count_of(CASE_FAILED), count_of(CASE_SKIPPED));
+            run.count - count_of(CASE_UNSELECTED), count_of(CASE_FAILED), count_of(CASE_SKIPPED));
     for (size_t i = 0; i < run.count; i++) {
         const test_case *c = &run.cases[i];
+        if (c->result == CASE_UNSELECTED)
+            continue;
         fprintf(f, "<testcase classname=\"onnx\" name=\"");
         print_escaped(f, c->name);
-        fprintf(f, "\" time=\"%.3f\">", c->seconds);
+        fprintf(f, "%s\" time=\"%.3f\">", suffix(c), c->seconds);
         if (c->result != CASE_PASSED) {
             fprintf(f, "<%s message=\"", c->result == CASE_FAILED ? "failure" : "skipped");
             print_escaped(f, c->message);

@@ -8,25 +8,65 @@
 
 /* ---- budget ---- */
 
+static void remove_hole(infer_budget *b, size_t at) {
+    memmove(&b->holes[at], &b->holes[at + 1], (--b->hole_count - at) * sizeof *b->holes);
+}
+
+static void *block_alloc(infer_budget *b, size_t size) {
+    for (size_t i = 0; i < b->hole_count; i++) {
+        if (b->holes[i].size < size)
+            continue;
+        char *p = b->block + b->holes[i].offset;
+        b->holes[i].offset += size;
+        b->holes[i].size -= size;
+        if (b->holes[i].size == 0)
+            remove_hole(b, i);
+        return p;
+    }
+    if (!infer_range(b->block_used, size, b->block_size))
+        return NULL;
+    b->block_used += size;
+    return b->block + b->block_used - size;
+}
+
+/* Gives back the end of what is used, or leaves a hole, one with the holes beside it. */
+static void block_free(infer_budget *b, size_t offset, size_t size) {
+    size_t at = 0;
+    while (at < b->hole_count && b->holes[at].offset < offset)
+        at++;
+    if (at > 0 && b->holes[at - 1].offset + b->holes[at - 1].size == offset) {
+        offset = b->holes[--at].offset;
+        size += b->holes[at].size;
+        remove_hole(b, at);
+    }
+    if (at < b->hole_count && offset + size == b->holes[at].offset) {
+        size += b->holes[at].size;
+        remove_hole(b, at);
+    }
+    if (offset + size == b->block_used) {
+        b->block_used = offset;
+    } else if (b->hole_count < INFER_BUDGET_HOLES) {
+        memmove(&b->holes[at + 1], &b->holes[at], (b->hole_count++ - at) * sizeof *b->holes);
+        b->holes[at].offset = offset;
+        b->holes[at].size = size;
+    }
+}
+
 static void *budget_alloc(void *user, size_t size) {
     infer_budget *b = user;
     size_t rounded;
     if (!infer_round_up(size, INFER_ALIGN, &rounded))
         return NULL;
-    if ((b->limit && !infer_range(b->held, rounded, b->limit)) ||
-        (b->block && !infer_range(b->block_used, rounded, b->block_size))) {
+    bool allowed = !b->limit || infer_range(b->held, rounded, b->limit);
+    void *p = NULL;
+    if (allowed && !b->block && !(p = b->backing.alloc(b->backing.user, rounded)))
+        return NULL;
+    if (allowed && b->block)
+        p = block_alloc(b, rounded);
+    if (p)
+        b->held += rounded;
+    else
         b->refused = rounded;
-        return NULL;
-    }
-    void *p;
-    if (b->block) {
-        p = b->block + b->block_used;
-        b->block_used += rounded;
-        b->block_live++;
-    } else if (!(p = b->backing.alloc(b->backing.user, rounded))) {
-        return NULL;
-    }
-    b->held += rounded;
     return p;
 }
 
@@ -34,18 +74,65 @@ static void budget_free(void *user, void *pointer, size_t size) {
     infer_budget *b = user;
     size_t rounded = (size + INFER_ALIGN - 1) & ~(size_t)(INFER_ALIGN - 1);
     b->held -= rounded;
-    if (!b->block) {
+    if (b->block)
+        block_free(b, (size_t)((char *)pointer - b->block), rounded);
+    else
         b->backing.free(b->backing.user, pointer, rounded);
-        return;
-    }
-    if ((char *)pointer + rounded == b->block + b->block_used)
-        b->block_used -= rounded;
-    if (--b->block_live == 0)
-        b->block_used = b->block_mark;
 }
 
 infer_allocator infer_budget_allocator(infer_budget *budget) {
     return (infer_allocator){budget_alloc, budget_free, budget};
+}
+
+/* ---- stores ---- */
+
+void infer_store_init(infer_store *store, const infer_allocator *a) {
+    infer_arena_init(&store->arena, a, 0);
+    infer_arena_init(&store->next, a, 0);
+}
+
+void infer_store_free(infer_store *store) {
+    infer_arena_free(&store->arena);
+    infer_arena_free(&store->next);
+}
+
+void *infer_store_alloc(infer_store *store, size_t size) {
+    const struct infer_arena_chunk *before = store->arena.chunks;
+    void *p = infer_arena_alloc(&store->arena, size);
+    store->split = store->split || (before && before != store->arena.chunks);
+    return p;
+}
+
+void *infer_store_array(infer_store *store, size_t count, size_t element) {
+    size_t bytes;
+    if (!infer_mul(count, element, &bytes)) {
+        infer_fail(INFER_ERROR_MEMORY, "out of memory: %zu x %zu bytes asked for", count, element);
+        return NULL;
+    }
+    void *p = infer_store_alloc(store, bytes);
+    if (p)
+        memset(p, 0, bytes);
+    return p;
+}
+
+void infer_store_settle(infer_store *store) {
+    if (!store->split || store->next.total >= store->arena.total)
+        return;
+    infer_arena_free(&store->next);
+    if (infer_arena_alloc(&store->next, store->arena.total))
+        infer_arena_reset(&store->next);
+}
+
+void infer_store_empty(infer_store *store) {
+    if (store->next.total >= store->arena.total && store->next.chunks) {
+        infer_allocator a = store->arena.allocator;
+        infer_arena_free(&store->arena);
+        store->arena = store->next;
+        infer_arena_init(&store->next, &a, 0);
+    } else {
+        infer_arena_reset(&store->arena);
+    }
+    store->split = false;
 }
 
 /* ---- context ---- */
@@ -79,12 +166,11 @@ infer_status infer_context_open(infer_model *model, infer_budget budget, infer_c
                               : INFER_ERROR_MEMORY;
     c->model = model;
     c->program = program;
-    budget.block_mark = budget.block_used;
     c->budget = budget;
     c->allocator = infer_budget_allocator(&c->budget);
     infer_arena_init(&c->tables, &c->allocator, 0);
-    infer_arena_init(&c->planned, &c->allocator, 0);
-    infer_arena_init(&c->dynamic, &c->allocator, 0);
+    infer_store_init(&c->planned, &c->allocator);
+    infer_store_init(&c->dynamic, &c->allocator);
     infer_status status = make_tables(c);
     if (status != INFER_OK) {
         if (c->budget.refused)
@@ -93,8 +179,6 @@ infer_status infer_context_open(infer_model *model, infer_budget budget, infer_c
         infer_context_free(c);
         return status;
     }
-    c->budget.block_mark = c->budget.block_used;
-    c->budget.block_live = 0;
     *context = c;
     return INFER_OK;
 }
@@ -103,12 +187,22 @@ void infer_context_free(infer_context *c) {
     if (!c)
         return;
     infer_dealloc(&c->allocator, c->memory, c->memory_size);
-    infer_arena_free(&c->dynamic);
-    infer_arena_free(&c->planned);
+    infer_store_free(&c->dynamic);
+    infer_store_free(&c->planned);
     infer_arena_free(&c->tables);
     infer_budget budget = c->budget;
     infer_allocator last = infer_budget_allocator(&budget);
     infer_dealloc(&last, c, sizeof *c);
+}
+
+void infer_context_settle(infer_context *c) {
+    /* A block's memory is there, whether it is taken now or later; and without the spare room the
+     * next run asks the allocator again, no worse. */
+    if (c->budget.block)
+        return;
+    size_t refused = c->budget.refused;
+    infer_store_settle(&c->dynamic);
+    c->budget.refused = refused;
 }
 
 size_t infer_context_memory(const infer_context *c) {
@@ -148,7 +242,7 @@ static infer_status view_of(infer_context *c, const infer_value *value, infer_vi
     size_t members = value->kind == INFER_KIND_MAP ? 2 : value->count;
     if (members && !value->data)
         return infer_fail(INFER_ERROR_ARGUMENT, "data is NULL");
-    infer_view *inner = infer_arena_array(&c->dynamic, members, sizeof *inner);
+    infer_view *inner = infer_store_array(&c->dynamic, members, sizeof *inner);
     if (!inner)
         return INFER_ERROR_MEMORY;
     const infer_value *given = value->data;

@@ -208,11 +208,10 @@ static infer_status read_classes(infer_model *m) {
     const char *base = constant_data(image, m->class_value);
     const infer_image_text *strings = (const void *)base;
     bool is_text = v->type == INFER_TYPE_STRING;
+    if (is_text)
+        INFER_TRY(infer_image_check_texts(image, m->class_value));
     for (size_t i = 0; i < n; i++) {
-        size_t one = CLASS_INT_SIZE;
-        if (is_text && (!infer_range(strings[i].offset, strings[i].size, v->data_size) ||
-                        !infer_add((size_t)strings[i].size, 1, &one)))
-            return infer_fail(INFER_ERROR_FORMAT, "image: class label %zu leaves its constant", i);
+        size_t one = is_text ? (size_t)strings[i].size + 1 : CLASS_INT_SIZE;
         if (!infer_add(text, one, &text))
             return infer_fail(INFER_ERROR_MEMORY, "the class labels do not fit memory");
     }

@@ -122,18 +122,18 @@ static infer_status convert_out(const infer_view *v, float *y, size_t n) {
     case INFER_TYPE_BFLOAT16:
         infer_widen((infer_type)v->type, v->data, y, n);
         return INFER_OK;
-    case INFER_TYPE_BOOL:
 #define CASE(name, T)                                                                              \
     case INFER_TYPE_##name:                                                                        \
         for (size_t i = 0; i < n; i++)                                                             \
             y[i] = (float)((const T *)v->data)[i];                                                 \
         return INFER_OK;
-        INFER_UNSIGNED_TYPES(CASE)
-        INFER_SIGNED_TYPES(CASE) CASE(DOUBLE, double)
+        CASE(DOUBLE, double)
+        CASE(BOOL, uint8_t)
+        INFER_INTEGER_TYPES(CASE)
 #undef CASE
-            default
-            : return infer_fail(INFER_ERROR_TYPE, "infer_predict: the output holds %s, not numbers",
-                                infer_type_name((infer_type)v->type));
+    default:
+        return infer_fail(INFER_ERROR_TYPE, "infer_predict: the output holds %s, not numbers",
+                          infer_type_name((infer_type)v->type));
     }
 }
 
@@ -172,13 +172,14 @@ static infer_status predict_in(infer_context *c, const float *x, size_t n, float
     size_t bytes;
     if (!infer_mul(n, infer_type_size((infer_type)in.type), &bytes))
         return infer_fail(INFER_ERROR_SHAPE, "%zu features do not fit memory", n);
-    infer_arena_reset(&c->dynamic);
+    infer_store_empty(&c->dynamic);
     if (in.type != INFER_TYPE_FLOAT) {
-        if (!(in.data = infer_arena_alloc(&c->dynamic, bytes ? bytes : 1)))
+        if (!(in.data = infer_store_alloc(&c->dynamic, bytes ? bytes : 1)))
             return INFER_ERROR_MEMORY;
         INFER_TRY(convert_in((infer_type)in.type, x, n, in.data));
     }
     INFER_TRY(infer_run_inputs(c, NULL, &in, 1));
+    infer_context_settle(c);
     const infer_view *out = &c->values[image->outputs[m->primary].value];
     if (out->kind == INFER_KIND_SEQUENCE)
         return copy_zipmap(out, y, outputs);

@@ -89,12 +89,9 @@ static infer_status view_constants(const infer_image *m, infer_program *p) {
             continue;
         const infer_image_text *text = (const void *)base;
         view->data = strings;
-        for (int64_t n = infer_view_count(view); n > 0; n--, text++, strings++) {
-            if (!infer_range(text->offset, text->size, v->data_size))
-                return infer_fail(INFER_ERROR_FORMAT, "image: a string of constant %u leaves it",
-                                  i);
+        INFER_TRY(infer_image_check_texts(m, i));
+        for (int64_t n = infer_view_count(view); n > 0; n--, text++, strings++)
             *strings = (infer_string){base + text->offset, (size_t)text->size};
-        }
     }
     return INFER_OK;
 }

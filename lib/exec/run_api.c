@@ -1,4 +1,5 @@
 /* Contexts and runs as the public interface has them: names, views in, views out. */
+#include "checked.h"
 #include "engine.h"
 #include "status.h"
 #include "types.h"
@@ -116,7 +117,7 @@ static infer_status value_of(infer_context *c, const infer_view *v, infer_value 
     }
     size_t members = (size_t)v->dim[0];
     const infer_view *inner = v->data;
-    infer_value *values = infer_arena_array(&c->dynamic, members, sizeof *values);
+    infer_value *values = infer_store_array(&c->dynamic, members, sizeof *values);
     if (!values)
         return INFER_ERROR_MEMORY;
     for (size_t i = 0; i < members; i++)
@@ -126,19 +127,55 @@ static infer_status value_of(infer_context *c, const infer_view *v, infer_value 
     return INFER_OK;
 }
 
-/* What the caller gave does not come back as the context's. */
-static infer_status own(infer_context *c, infer_view *v) {
+/* Texts in memory of the run; those of constants stay where they are. */
+static infer_status own_texts(infer_context *c, const infer_view *v) {
+    infer_string *texts = v->data;
+    const infer_string *constants = c->program->strings;
+    size_t count = (size_t)infer_view_count(v), size = 0;
+    if (texts >= constants && texts < constants + c->program->string_count)
+        return INFER_OK;
+    for (size_t i = 0; i < count; i++)
+        if (!infer_add(size, texts[i].size, &size))
+            return infer_fail(INFER_ERROR_MEMORY, "the texts do not fit memory");
+    char *at = infer_store_alloc(&c->dynamic, size);
+    if (!at)
+        return INFER_ERROR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        if (texts[i].size)
+            memcpy(at, texts[i].data, texts[i].size);
+        texts[i].data = at;
+        at += texts[i].size;
+    }
+    return INFER_OK;
+}
+
+/* An output that is an input: the context keeps a copy. */
+static infer_status own_input(infer_context *c, infer_view *v) {
+    size_t bytes = infer_view_bytes(v);
+    void *copy = infer_store_alloc(&c->dynamic, bytes);
+    if (!copy)
+        return INFER_ERROR_MEMORY;
+    if (bytes)
+        memcpy(copy, v->data, bytes);
+    v->data = copy;
+    return INFER_OK;
+}
+
+/* What the caller gave is read during the run only: outputs do not point into it. */
+static infer_status own_outputs(infer_context *c) {
     const infer_image *m = &c->model->image;
-    for (uint32_t i = 0; i < m->header->inputs.count; i++) {
-        if (v != &c->values[m->inputs[i].value] || v->kind != INFER_KIND_TENSOR)
+    bool texts = false;
+    for (uint32_t i = 0; i < m->header->inputs.count; i++)
+        texts = texts || m->inputs[i].type == INFER_TYPE_STRING;
+    for (uint32_t o = 0; o < m->header->outputs.count; o++) {
+        infer_view *v = &c->values[m->outputs[o].value];
+        if (v->kind != INFER_KIND_TENSOR)
             continue;
-        size_t bytes = infer_view_bytes(v);
-        void *copy = infer_arena_alloc(&c->dynamic, bytes ? bytes : 1);
-        if (!copy)
-            return INFER_ERROR_MEMORY;
-        if (bytes)
-            memcpy(copy, v->data, bytes);
-        v->data = copy;
+        for (uint32_t i = 0; i < m->header->inputs.count; i++)
+            if (m->inputs[i].value == m->outputs[o].value)
+                INFER_TRY(own_input(c, v));
+        if (texts && v->type == INFER_TYPE_STRING)
+            INFER_TRY(own_texts(c, v));
     }
     return INFER_OK;
 }
@@ -148,7 +185,6 @@ static infer_status give(infer_context *c, uint32_t index, infer_value *out) {
     infer_view *v = &c->values[m->outputs[index].value];
     void *mine = out->data;
     size_t room = out->count;
-    INFER_TRY(own(c, v));
     INFER_TRY(value_of(c, v, out));
     if (!mine)
         return INFER_OK;
@@ -174,18 +210,23 @@ infer_status infer_run(infer_context *c, const char *const *input_names, const i
     if (!output_names && output_count > have)
         return infer_fail(INFER_ERROR_ARGUMENT, "%zu outputs were asked for, the model has %zu",
                           output_count, have);
-    infer_arena_reset(&c->dynamic);
+    infer_store_empty(&c->dynamic);
     INFER_TRY(infer_run_inputs(c, input_names, inputs, input_count));
+    infer_status status = own_outputs(c);
+    c->has_run = status == INFER_OK;
+    if (status != INFER_OK)
+        return limited(&c->budget, status);
     for (size_t i = 0; i < output_count; i++) {
         uint32_t index = (uint32_t)i;
         if (output_names && !output_names[i])
             return infer_fail(INFER_ERROR_ARGUMENT, "the name of output %zu is NULL", i);
         if (output_names)
             INFER_TRY(port_index(m, m->outputs, have, output_names[i], "output", &index));
-        infer_status status = give(c, index, &outputs[i]);
+        status = give(c, index, &outputs[i]);
         if (status != INFER_OK)
             return limited(&c->budget, status);
     }
+    infer_context_settle(c);
     return INFER_OK;
 }
 
@@ -198,10 +239,35 @@ infer_status infer_output(infer_context *c, const char *name, infer_value *value
     uint32_t index = 0;
     INFER_TRY(port_index(m, m->outputs, (size_t)m->header->outputs.count, name, "output", &index));
     value->data = NULL;
-    return limited(&c->budget, give(c, index, value));
+    c->budget.refused = 0;
+    infer_status status = give(c, index, value);
+    if (status != INFER_OK)
+        return limited(&c->budget, status);
+    infer_context_settle(c);
+    return INFER_OK;
 }
 
 /* ---- memory ---- */
+
+/* Whether a run takes memory that shapes do not tell: data-dependent extents, texts, maps and
+ * sequences, and outputs that are copies of inputs. */
+static bool takes_more(const infer_context *c) {
+    const infer_image *m = &c->model->image;
+    for (size_t i = 0; i < c->program->step_count; i++) {
+        const infer_image_node *n = c->program->steps[i].node;
+        infer_view *const *out = c->edges + n->edges + n->in_count;
+        if (c->state[i] == INFER_STEP_DYNAMIC)
+            return true;
+        for (uint32_t o = 0; o < n->out_count; o++)
+            if (out[o] && (out[o]->kind != INFER_KIND_TENSOR || out[o]->type == INFER_TYPE_STRING))
+                return true;
+    }
+    for (uint32_t o = 0; o < m->header->outputs.count; o++)
+        for (uint32_t i = 0; i < m->header->inputs.count; i++)
+            if (m->inputs[i].value == m->outputs[o].value)
+                return true;
+    return false;
+}
 
 infer_status infer_model_memory(const infer_model *model, size_t *bytes, int *exact) {
     if (!model || !bytes || !exact)
@@ -223,8 +289,7 @@ infer_status infer_model_memory(const infer_model *model, size_t *bytes, int *ex
         }
     }
     infer_status status = infer_plan(c);
-    for (size_t i = 0; i < c->program->step_count; i++)
-        *exact = *exact && c->state[i] != INFER_STEP_DYNAMIC;
+    *exact = *exact && !takes_more(c);
     *bytes = c->budget.held;
     infer_context_free(c);
     return status;

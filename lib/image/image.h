@@ -21,6 +21,10 @@ typedef struct infer_image {
  * offset, count, type and index in every table. O(values + nodes); no constant is read. */
 infer_status infer_image_open(const void *data, size_t size, infer_image *image);
 
+/* Whether the texts of a constant lie in it, and together are no longer than it, so that what is
+ * made of them stays in proportion to the file. Reads their table. */
+infer_status infer_image_check_texts(const infer_image *image, uint32_t value);
+
 /* Compares the content hash; reads every byte. */
 infer_status infer_image_verify(const infer_image *image);
 

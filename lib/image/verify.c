@@ -160,6 +160,23 @@ infer_status infer_image_open(const void *data, size_t size, infer_image *image)
     return check_tables(image);
 }
 
+infer_status infer_image_check_texts(const infer_image *m, uint32_t value) {
+    const infer_image_value *v = &m->values[value];
+    const infer_image_text *text =
+        (const void *)(m->base + m->header->data.offset + v->data_offset);
+    uint64_t count = 1, total;
+    for (int32_t i = 0; i < v->rank; i++)
+        count *= (uint64_t)m->extents[v->extents + (uint32_t)i];
+    total = count * sizeof *text;
+    for (uint64_t i = 0; i < count; i++) {
+        if (!infer_range(text[i].offset, text[i].size, v->data_size) ||
+            !infer_range(total, text[i].size, v->data_size))
+            return BAD("constant %u: text %llu leaves it", value, (unsigned long long)i);
+        total += text[i].size;
+    }
+    return INFER_OK;
+}
+
 infer_status infer_image_verify(const infer_image *image) {
     infer_image_header h = *image->header;
     uint64_t stored = h.hash;

@@ -38,9 +38,9 @@ static int replay(const char *path) {
     int ok = dir != NULL;
     for (struct dirent *e; dir && (e = readdir(dir));) {
         char inner[PATH_MAX];
-        snprintf(inner, sizeof inner, "%s/%s", path, e->d_name);
+        int n = snprintf(inner, sizeof inner, "%s/%s", path, e->d_name);
         if (e->d_name[0] != '.')
-            ok = replay(inner) && ok;
+            ok = n > 0 && (size_t)n < sizeof inner && replay(inner) && ok;
     }
     if (dir)
         closedir(dir);

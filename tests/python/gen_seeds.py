@@ -93,7 +93,31 @@ def data_movement():
                   ("best", TensorProto.INT64, None)], constants)
 
 
-ONNX = [linear_layers, typed_constants, sparse_constant, function, classifier, data_movement]
+def texts():
+    node = helper.make_node
+    nodes = [node("Gather", ["words", "i"], ["picked"]), node("Concat", ["picked", "s"], ["all"], axis=0),
+             node("LabelEncoder", ["all"], ["code"], domain="ai.onnx.ml",
+                  keys_strings=["red", "blue"], values_int64s=[1, 2], default_int64=-1),
+             node("Cast", ["code"], ["text"], to=TensorProto.STRING)]
+    words = helper.make_tensor("words", TensorProto.STRING, [3], [b"red", b"", b"\xc3\xa9"])
+    return model(nodes, [("i", TensorProto.INT64, [2]), ("s", TensorProto.STRING, ["n"])],
+                 [("all", TensorProto.STRING, None), ("text", TensorProto.STRING, None)], [words],
+                 opset=15, extra=[("ai.onnx.ml", 3)])
+
+
+def extents_from_data():
+    node = helper.make_node
+    nodes = [node("Reshape", ["x", "shape"], ["r"]), node("Neg", ["r"], ["n"]),
+             node("Shape", ["n"], ["extents"]), node("Slice", ["n", "from", "to"], ["head"]),
+             node("MatMul", ["x", "w"], ["z"])]
+    constants = [tensor("from", [0], np.int64), tensor("to", [1], np.int64), tensor("w", [[1], [2]])]
+    return model(nodes, [("x", TensorProto.FLOAT, ["n", 2]), ("shape", TensorProto.INT64, ["k"])],
+                 [("extents", TensorProto.INT64, None), ("head", TensorProto.FLOAT, None),
+                  ("z", TensorProto.FLOAT, None)], constants)
+
+
+ONNX = [linear_layers, typed_constants, sparse_constant, function, classifier, data_movement, texts,
+        extents_from_data]
 
 JSON = {
     "row": {"coefficients": [0.5, -1, 2e-3], "intercepts": 1},
