@@ -1,0 +1,115 @@
+/* What the files of the core share. */
+#ifndef INFER_SERVE_CORE_H
+#define INFER_SERVE_CORE_H
+
+#include "serve.h"
+
+struct infer_serve {
+    infer_model *model;
+    infer_context *context; /* made by the first request that needs it */
+    infer_serve_handler handler;
+    size_t max_body;
+    size_t features, outputs, classes;
+    bool is_float; /* the primary output is float32 */
+    bool integers; /* the features are integers */
+    bool one_row;  /* the graph takes a single row at a time */
+    /* Of a graph that gives labels: the outputs to run for. NULL: the largest score decides. */
+    const char *label_name, *scores_name;
+    infer_type input_type;
+};
+
+/* Bytes of a text that grows; `failed` once there was no memory. */
+typedef struct infer_serve_text {
+    char *data;
+    size_t size, room;
+    bool failed;
+} infer_serve_text;
+
+/* ---- text.c ---- */
+
+/* Appends a document; reals as the shortest number that reads back as the same double. */
+void infer_serve_write(infer_serve_text *to, const json_t *json);
+
+/* A float as the JSON real that prints shortest and reads back as the same float; null for what
+ * JSON has no number for. */
+json_t *infer_serve_float(float number);
+json_t *infer_serve_double(double number);
+
+/* A string of any bytes: what is not UTF-8 becomes '?'. */
+json_t *infer_serve_string(const char *data, size_t size);
+
+/* json_object_set_new and json_array_append_new as conditions; a NULL value is no memory. */
+bool infer_serve_put(json_t *object, const char *key, json_t *value);
+bool infer_serve_add(json_t *array, json_t *value);
+
+/* ---- event.c ---- */
+
+typedef enum infer_serve_origin {
+    INFER_SERVE_DIRECT,
+    INFER_SERVE_GATEWAY_V1, /* API Gateway, REST */
+    INFER_SERVE_GATEWAY_V2, /* API Gateway, HTTP; function URLs */
+    INFER_SERVE_BALANCER    /* Application Load Balancer */
+} infer_serve_origin;
+
+/* The request inside an event, or NULL with the error set. The origin is set in either case. */
+json_t *infer_serve_unwrap(const char *event, size_t size, infer_serve_origin *origin,
+                           infer_serve_error *error);
+
+/* The reply around a body. */
+void infer_serve_wrap(infer_serve_text *to, infer_serve_origin origin, int status, const char *body,
+                      size_t size);
+
+/* RFC 4648 with padding, nothing else. There is room for `size` bytes at `to`. */
+bool infer_serve_base64(const char *text, size_t size, char *to, size_t *bytes);
+
+/* ---- request.c ---- */
+
+/* A row of features, or a list of rows: to be given to free, or NULL with the error set. */
+double *infer_serve_rows(const infer_serve *serve, const json_t *rows, bool batch,
+                         infer_serve_error *error);
+
+/* Named tensors. */
+typedef struct infer_serve_tensors {
+    const char **names;
+    infer_value *values;
+    size_t count;
+} infer_serve_tensors;
+
+bool infer_serve_tensors_read(const infer_serve *serve, const json_t *inputs,
+                              infer_serve_tensors *tensors, infer_serve_error *error);
+void infer_serve_tensors_free(infer_serve_tensors *tensors);
+
+/* ---- element.c ---- */
+
+/* One element of JSON into a tensor's element. On failure `why` says what it should have been. */
+bool infer_serve_element_in(const json_t *json, infer_type type, void *to, const char **why);
+
+/* Element number i as JSON; NULL for no memory. Types that JSON has no spelling for are refused by
+ * infer_serve_has_json. */
+json_t *infer_serve_element_out(const infer_value *value, size_t i);
+bool infer_serve_has_json(infer_type type);
+bool infer_serve_is_integer(infer_type type);
+
+/* ---- answer.c ---- */
+
+/* Any value as nested lists and objects, or NULL with the error set. */
+json_t *infer_serve_value(const infer_value *value, const char *name, infer_serve_error *error);
+
+/* What was predicted for `features` (one row) or `instances`. */
+typedef struct infer_serve_result {
+    bool batch;
+    size_t rows, width;        /* width: scores of a row */
+    const double *scores;      /* rows x width, or NULL where the graph gave values itself */
+    const infer_value *labels; /* a label for each row, or NULL */
+    const infer_value *values; /* rows x width, or a map for each row, or NULL */
+} infer_serve_result;
+
+json_t *infer_serve_answer(const infer_serve *serve, const infer_serve_result *result,
+                           infer_serve_error *error);
+
+/* ---- predict.c ---- */
+
+/* The error of a libinfer call that failed. */
+void infer_serve_failed(infer_serve_error *error, infer_status status);
+
+#endif

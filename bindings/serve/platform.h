@@ -1,0 +1,19 @@
+/* What an adapter is: a name, how to know that we run there, and a function that serves. */
+#ifndef INFER_SERVE_PLATFORM_H
+#define INFER_SERVE_PLATFORM_H
+
+#include "serve.h"
+
+/* Exit codes of the program. */
+enum { INFER_SERVE_EXIT_OK, INFER_SERVE_EXIT_FAILED, INFER_SERVE_EXIT_USAGE };
+
+typedef struct infer_serve_platform {
+    const char *name;
+    const char *variable; /* of the environment, set on this platform and no other */
+    /* Opens the model, serves until the platform ends it, and returns the exit code. */
+    int (*run)(infer_serve_options *options);
+} infer_serve_platform;
+
+int infer_serve_lambda_run(infer_serve_options *options);
+
+#endif

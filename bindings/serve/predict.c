@@ -1,0 +1,207 @@
+/* The default handler: a request in one of three forms, through the model, to an answer. */
+#include "core.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- errors ---- */
+
+json_t *infer_serve_fail(infer_serve_error *error, int status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    error->status = status;
+    vsnprintf(error->reason, sizeof error->reason, format, arguments);
+    va_end(arguments);
+    return NULL;
+}
+
+void infer_serve_failed(infer_serve_error *error, infer_status status) {
+    static const int http[] = {
+        [INFER_ERROR_ARGUMENT] = 400, [INFER_ERROR_SHAPE] = 400,  [INFER_ERROR_TYPE] = 400,
+        [INFER_ERROR_VALUE] = 400,    [INFER_ERROR_MEMORY] = 503, [INFER_ERROR_LIMIT] = 503,
+    };
+    bool known = (size_t)status < sizeof http / sizeof *http && http[status];
+    infer_serve_fail(error, known ? http[status] : 500, "%s", infer_last_error());
+}
+
+static bool get_context(infer_serve *serve, infer_serve_error *error) {
+    infer_status status =
+        serve->context ? INFER_OK : infer_context_new(serve->model, &serve->context);
+    if (status != INFER_OK)
+        infer_serve_failed(error, status);
+    return status == INFER_OK;
+}
+
+/* ---- rows ---- */
+
+/* The rows in the type of the graph's input, to be given to free. Integers were checked. */
+static void *convert_rows(const infer_serve *serve, const double *rows, size_t count,
+                          infer_serve_error *error) {
+    void *converted = malloc(count * sizeof(double));
+    if (!converted)
+        return infer_serve_fail(error, 503, "no memory is left");
+    for (size_t i = 0; i < count; i++) {
+        if (serve->input_type == INFER_TYPE_FLOAT)
+            ((float *)converted)[i] = (float)rows[i];
+        else if (serve->input_type == INFER_TYPE_DOUBLE)
+            ((double *)converted)[i] = rows[i];
+        else
+            ((int64_t *)converted)[i] = (int64_t)rows[i];
+    }
+    return converted;
+}
+
+/* A graph that gives labels: these and its scores of one run. */
+static json_t *classify(infer_serve *serve, const double *rows, infer_serve_result *result,
+                        infer_serve_error *error) {
+    size_t count = result->rows * serve->features;
+    int64_t shape[2] = {(int64_t)result->rows, (int64_t)serve->features};
+    void *data = get_context(serve, error) ? convert_rows(serve, rows, count, error) : NULL;
+    if (!data)
+        return NULL;
+    infer_value in = {
+        .type = serve->input_type, .rank = 2, .shape = shape, .data = data, .count = count};
+    const char *names[] = {serve->label_name, serve->scores_name};
+    infer_value out[2] = {{0}, {0}};
+    infer_status status = infer_run(serve->context, NULL, &in, 1, names, out, names[1] ? 2 : 1);
+    free(data);
+    if (status != INFER_OK) {
+        infer_serve_failed(error, status);
+        return NULL;
+    }
+    result->labels = &out[0];
+    result->values = names[1] ? &out[1] : NULL;
+    result->width = out[1].count / result->rows;
+    if (out[0].count != result->rows || (names[1] && out[1].count != result->width * result->rows))
+        return infer_serve_fail(error, 500, "the model gave %zu labels and %zu scores for %zu rows",
+                                out[0].count, out[1].count, result->rows);
+    return infer_serve_answer(serve, result, error);
+}
+
+static json_t *predict_scores(infer_serve *serve, const double *rows, infer_serve_result *result,
+                              infer_serve_error *error) {
+    size_t features = result->rows * serve->features;
+    double *scores = result->rows > SIZE_MAX / sizeof *scores / serve->outputs
+                         ? NULL
+                         : malloc(result->rows * serve->outputs * sizeof *scores);
+    if (!scores)
+        return infer_serve_fail(error, 503, "no memory is left");
+    json_t *answer = NULL;
+    infer_status status =
+        infer_predict_f64(serve->model, rows, features, scores, result->rows * serve->outputs);
+    result->scores = scores;
+    result->width = serve->outputs;
+    if (status == INFER_OK)
+        answer = infer_serve_answer(serve, result, error);
+    else
+        infer_serve_failed(error, status);
+    free(scores);
+    return answer;
+}
+
+static json_t *predict_result(infer_serve *serve, const double *rows, infer_serve_result result,
+                              infer_serve_error *error) {
+    return serve->label_name ? classify(serve, rows, &result, error)
+                             : predict_scores(serve, rows, &result, error);
+}
+
+/* A batch for a graph that takes one row at a time: answers of one row each, put together. */
+static json_t *predict_each(infer_serve *serve, const double *rows, size_t count,
+                            infer_serve_error *error) {
+    const infer_serve_result one = {.batch = true, .rows = 1};
+    json_t *all = predict_result(serve, rows, one, error);
+    for (size_t i = 1; all && i < count; i++) {
+        const char *key;
+        json_t *list, *next = predict_result(serve, rows + i * serve->features, one, error);
+        bool good = next != NULL;
+        json_object_foreach(all, key, list) good =
+            good && json_array_extend(list, json_object_get(next, key)) == 0;
+        json_decref(next);
+        if (!good) {
+            json_decref(all);
+            return error->status ? NULL : infer_serve_fail(error, 503, "no memory is left");
+        }
+    }
+    return all;
+}
+
+static json_t *predict_rows(infer_serve *serve, const json_t *rows, bool batch,
+                            infer_serve_error *error) {
+    if (!serve->features || (!serve->outputs && !serve->label_name))
+        return infer_serve_fail(error, 400,
+                                "the model takes no rows of numbers: send {\"inputs\":{...}}");
+    if (batch && (!json_is_array(rows) || !json_array_size(rows)))
+        return infer_serve_fail(error, 400, "\"instances\" is not a list of rows");
+    double *features = infer_serve_rows(serve, rows, batch, error);
+    if (!features)
+        return NULL;
+    size_t count = batch ? json_array_size(rows) : 1;
+    json_t *answer =
+        batch && serve->one_row
+            ? predict_each(serve, features, count, error)
+            : predict_result(serve, features, (infer_serve_result){.batch = batch, .rows = count},
+                             error);
+    free(features);
+    return answer;
+}
+
+/* ---- tensors ---- */
+
+/* Every output by its name, and the first one's element where it has a single one. */
+static json_t *answer_outputs(const infer_serve *serve, const infer_value *values, size_t count,
+                              infer_serve_error *error) {
+    json_t *answer = json_object(), *outputs = json_object();
+    bool good = outputs && json_object_set(answer, "outputs", outputs) == 0;
+    for (size_t i = 0; good && i < count; i++) {
+        infer_value_info info = {.struct_size = sizeof info};
+        infer_model_output(serve->model, i, &info);
+        json_t *value = infer_serve_value(&values[i], info.name, error);
+        json_t *name = infer_serve_string(info.name, strlen(info.name));
+        good = value && name && json_object_set(outputs, json_string_value(name), value) == 0;
+        json_decref(value);
+        json_decref(name);
+    }
+    if (good && count && values[0].kind == INFER_KIND_TENSOR && values[0].count == 1)
+        good = infer_serve_put(answer, "prediction", infer_serve_element_out(&values[0], 0));
+    json_decref(outputs);
+    if (good)
+        return answer;
+    json_decref(answer);
+    return error->status ? NULL : infer_serve_fail(error, 503, "no memory is left");
+}
+
+static json_t *predict_tensors(infer_serve *serve, const json_t *inputs, infer_serve_error *error) {
+    infer_serve_tensors tensors;
+    json_t *answer = NULL;
+    size_t count = infer_model_outputs(serve->model);
+    infer_value *outputs = calloc(count + 1, sizeof *outputs);
+    if (!outputs)
+        return infer_serve_fail(error, 503, "no memory is left");
+    if (infer_serve_tensors_read(serve, inputs, &tensors, error) && get_context(serve, error)) {
+        infer_status status = infer_run(serve->context, tensors.names, tensors.values,
+                                        tensors.count, NULL, outputs, count);
+        if (status == INFER_OK)
+            answer = answer_outputs(serve, outputs, count, error);
+        else
+            infer_serve_failed(error, status);
+    }
+    infer_serve_tensors_free(&tensors);
+    free(outputs);
+    return answer;
+}
+
+/* ---- the forms ---- */
+
+json_t *infer_serve_predict(infer_serve *serve, const json_t *request, infer_serve_error *error) {
+    const json_t *features = json_object_get(request, "features");
+    const json_t *instances = json_object_get(request, "instances");
+    const json_t *inputs = json_object_get(request, "inputs");
+    if (!features + !instances + !inputs != 2)
+        return infer_serve_fail(error, 400,
+                                "the request needs one of \"features\", \"instances\", \"inputs\"");
+    if (inputs)
+        return predict_tensors(serve, inputs, error);
+    return predict_rows(serve, features ? features : instances, instances != NULL, error);
+}

@@ -1,0 +1,151 @@
+"""Runtimes that others wrote: AWS's Runtime Interface Emulator, and @vercel/fun, which freezes and thaws."""
+
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from conftest import LINEAR
+from mock_runtime import EXE
+
+GOOD = {"features": [1, 2, 3]}
+BAD = {"features": [1, 2]}
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A function's folder as it is deployed: bootstrap and model.json."""
+    folder = tmp_path / "task"
+    folder.mkdir()
+    shutil.copy(EXE, folder / "bootstrap")
+    (folder / "bootstrap").chmod(0o755)
+    (folder / "model.json").write_text(json.dumps(LINEAR))
+    return folder
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture
+def emulator(package, tmp_path):
+    """Starts AWS's emulator around the function; gives a function that invokes it."""
+    spec = importlib.util.find_spec("samcli")
+    source = Path(spec.submodule_search_locations[0]) / "local/rapid/aws-lambda-rie-x86_64" if spec else None
+    if not source or not source.exists():
+        pytest.skip("aws-sam-cli, which brings the emulator, is not installed")
+    if os.uname().machine != "x86_64":
+        pytest.skip("the emulator here is for x86_64")
+    rie = tmp_path / "rie"
+    shutil.copy(source, rie)
+    rie.chmod(0o755)
+    front, api = free_port(), free_port()
+    env = {"PATH": os.environ["PATH"], "LAMBDA_TASK_ROOT": str(package), "AWS_LAMBDA_FUNCTION_TIMEOUT": "30"}
+    process = subprocess.Popen(
+        [rie, "--runtime-interface-emulator-address", f"127.0.0.1:{front}", "--runtime-api-address",
+         f"127.0.0.1:{api}", "--log-level", "error", str(package / "bootstrap")],
+        env=env, cwd=package, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{front}/2015-03-31/functions/function/invocations"
+
+    def invoke(event):
+        data = event if isinstance(event, bytes) else json.dumps(event).encode()
+        for _ in range(100):
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as reply:
+                    return json.loads(reply.read())
+            except urllib.error.HTTPError as failed:
+                return json.loads(failed.read())
+            except (ConnectionError, urllib.error.URLError):
+                if process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+        raise TimeoutError(url)
+    yield invoke
+    process.terminate()
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+def check(reply, status=200):
+    assert reply["statusCode"] == status, reply
+    body = json.loads(reply["body"])
+    assert body == {"prediction": 4.75} if status == 200 else body["error"]
+
+
+def test_emulator_answers(emulator):
+    check(emulator(GOOD))
+    check(emulator(BAD), 400)
+    check(emulator(b"{"), 400)
+    check(emulator({"httpMethod": "POST", "body": json.dumps(GOOD)}))
+    for _ in range(50):
+        check(emulator(GOOD))
+
+
+def test_emulator_with_large_bodies(emulator):
+    """Up to 6 MB arrive whole; the emulator cuts what is longer, which is then no JSON or too large."""
+    check(emulator(json.dumps(GOOD).encode() + b" " * (5 * 1024 * 1024)))
+    too_long = json.dumps({**GOOD, "x": "y" * (7 * 1024 * 1024)}).encode()
+    assert emulator(too_long)["statusCode"] in (400, 413)
+    check(emulator(GOOD))
+
+
+def test_emulator_with_a_large_answer(emulator):
+    rows = 100000
+    reply = emulator({"instances": [[0, 0, i / 8] for i in range(rows)]})
+    assert json.loads(reply["body"])["predictions"] == [i / 4 + 0.75 for i in range(rows)]
+    check(emulator(GOOD))
+
+
+def test_emulator_and_a_model_that_is_missing(emulator, package):
+    (package / "model.json").unlink()
+    reply = emulator(GOOD)
+    assert reply["errorType"] == "Runtime.ModelUnavailable" and "model" in reply["errorMessage"]
+
+
+def fun(package, events, pause, tmp_path):
+    folder = os.environ.get("INFER_NPM_DIR")
+    if not folder or not (Path(folder) / "node_modules/@vercel/fun").is_dir():
+        pytest.skip("INFER_NPM_DIR has no node_modules/@vercel/fun")
+    if not shutil.which("node"):
+        pytest.skip("node is not installed")
+    result = subprocess.run(["node", Path(__file__).parent / "fun.js", package, str(pause)],
+                            input="\n".join(map(json.dumps, events)), capture_output=True, text=True, timeout=120,
+                            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")})
+    assert result.returncode == 0, result.stderr
+    replies = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(replies) == len(events), result.stderr
+    return replies
+
+
+def test_fun_freezes_and_thaws(package, tmp_path):
+    events = [GOOD, BAD, {"version": "2.0", "requestContext": {"http": {}}, "body": json.dumps(GOOD)}] * 4
+    for reply, event in zip(fun(package, events, 200, tmp_path), events):
+        assert reply["StatusCode"] == 200 and "FunctionError" not in reply
+        check(json.loads(reply["Payload"]), 400 if event == BAD else 200)
+
+
+def test_fun_freezes_longer_than_connections_are_kept(package, tmp_path):
+    """Node closes what is idle for five seconds."""
+    for reply in fun(package, [GOOD, GOOD], 6500, tmp_path):
+        assert "FunctionError" not in reply
+        check(json.loads(reply["Payload"]))
+
+
+def test_fun_and_a_model_that_is_missing(package, tmp_path):
+    (package / "model.json").unlink()
+    [reply] = fun(package, [GOOD], 0, tmp_path)
+    assert reply["FunctionError"] == "Unhandled"
+    assert json.loads(reply["Payload"])["errorType"] == "Runtime.ModelUnavailable"
