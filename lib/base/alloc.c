@@ -79,14 +79,13 @@ struct infer_arena_chunk {
 #define CHUNK_HEADER INFER_ALIGN
 #define CHUNK_FIRST  ((size_t)4096)
 #define CHUNK_GROWTH ((size_t)1 << 20)
+#define KEPT_EXCESS  4
 
 void infer_arena_init(infer_arena *arena, const infer_allocator *a, size_t limit) {
     *arena = (infer_arena){.allocator = *a, .limit = limit};
 }
 
-/* A chunk for payload bytes at the head of a list. */
-static struct infer_arena_chunk *add_chunk(infer_arena *arena, size_t payload,
-                                           struct infer_arena_chunk **list) {
+static struct infer_arena_chunk *new_chunk(infer_arena *arena, size_t payload) {
     size_t size;
     arena->refused = !infer_add(payload, CHUNK_HEADER, &size) ||
                      (arena->limit && !infer_range(arena->total, size, arena->limit));
@@ -98,21 +97,9 @@ static struct infer_arena_chunk *add_chunk(infer_arena *arena, size_t payload,
     struct infer_arena_chunk *chunk = infer_alloc(&arena->allocator, size);
     if (!chunk)
         return NULL;
-    *chunk = (struct infer_arena_chunk){*list, NULL, size};
-    if (*list)
-        (*list)->previous = chunk;
-    *list = chunk;
+    *chunk = (struct infer_arena_chunk){NULL, NULL, size};
     arena->total += size;
     return chunk;
-}
-
-static bool add_small(infer_arena *arena, size_t payload) {
-    struct infer_arena_chunk *chunk = add_chunk(arena, payload, &arena->chunks);
-    if (!chunk)
-        return false;
-    arena->small += chunk->size;
-    arena->used = CHUNK_HEADER;
-    return true;
 }
 
 /* Chunks double up to CHUNK_GROWTH, so that their number stays small; a limit is met to the byte.
@@ -124,26 +111,50 @@ static bool add_room(infer_arena *arena, size_t size) {
     if (payload < size ||
         (arena->limit && !infer_range(arena->total, payload + CHUNK_HEADER, arena->limit)))
         payload = size;
-    return add_small(arena, payload);
+    struct infer_arena_chunk *chunk = new_chunk(arena, payload);
+    if (!chunk)
+        return false;
+    if (arena->last)
+        arena->last->next = chunk;
+    else
+        arena->first = chunk;
+    arena->last = arena->current = chunk;
+    arena->small += chunk->size;
+    return true;
+}
+
+/* Where size bytes go in the current chunk, if there is room. */
+static bool fits(const infer_arena *arena, size_t size, size_t *at) {
+    size_t align = size >= INFER_ALIGN ? INFER_ALIGN : 16;
+    *at = (arena->used + align - 1) & ~(align - 1);
+    return arena->current && infer_range(*at, size, arena->current->size);
 }
 
 void *infer_arena_alloc(infer_arena *arena, size_t size) {
-    size_t align = size >= INFER_ALIGN ? INFER_ALIGN : 16;
-    size_t at = (arena->used + align - 1) & ~(align - 1), end;
-    if (!arena->chunks || !infer_add(at, size, &end) || end > arena->chunks->size) {
-        if (!add_room(arena, size))
+    size_t at;
+    while (!fits(arena, size, &at)) {
+        if (arena->current && arena->current->next)
+            arena->current = arena->current->next;
+        else if (!add_room(arena, size))
             return NULL;
-        at = CHUNK_HEADER;
+        arena->used = CHUNK_HEADER;
     }
     arena->used = at + size;
-    return (char *)arena->chunks + at;
+    arena->demand += size;
+    return (char *)arena->current + at;
 }
 
 void *infer_arena_block(infer_arena *arena, size_t size) {
     if (size < INFER_LARGE)
         return infer_arena_alloc(arena, size);
-    struct infer_arena_chunk *chunk = add_chunk(arena, size, &arena->blocks);
-    return chunk ? (char *)chunk + CHUNK_HEADER : NULL;
+    struct infer_arena_chunk *chunk = new_chunk(arena, size);
+    if (!chunk)
+        return NULL;
+    chunk->next = arena->blocks;
+    if (arena->blocks)
+        arena->blocks->previous = chunk;
+    arena->blocks = chunk;
+    return (char *)chunk + CHUNK_HEADER;
 }
 
 void infer_arena_release(infer_arena *arena, void *pointer, size_t size) {
@@ -183,26 +194,31 @@ char *infer_arena_string(infer_arena *arena, const char *text, size_t size) {
     return copy;
 }
 
-void infer_arena_reset(infer_arena *arena) {
-    if (arena->blocks || (arena->chunks && arena->chunks->next)) {
-        size_t total = arena->total;
-        infer_arena_free(arena);
-        /* Failing here only means that the next demand asks the allocator again. */
-        (void)add_small(arena, total - CHUNK_HEADER);
-    }
-    arena->used = CHUNK_HEADER;
-}
-
 static void free_chunks(infer_arena *arena, struct infer_arena_chunk **list) {
     for (struct infer_arena_chunk *c = *list, *next; c; c = next) {
         next = c->next;
+        arena->total -= c->size;
         infer_dealloc(&arena->allocator, c, c->size);
     }
     *list = NULL;
 }
 
-void infer_arena_free(infer_arena *arena) {
-    free_chunks(arena, &arena->chunks);
+void infer_arena_reset(infer_arena *arena) {
     free_chunks(arena, &arena->blocks);
-    arena->total = arena->small = arena->used = 0;
+    /* Shapes that change from run to run would leave a chunk of each behind. */
+    if (arena->small / KEPT_EXCESS > arena->demand + CHUNK_GROWTH) {
+        free_chunks(arena, &arena->first);
+        arena->last = NULL;
+        arena->small = 0;
+    }
+    arena->current = arena->first;
+    arena->used = CHUNK_HEADER;
+    arena->demand = 0;
+}
+
+void infer_arena_free(infer_arena *arena) {
+    free_chunks(arena, &arena->blocks);
+    free_chunks(arena, &arena->first);
+    arena->last = arena->current = NULL;
+    arena->small = arena->used = arena->demand = 0;
 }

@@ -25,15 +25,17 @@ void infer_dealloc(const infer_allocator *a, void *pointer, size_t size);
 infer_status infer_grow(const infer_allocator *a, void *items, size_t *capacity, size_t count,
                         size_t element);
 
-/* An arena: many small pieces, freed together. limit bounds the
- * bytes taken from the allocator (0: unbounded). */
+/* An arena: many small pieces, freed together. limit bounds the bytes taken from the allocator
+ * (0: unbounded). */
 typedef struct infer_arena {
     infer_allocator allocator;
-    struct infer_arena_chunk *chunks; /* of small pieces */
-    struct infer_arena_chunk *blocks; /* of one large piece each */
-    size_t used;                      /* bytes used of the newest chunk */
-    size_t small;                     /* bytes of chunks */
-    size_t total;                     /* bytes taken from the allocator */
+    struct infer_arena_chunk *first, *last; /* chunks of small pieces, in the order of their use */
+    struct infer_arena_chunk *current;      /* pieces come from this one */
+    struct infer_arena_chunk *blocks;       /* of one large piece each */
+    size_t used;                            /* bytes used of the current chunk */
+    size_t small;                           /* bytes of the chunks */
+    size_t demand;                          /* bytes of the pieces since the arena was empty */
+    size_t total;                           /* bytes taken from the allocator */
     size_t limit;
     bool refused; /* the limit, not the allocator, said no */
 } infer_arena;
@@ -54,8 +56,8 @@ char *infer_arena_string(infer_arena *arena, const char *text, size_t size);
 void *infer_arena_block(infer_arena *arena, size_t size);
 void infer_arena_release(infer_arena *arena, void *pointer, size_t size);
 
-/* Forgets the pieces but keeps the memory, as one chunk where it was several, so that the same
- * demand is met without the allocator next time. */
+/* Forgets the pieces but keeps the chunks (not the blocks): the same demand in the same order is
+ * met without the allocator. An arena that holds far more than was asked for is freed instead. */
 void infer_arena_reset(infer_arena *arena);
 
 void infer_arena_free(infer_arena *arena);

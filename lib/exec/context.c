@@ -84,57 +84,6 @@ infer_allocator infer_budget_allocator(infer_budget *budget) {
     return (infer_allocator){budget_alloc, budget_free, budget};
 }
 
-/* ---- stores ---- */
-
-void infer_store_init(infer_store *store, const infer_allocator *a) {
-    infer_arena_init(&store->arena, a, 0);
-    infer_arena_init(&store->next, a, 0);
-}
-
-void infer_store_free(infer_store *store) {
-    infer_arena_free(&store->arena);
-    infer_arena_free(&store->next);
-}
-
-void *infer_store_alloc(infer_store *store, size_t size) {
-    const struct infer_arena_chunk *before = store->arena.chunks;
-    void *p = infer_arena_alloc(&store->arena, size);
-    store->split = store->split || (before && before != store->arena.chunks);
-    return p;
-}
-
-void *infer_store_array(infer_store *store, size_t count, size_t element) {
-    size_t bytes;
-    if (!infer_mul(count, element, &bytes)) {
-        infer_fail(INFER_ERROR_MEMORY, "out of memory: %zu x %zu bytes asked for", count, element);
-        return NULL;
-    }
-    void *p = infer_store_alloc(store, bytes);
-    if (p)
-        memset(p, 0, bytes);
-    return p;
-}
-
-void infer_store_settle(infer_store *store) {
-    if (!store->split || store->next.total >= store->arena.total)
-        return;
-    infer_arena_free(&store->next);
-    if (infer_arena_alloc(&store->next, store->arena.total))
-        infer_arena_reset(&store->next);
-}
-
-void infer_store_empty(infer_store *store) {
-    if (store->next.total >= store->arena.total && store->next.chunks) {
-        infer_allocator a = store->arena.allocator;
-        infer_arena_free(&store->arena);
-        store->arena = store->next;
-        infer_arena_init(&store->next, &a, 0);
-    } else {
-        infer_arena_reset(&store->arena);
-    }
-    store->split = false;
-}
-
 /* ---- context ---- */
 
 static infer_status make_tables(infer_context *c) {
@@ -169,8 +118,8 @@ infer_status infer_context_open(infer_model *model, infer_budget budget, infer_c
     c->budget = budget;
     c->allocator = infer_budget_allocator(&c->budget);
     infer_arena_init(&c->tables, &c->allocator, 0);
-    infer_store_init(&c->planned, &c->allocator);
-    infer_store_init(&c->dynamic, &c->allocator);
+    infer_arena_init(&c->planned, &c->allocator, 0);
+    infer_arena_init(&c->dynamic, &c->allocator, 0);
     infer_status status = make_tables(c);
     if (status != INFER_OK) {
         if (c->budget.refused)
@@ -187,22 +136,12 @@ void infer_context_free(infer_context *c) {
     if (!c)
         return;
     infer_dealloc(&c->allocator, c->memory, c->memory_size);
-    infer_store_free(&c->dynamic);
-    infer_store_free(&c->planned);
+    infer_arena_free(&c->dynamic);
+    infer_arena_free(&c->planned);
     infer_arena_free(&c->tables);
     infer_budget budget = c->budget;
     infer_allocator last = infer_budget_allocator(&budget);
     infer_dealloc(&last, c, sizeof *c);
-}
-
-void infer_context_settle(infer_context *c) {
-    /* A block's memory is there, whether it is taken now or later; and without the spare room the
-     * next run asks the allocator again, no worse. */
-    if (c->budget.block)
-        return;
-    size_t refused = c->budget.refused;
-    infer_store_settle(&c->dynamic);
-    c->budget.refused = refused;
 }
 
 size_t infer_context_memory(const infer_context *c) {
@@ -242,7 +181,7 @@ static infer_status view_of(infer_context *c, const infer_value *value, infer_vi
     size_t members = value->kind == INFER_KIND_MAP ? 2 : value->count;
     if (members && !value->data)
         return infer_fail(INFER_ERROR_ARGUMENT, "data is NULL");
-    infer_view *inner = infer_store_array(&c->dynamic, members, sizeof *inner);
+    infer_view *inner = infer_arena_array(&c->dynamic, members, sizeof *inner);
     if (!inner)
         return INFER_ERROR_MEMORY;
     const infer_value *given = value->data;

@@ -54,27 +54,6 @@ typedef struct infer_budget {
 
 infer_allocator infer_budget_allocator(infer_budget *budget);
 
-/* An arena that is emptied again and again. */
-typedef struct infer_store {
-    infer_arena arena;
-    infer_arena next; /* room for the next time, in one piece */
-    bool split;       /* the arena's one piece did not suffice */
-} infer_store;
-
-void infer_store_init(infer_store *store, const infer_allocator *a);
-void infer_store_free(infer_store *store);
-
-/* As infer_arena_alloc and infer_arena_array. */
-void *infer_store_alloc(infer_store *store, size_t size);
-void *infer_store_array(infer_store *store, size_t count, size_t element);
-
-/* Where the store is split, takes the room for the next time now, while all is in use, so that the
- * same demand never asks the allocator again. */
-void infer_store_settle(infer_store *store);
-
-/* Forgets what is in it and keeps the memory. */
-void infer_store_empty(infer_store *store);
-
 /* ---- context ---- */
 
 typedef enum infer_step_state {
@@ -90,8 +69,8 @@ struct infer_context {
     infer_budget budget;
     infer_allocator allocator; /* the budget's */
     infer_arena tables;        /* lives as long as the context */
-    infer_store planned;       /* values known at planning; until the next plan */
-    infer_store dynamic;       /* of one run */
+    infer_arena planned;       /* values known at planning; until the next plan */
+    infer_arena dynamic;       /* of one run */
     infer_view *values;        /* one a value */
     infer_view **edges;        /* one an entry of the image's edges; NULL for absent */
     uint8_t *state;            /* infer_step_state a step */
@@ -101,9 +80,6 @@ struct infer_context {
     infer_view *seen; /* inputs that the plan was made for */
     bool is_planned, has_run;
 };
-
-/* Makes what will be of use to the same run again: takes no part in this one. */
-void infer_context_settle(infer_context *c);
 
 infer_status infer_context_open(infer_model *model, infer_budget budget, infer_context **context);
 

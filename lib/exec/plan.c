@@ -140,9 +140,9 @@ static bool foldable(const infer_op *op, const infer_op_env *env) {
 static infer_status fold(infer_context *c, const infer_op *op, infer_op_env *env) {
     for (uint32_t i = 0; i < env->out_count; i++)
         if (env->out[i] &&
-            !(env->out[i]->data = infer_store_alloc(&c->planned, infer_view_bytes(env->out[i]))))
+            !(env->out[i]->data = infer_arena_alloc(&c->planned, infer_view_bytes(env->out[i]))))
             return INFER_ERROR_MEMORY;
-    if (env->scratch_size && !(env->scratch = infer_store_alloc(&c->planned, env->scratch_size)))
+    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&c->planned, env->scratch_size)))
         return INFER_ERROR_MEMORY;
     return op->run(env);
 }
@@ -218,10 +218,10 @@ static infer_status plan(planner *p) {
     infer_context *c = p->c;
     const infer_image *m = &c->model->image;
     size_t values = (size_t)m->header->values.count;
-    p->live = infer_store_array(&c->planned, values, sizeof *p->live);
-    p->offset = infer_store_array(&c->planned, values, sizeof *p->offset);
-    p->root = infer_store_array(&c->planned, values, sizeof *p->root);
-    p->given = infer_store_array(&c->planned, values, sizeof *p->given);
+    p->live = infer_arena_array(&c->planned, values, sizeof *p->live);
+    p->offset = infer_arena_array(&c->planned, values, sizeof *p->offset);
+    p->root = infer_arena_array(&c->planned, values, sizeof *p->root);
+    p->given = infer_arena_array(&c->planned, values, sizeof *p->given);
     if (!p->live || !p->offset || !p->root || !p->given)
         return INFER_ERROR_MEMORY;
     for (uint32_t i = 0; i < values; i++) {
@@ -245,36 +245,17 @@ static infer_status plan(planner *p) {
     return INFER_OK;
 }
 
-#define FOLD_ROOM ((size_t)2048) /* for folded values; what is not enough is found out */
-
-/* Takes room for the tables and some folded values in one piece. */
-static infer_status reserve(infer_context *c) {
-    size_t each = sizeof(piece) + sizeof(size_t) + sizeof(uint32_t) + sizeof(uint8_t), bytes;
-    if (c->planned.arena.chunks)
-        return INFER_OK;
-    if (!infer_mul((size_t)c->model->image.header->values.count, each, &bytes) ||
-        !infer_add(bytes, 4 * INFER_ALIGN + FOLD_ROOM, &bytes))
-        return infer_fail(INFER_ERROR_MEMORY, "the values do not fit memory");
-    return infer_store_alloc(&c->planned, bytes) ? INFER_OK : INFER_ERROR_MEMORY;
-}
-
 infer_status infer_plan(infer_context *c) {
     const infer_image *m = &c->model->image;
     c->is_planned = false;
-    INFER_TRY(reserve(c));
     /* Planning sees shapes only: what the inputs hold now says nothing about the next run. */
     for (uint32_t i = 0; i < m->header->inputs.count; i++) {
         infer_view *v = &c->values[m->inputs[i].value];
         c->seen[i] = *v;
         v->data = NULL;
     }
-    infer_store_empty(&c->planned);
+    infer_arena_reset(&c->planned);
     infer_status status = plan(&(planner){.c = c});
-    if (status == INFER_OK && c->planned.split) {
-        /* Once more, into one piece, which the next plan finds. */
-        infer_store_empty(&c->planned);
-        status = plan(&(planner){.c = c});
-    }
     for (uint32_t i = 0; i < m->header->inputs.count; i++)
         c->values[m->inputs[i].value].data = c->seen[i].data;
     c->is_planned = status == INFER_OK;

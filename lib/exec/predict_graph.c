@@ -172,14 +172,13 @@ static infer_status predict_in(infer_context *c, const float *x, size_t n, float
     size_t bytes;
     if (!infer_mul(n, infer_type_size((infer_type)in.type), &bytes))
         return infer_fail(INFER_ERROR_SHAPE, "%zu features do not fit memory", n);
-    infer_store_empty(&c->dynamic);
+    infer_arena_reset(&c->dynamic);
     if (in.type != INFER_TYPE_FLOAT) {
-        if (!(in.data = infer_store_alloc(&c->dynamic, bytes ? bytes : 1)))
+        if (!(in.data = infer_arena_alloc(&c->dynamic, bytes ? bytes : 1)))
             return INFER_ERROR_MEMORY;
         INFER_TRY(convert_in((infer_type)in.type, x, n, in.data));
     }
     INFER_TRY(infer_run_inputs(c, NULL, &in, 1));
-    infer_context_settle(c);
     const infer_view *out = &c->values[image->outputs[m->primary].value];
     if (out->kind == INFER_KIND_SEQUENCE)
         return copy_zipmap(out, y, outputs);

@@ -6,7 +6,7 @@
 
 static void *dynamic_alloc(infer_op_env *env, size_t size) {
     infer_context *c = env->owner;
-    return infer_store_alloc(&c->dynamic, size ? size : 1);
+    return infer_arena_alloc(&c->dynamic, size ? size : 1);
 }
 
 infer_op_env infer_step_env(infer_context *c, size_t step) {
@@ -45,7 +45,7 @@ static infer_status run_dynamic(infer_context *c, const infer_op *op, infer_op_e
         if (!(out->data = dynamic_alloc(env, infer_view_bytes(out))))
             return INFER_ERROR_MEMORY;
     }
-    if (env->scratch_size && !(env->scratch = infer_store_alloc(&c->dynamic, env->scratch_size)))
+    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&c->dynamic, env->scratch_size)))
         return INFER_ERROR_MEMORY;
     return op->run(env);
 }

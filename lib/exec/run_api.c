@@ -117,7 +117,7 @@ static infer_status value_of(infer_context *c, const infer_view *v, infer_value 
     }
     size_t members = (size_t)v->dim[0];
     const infer_view *inner = v->data;
-    infer_value *values = infer_store_array(&c->dynamic, members, sizeof *values);
+    infer_value *values = infer_arena_array(&c->dynamic, members, sizeof *values);
     if (!values)
         return INFER_ERROR_MEMORY;
     for (size_t i = 0; i < members; i++)
@@ -137,7 +137,7 @@ static infer_status own_texts(infer_context *c, const infer_view *v) {
     for (size_t i = 0; i < count; i++)
         if (!infer_add(size, texts[i].size, &size))
             return infer_fail(INFER_ERROR_MEMORY, "the texts do not fit memory");
-    char *at = infer_store_alloc(&c->dynamic, size);
+    char *at = infer_arena_alloc(&c->dynamic, size);
     if (!at)
         return INFER_ERROR_MEMORY;
     for (size_t i = 0; i < count; i++) {
@@ -152,7 +152,7 @@ static infer_status own_texts(infer_context *c, const infer_view *v) {
 /* An output that is an input: the context keeps a copy. */
 static infer_status own_input(infer_context *c, infer_view *v) {
     size_t bytes = infer_view_bytes(v);
-    void *copy = infer_store_alloc(&c->dynamic, bytes);
+    void *copy = infer_arena_alloc(&c->dynamic, bytes);
     if (!copy)
         return INFER_ERROR_MEMORY;
     if (bytes)
@@ -210,7 +210,7 @@ infer_status infer_run(infer_context *c, const char *const *input_names, const i
     if (!output_names && output_count > have)
         return infer_fail(INFER_ERROR_ARGUMENT, "%zu outputs were asked for, the model has %zu",
                           output_count, have);
-    infer_store_empty(&c->dynamic);
+    infer_arena_reset(&c->dynamic);
     INFER_TRY(infer_run_inputs(c, input_names, inputs, input_count));
     infer_status status = own_outputs(c);
     c->has_run = status == INFER_OK;
@@ -226,7 +226,6 @@ infer_status infer_run(infer_context *c, const char *const *input_names, const i
         if (status != INFER_OK)
             return limited(&c->budget, status);
     }
-    infer_context_settle(c);
     return INFER_OK;
 }
 
@@ -243,7 +242,6 @@ infer_status infer_output(infer_context *c, const char *name, infer_value *value
     infer_status status = give(c, index, value);
     if (status != INFER_OK)
         return limited(&c->budget, status);
-    infer_context_settle(c);
     return INFER_OK;
 }
 
