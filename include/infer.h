@@ -93,8 +93,9 @@ INFER_API infer_status infer_open(const char *path, infer_model **model);
 INFER_API infer_status infer_predict(infer_model *model, const float *features,
                                      size_t feature_count, float *outputs, size_t output_count);
 
-/* As infer_predict in double precision: linear models compute in double, from the coefficients as
- * they were given; graphs convert at their float32 inputs and outputs. Since 0.1.0. */
+/* As infer_predict for doubles: linear models compute in double, from the coefficients as they were
+ * given; graphs compute in their own types, and convert at inputs and outputs that are not double.
+ * Since 0.1.0. */
 INFER_API infer_status infer_predict_f64(infer_model *model, const double *features,
                                          size_t feature_count, double *outputs,
                                          size_t output_count);

@@ -89,9 +89,7 @@ const char *infer_model_class(const infer_model *m, size_t index) {
 }
 
 infer_type infer_model_class_type(const infer_model *m) {
-    if (!m || m->class_value == INFER_IMAGE_NONE)
-        return INFER_TYPE_UNDEFINED;
-    return (infer_type)m->image.values[m->class_value].type;
+    return m ? m->class_type : INFER_TYPE_UNDEFINED;
 }
 
 size_t infer_model_metadata_count(const infer_model *m) {

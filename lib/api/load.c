@@ -47,14 +47,14 @@ static infer_status convert(const infer_options *options, const void *data, size
     return own_image(options, image, image_size, model);
 }
 
-static infer_status load_file(const char *path, const infer_options *given, bool images_only,
-                              infer_model **model) {
+static infer_status load_file(const char *path, const infer_options *given, infer_model **model) {
     infer_options options;
+    infer_link_operators(); /* any graph may come */
     INFER_TRY(infer_options_read(given, &options));
     infer_map map;
     INFER_TRY(infer_map_file(path, &map));
     infer_status status;
-    if (images_only || infer_image_probe(map.data, map.size))
+    if (infer_image_probe(map.data, map.size))
         status = infer_model_new(&options, map, NULL, 0, NULL, 0, model);
     else
         status = convert(&options, map.data, map.size, path, &map, model);
@@ -68,7 +68,7 @@ infer_status infer_load_with(const char *path, const infer_options *options, inf
         *model = NULL;
     if (!path || !model)
         return infer_fail(INFER_ERROR_ARGUMENT, "infer_load: an argument is NULL");
-    return load_file(path, options, false, model);
+    return load_file(path, options, model);
 }
 
 infer_status infer_load(const char *path, infer_model **model) {
@@ -81,6 +81,7 @@ infer_status infer_load_memory_with(const void *data, size_t size, infer_ownersh
         *model = NULL;
     if (!data || !model)
         return infer_fail(INFER_ERROR_ARGUMENT, "infer_load_memory: an argument is NULL");
+    infer_link_operators();
     if (infer_image_probe(data, size))
         return infer_open_memory_with(data, size, ownership, given, model);
     infer_options options;

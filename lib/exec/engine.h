@@ -31,6 +31,9 @@ struct infer_program {
 infer_status infer_program_new(infer_model *model, infer_program **program);
 void infer_program_free(infer_model *model, infer_program *program);
 
+/* The class labels that a classifier's node or a ZipMap carries. */
+infer_status infer_program_labels(infer_model *model, infer_labels *labels);
+
 /* The program of a model, made at the first call for linear models. Threads may race for it. */
 infer_status infer_program_of(infer_model *model, infer_program **program);
 

@@ -161,16 +161,20 @@ static uint32_t primary_output(const infer_image *m) {
     return numeric;
 }
 
-/* Values a row: the product of the extents after the first; 0 where one is not known. */
+/* Values a row: the product of the extents after the first, or all of a fixed list; 0 where one is
+ * not known. What the nodes say counts more than what the model announces. */
 static size_t row_size(const infer_image *m, const infer_image_port *p) {
+    const infer_image_value *v = &m->values[p->value];
+    int32_t rank = v->rank >= 0 ? v->rank : p->rank;
+    const int64_t *dim = m->extents + (v->rank >= 0 ? v->extents : p->extents);
     size_t n = 1;
-    if (p->kind != INFER_KIND_TENSOR || p->rank < 0)
+    if (p->kind != INFER_KIND_TENSOR || rank < 0)
         return 0;
-    for (int32_t i = 1; i < p->rank; i++) {
-        int64_t dim = m->extents[p->extents + (uint32_t)i];
-        if (dim < 0 || !infer_mul(n, (size_t)dim, &n))
+    if (rank == 1)
+        return dim[0] >= 0 ? (size_t)dim[0] : 1;
+    for (int32_t i = 1; i < rank; i++)
+        if (dim[i] < 0 || !infer_mul(n, (size_t)dim[i], &n))
             return 0;
-    }
     return n;
 }
 
@@ -180,59 +184,21 @@ static bool gives_scores(const infer_image *m, uint32_t output) {
     return is_zipmap(m, p) || p->value == m->edges[m->nodes->edges + m->nodes->in_count];
 }
 
-/* ---- class labels ---- */
-
 /* The labels are a constant input of the linear classifier. */
-static uint32_t class_constant(const infer_image *m) {
+static infer_status linear_labels(const infer_image *m, infer_labels *labels) {
     for (uint32_t i = 0; i < m->header->nodes.count; i++) {
         const infer_image_node *n = &m->nodes[i];
-        if (!node_is(m, n, "infer", "Linear") || n->in_count < 6)
+        uint32_t c = n->in_count < 6 ? INFER_IMAGE_NONE : m->edges[n->edges + 5];
+        if (!node_is(m, n, "infer", "Linear") || c == INFER_IMAGE_NONE)
             continue;
-        uint32_t v = m->edges[n->edges + 5];
-        bool ok = v != INFER_IMAGE_NONE && m->values[v].constant && m->values[v].rank == 1 &&
-                  (m->values[v].type == INFER_TYPE_INT64 || m->values[v].type == INFER_TYPE_STRING);
-        return ok ? v : INFER_IMAGE_NONE;
-    }
-    return INFER_IMAGE_NONE;
-}
-
-#define CLASS_INT_SIZE 21 /* "-9223372036854775808" and its end */
-
-static infer_status read_classes(infer_model *m) {
-    const infer_image *image = &m->image;
-    m->class_value = class_constant(image);
-    if (m->class_value == INFER_IMAGE_NONE)
-        return INFER_OK;
-    const infer_image_value *v = &image->values[m->class_value];
-    size_t n = (size_t)image->extents[v->extents], text = 0, names;
-    const char *base = constant_data(image, m->class_value);
-    const infer_image_text *strings = (const void *)base;
-    bool is_text = v->type == INFER_TYPE_STRING;
-    if (is_text)
-        INFER_TRY(infer_image_check_texts(image, m->class_value));
-    for (size_t i = 0; i < n; i++) {
-        size_t one = is_text ? (size_t)strings[i].size + 1 : CLASS_INT_SIZE;
-        if (!infer_add(text, one, &text))
-            return infer_fail(INFER_ERROR_MEMORY, "the class labels do not fit memory");
-    }
-    if (!infer_mul(n, sizeof *m->class_names, &names) ||
-        !(m->class_names = infer_alloc(&m->allocator, names)))
-        return INFER_ERROR_MEMORY;
-    m->class_count = n;
-    m->class_text_size = text;
-    if (!(m->class_text = infer_alloc(&m->allocator, text)))
-        return INFER_ERROR_MEMORY;
-    char *out = m->class_text;
-    for (size_t i = 0; i < n; i++) {
-        m->class_names[i] = out;
-        if (is_text) {
-            memcpy(out, base + strings[i].offset, strings[i].size);
-            out += strings[i].size;
-            *out++ = 0;
-        } else {
-            out += 1 + snprintf(out, CLASS_INT_SIZE, "%lld",
-                                (long long)((const int64_t *)(const void *)base)[i]);
-        }
+        const infer_image_value *v = &m->values[c];
+        if (!v->constant || v->rank != 1)
+            return INFER_OK;
+        *labels = (infer_labels){.type = (infer_type)v->type,
+                                 .count = (size_t)m->extents[v->extents],
+                                 .entries = constant_data(m, c),
+                                 .texts = constant_data(m, c)};
+        return v->type == INFER_TYPE_STRING ? infer_image_check_texts(m, c) : INFER_OK;
     }
     return INFER_OK;
 }
@@ -251,6 +217,35 @@ static infer_status read_symbols(infer_model *m) {
     return INFER_OK;
 }
 
+static infer_status open_linear(infer_model *m) {
+    infer_labels labels = {0};
+    m->features = m->linear.features;
+    m->scores = m->linear.scores;
+    INFER_TRY(linear_labels(&m->image, &labels));
+    return infer_model_classes(m, &labels);
+}
+
+static infer_status open_graph(infer_model *m) {
+    const infer_image *image = &m->image;
+    infer_labels labels = {0};
+    if (!&infer_engine_graph)
+        return infer_fail(INFER_ERROR_UNSUPPORTED,
+                          "the model is a graph and this program is linked without operators; "
+                          "see infer_link_operators");
+    INFER_TRY(infer_engine_graph.open(m));
+    INFER_TRY(linear_labels(image, &labels));
+    if (!labels.count)
+        INFER_TRY(infer_engine_graph.labels(m, &labels));
+    INFER_TRY(infer_model_classes(m, &labels));
+    if (image->header->inputs.count == 1)
+        m->features = row_size(image, image->inputs);
+    if (m->primary != UINT32_MAX)
+        m->scores = is_zipmap(image, &image->outputs[m->primary])
+                        ? m->class_count
+                        : row_size(image, &image->outputs[m->primary]);
+    return INFER_OK;
+}
+
 static infer_status fill(infer_model *m, const void *data, size_t size) {
     if ((uintptr_t)data % INFER_IMAGE_ALIGN)
         return infer_fail(INFER_ERROR_ARGUMENT, "an image needs a 64-byte aligned address");
@@ -258,25 +253,11 @@ static infer_status fill(infer_model *m, const void *data, size_t size) {
     if (m->options.validation == INFER_VALIDATE_FULL)
         INFER_TRY(infer_image_verify(&m->image));
     INFER_TRY(choose_kernels(m));
-    INFER_TRY(read_classes(m));
     INFER_TRY(read_symbols(m));
     m->primary = primary_output(&m->image);
     m->is_linear = m->primary != UINT32_MAX && linear_model(&m->image, &m->linear) &&
                    gives_scores(&m->image, m->primary);
-    if (m->is_linear) {
-        m->features = m->linear.features;
-        m->scores = m->linear.scores;
-        return INFER_OK;
-    }
-    if (m->image.header->inputs.count == 1)
-        m->features = row_size(&m->image, m->image.inputs);
-    if (m->primary != UINT32_MAX)
-        m->scores = row_size(&m->image, &m->image.outputs[m->primary]);
-    if (!&infer_engine_graph)
-        return infer_fail(INFER_ERROR_UNSUPPORTED,
-                          "the model is a graph and this program is linked without operators; "
-                          "see infer_link_operators");
-    return infer_engine_graph.open(m);
+    return m->is_linear ? open_linear(m) : open_graph(m);
 }
 
 static void empty(infer_model *m) {

@@ -30,7 +30,7 @@ struct infer_model {
     size_t features;  /* values a row of infer_predict; 0: any */
     size_t scores;    /* values a row of its answer; 0: not known before a run */
     infer_program *program; /* NULL while nobody needed it and in linear-only programs */
-    uint32_t class_value;   /* constant value with the class labels, INFER_IMAGE_NONE */
+    infer_type class_type;  /* INT64, STRING, or UNDEFINED without labels */
     char *class_text;       /* labels as text, built with the model */
     size_t class_text_size;
     const char **class_names;
@@ -38,12 +38,26 @@ struct infer_model {
     const char **symbols; /* the symbols section as pointers */
 };
 
+/* Class labels where they lie in the image: int64_t, or infer_image_text with their bytes behind
+ * `texts`, checked. */
+typedef struct infer_labels {
+    infer_type type; /* UNDEFINED: none */
+    size_t count;
+    const void *entries;
+    const char *texts;
+} infer_labels;
+
+/* Gives the model its class labels (classes.c). */
+infer_status infer_model_classes(infer_model *m, const infer_labels *labels);
+
 /* What the engine offers to model.c. It is reached through a weak reference: linked where something
  * strong (infer_load, a context, infer_link_operators) names it. */
 typedef struct infer_engine {
     infer_status (*open)(infer_model *model);
     void (*close)(infer_model *model);
-    infer_status (*predict)(infer_model *model, const float *x, size_t n, float *y, size_t m);
+    infer_status (*labels)(infer_model *model, infer_labels *labels);
+    infer_status (*predict)(infer_model *model, const void *x, size_t n, void *y, size_t m,
+                            infer_type type);
 } infer_engine;
 
 extern const infer_engine infer_engine_graph;

@@ -40,7 +40,7 @@ infer_status infer_predict(infer_model *m, const float *x, size_t n, float *y, s
         return INFER_OK;
     }
     INFER_TRY(check_arguments(m, x, n, y));
-    return infer_engine_graph.predict(m, x, n, y, outputs);
+    return infer_engine_graph.predict(m, x, n, y, outputs, INFER_TYPE_FLOAT);
 }
 
 infer_status infer_predict_f64(infer_model *m, const double *x, size_t n, double *y,
@@ -52,17 +52,5 @@ infer_status infer_predict_f64(infer_model *m, const double *x, size_t n, double
         infer_linear_f64(&m->kernels, &m->linear, x, rows, y);
         return INFER_OK;
     }
-    size_t values, bytes;
-    if (!infer_add(n, outputs, &values) || !infer_mul(values, sizeof(float), &bytes))
-        return infer_fail(INFER_ERROR_SHAPE, "the counts do not fit memory");
-    float *f = infer_alloc(&m->allocator, bytes);
-    if (!f)
-        return INFER_ERROR_MEMORY;
-    for (size_t i = 0; i < n; i++)
-        f[i] = (float)x[i];
-    infer_status status = infer_engine_graph.predict(m, f, n, f + n, outputs);
-    for (size_t i = 0; status == INFER_OK && i < outputs; i++)
-        y[i] = f[n + i];
-    infer_dealloc(&m->allocator, f, bytes);
-    return status;
+    return infer_engine_graph.predict(m, x, n, y, outputs, INFER_TYPE_DOUBLE);
 }

@@ -73,39 +73,62 @@ static infer_status input_shape(const infer_model *m, size_t n, int64_t *dim, ui
     return INFER_OK;
 }
 
-static bool in_range(float x, size_t bits, bool is_signed) {
-    double high = ldexp(1, (int)bits - is_signed);
-    return (double)x >= (is_signed ? -high : 0) && (double)x < high;
+/* Numbers of the caller: float or double. */
+typedef struct numbers {
+    void *data;
+    bool wide;
+} numbers;
+
+static double get(const numbers *x, size_t i) {
+    return x->wide ? ((const double *)x->data)[i] : (double)((const float *)x->data)[i];
 }
 
-/* float features as whatever number type the input has. */
-static infer_status convert_in(infer_type type, const float *x, size_t n, void *to) {
+static void put(const numbers *y, size_t i, double value) {
+    if (y->wide)
+        ((double *)y->data)[i] = value;
+    else
+        ((float *)y->data)[i] = (float)value;
+}
+
+static bool is_whole(double x, size_t bits, bool is_signed) {
+    double high = ldexp(1, (int)bits - is_signed);
+    return x >= (is_signed ? -high : 0) && x < high && x == trunc(x);
+}
+
+/* The caller's features as whatever number type the input has. */
+static infer_status convert_in(infer_type type, const numbers *x, size_t n, void *to) {
+    float narrow;
     switch (type) {
-#define CASE(name, T)                                                                              \
-    case INFER_TYPE_##name:                                                                        \
-        for (size_t i = 0; i < n; i++)                                                             \
-            ((T *)to)[i] = (T)x[i];                                                                \
+    case INFER_TYPE_FLOAT:
+        for (size_t i = 0; i < n; i++)
+            ((float *)to)[i] = (float)get(x, i);
         return INFER_OK;
-        CASE(DOUBLE, double)
-#undef CASE
+    case INFER_TYPE_DOUBLE:
+        for (size_t i = 0; i < n; i++)
+            ((double *)to)[i] = get(x, i);
+        return INFER_OK;
 #define CASE(name, T)                                                                              \
     case INFER_TYPE_##name:                                                                        \
         for (size_t i = 0; i < n; i++) {                                                           \
-            if (!in_range(x[i], 8 * sizeof(T), infer_type_kind(type) == INFER_CLASS_SIGNED))       \
-                return infer_fail(INFER_ERROR_VALUE, "feature %zu is no %s", i,                    \
-                                  infer_type_name(type));                                          \
-            ((T *)to)[i] = (T)x[i];                                                                \
+            double v = get(x, i);                                                                  \
+            if (!is_whole(v, 8 * sizeof(T), infer_type_kind(type) == INFER_CLASS_SIGNED))          \
+                return infer_fail(INFER_ERROR_VALUE, "feature %zu is %g, the model takes %s", i,   \
+                                  v, infer_type_name(type));                                       \
+            ((T *)to)[i] = (T)v;                                                                   \
         }                                                                                          \
         return INFER_OK;
         INFER_INTEGER_TYPES(CASE)
 #undef CASE
     case INFER_TYPE_BOOL:
         for (size_t i = 0; i < n; i++)
-            ((uint8_t *)to)[i] = x[i] != 0;
+            ((uint8_t *)to)[i] = get(x, i) != 0;
         return INFER_OK;
     case INFER_TYPE_FLOAT16:
     case INFER_TYPE_BFLOAT16:
-        infer_narrow(type, x, to, n, false);
+        for (size_t i = 0; i < n; i++) {
+            narrow = (float)get(x, i);
+            infer_narrow(type, &narrow, (uint16_t *)to + i, 1, false);
+        }
         return INFER_OK;
     default:
         return infer_fail(INFER_ERROR_TYPE, "infer_predict: the model takes %s, not numbers",
@@ -113,20 +136,28 @@ static infer_status convert_in(infer_type type, const float *x, size_t n, void *
     }
 }
 
-static infer_status convert_out(const infer_view *v, float *y, size_t n) {
-    switch ((infer_type)v->type) {
-    case INFER_TYPE_FLOAT:
-        memcpy(y, v->data, n * sizeof *y);
+/* n elements of v as y[first], y[first + 1], ... */
+static infer_status convert_out(const infer_view *v, const numbers *y, size_t first, size_t n) {
+    float wide;
+    if (v->type == (y->wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT)) {
+        size_t size = infer_type_size((infer_type)v->type);
+        memcpy((char *)y->data + first * size, v->data, n * size);
         return INFER_OK;
+    }
+    switch ((infer_type)v->type) {
     case INFER_TYPE_FLOAT16:
     case INFER_TYPE_BFLOAT16:
-        infer_widen((infer_type)v->type, v->data, y, n);
+        for (size_t i = 0; i < n; i++) {
+            infer_widen((infer_type)v->type, (const uint16_t *)v->data + i, &wide, 1);
+            put(y, first + i, (double)wide);
+        }
         return INFER_OK;
 #define CASE(name, T)                                                                              \
     case INFER_TYPE_##name:                                                                        \
         for (size_t i = 0; i < n; i++)                                                             \
-            y[i] = (float)((const T *)v->data)[i];                                                 \
+            put(y, first + i, (double)((const T *)v->data)[i]);                                    \
         return INFER_OK;
+        CASE(FLOAT, float)
         CASE(DOUBLE, double)
         CASE(BOOL, uint8_t)
         INFER_INTEGER_TYPES(CASE)
@@ -138,7 +169,7 @@ static infer_status convert_out(const infer_view *v, float *y, size_t n) {
 }
 
 /* The values of a ZipMap, row by row. */
-static infer_status copy_zipmap(const infer_view *v, float *y, size_t outputs) {
+static infer_status copy_zipmap(const infer_view *v, const numbers *y, size_t outputs) {
     size_t done = 0;
     const infer_view *rows = v->data;
     for (int64_t r = 0; r < v->dim[0]; r++) {
@@ -147,7 +178,7 @@ static infer_status copy_zipmap(const infer_view *v, float *y, size_t outputs) {
         if (n > outputs - done)
             return infer_fail(INFER_ERROR_SHAPE, "room for %zu outputs was given, there are more",
                               outputs);
-        INFER_TRY(convert_out(values, y + done, n));
+        INFER_TRY(convert_out(values, y, done, n));
         done += n;
     }
     return done == outputs ? INFER_OK
@@ -157,7 +188,7 @@ static infer_status copy_zipmap(const infer_view *v, float *y, size_t outputs) {
                                         outputs, done);
 }
 
-static infer_status predict_in(infer_context *c, const float *x, size_t n, float *y,
+static infer_status predict_in(infer_context *c, const numbers *x, size_t n, const numbers *y,
                                size_t outputs) {
     infer_model *m = c->model;
     const infer_image *image = &m->image;
@@ -167,13 +198,13 @@ static infer_status predict_in(infer_context *c, const float *x, size_t n, float
                           "infer_run",
                           (unsigned long long)image->header->inputs.count);
     int64_t dim[INFER_MAX_RANK];
-    infer_value in = {.type = image->inputs->type, .shape = dim, .count = n, .data = (void *)x};
+    infer_value in = {.type = image->inputs->type, .shape = dim, .count = n, .data = x->data};
     INFER_TRY(input_shape(m, n, dim, &in.rank));
     size_t bytes;
     if (!infer_mul(n, infer_type_size((infer_type)in.type), &bytes))
         return infer_fail(INFER_ERROR_SHAPE, "%zu features do not fit memory", n);
     infer_arena_reset(&c->dynamic);
-    if (in.type != INFER_TYPE_FLOAT) {
+    if (in.type != (x->wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT)) {
         if (!(in.data = infer_arena_alloc(&c->dynamic, bytes ? bytes : 1)))
             return INFER_ERROR_MEMORY;
         INFER_TRY(convert_in((infer_type)in.type, x, n, in.data));
@@ -185,13 +216,15 @@ static infer_status predict_in(infer_context *c, const float *x, size_t n, float
     if ((uint64_t)infer_view_count(out) != outputs)
         return infer_fail(INFER_ERROR_SHAPE, "room for %zu outputs was given, there are %lld",
                           outputs, (long long)infer_view_count(out));
-    return convert_out(out, y, outputs);
+    return convert_out(out, y, 0, outputs);
 }
 
-static infer_status predict(infer_model *m, const float *x, size_t n, float *y, size_t outputs) {
+static infer_status predict(infer_model *m, const void *x, size_t n, void *y, size_t outputs,
+                            infer_type type) {
+    const numbers in = {(void *)x, type == INFER_TYPE_DOUBLE}, out = {y, in.wide};
     infer_context *c;
     INFER_TRY(take_context(m, &c));
-    infer_status status = predict_in(c, x, n, y, outputs);
+    infer_status status = predict_in(c, &in, n, &out, outputs);
     leave_context(c->program, c);
     return status;
 }
@@ -204,4 +237,5 @@ static void close_program(infer_model *m) {
     infer_program_free(m, m->program);
 }
 
-const infer_engine infer_engine_graph = {open_program, close_program, predict};
+const infer_engine infer_engine_graph = {open_program, close_program, infer_program_labels,
+                                         predict};

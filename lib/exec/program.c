@@ -168,3 +168,41 @@ void infer_program_free(infer_model *model, infer_program *p) {
     infer_dealloc(a, p->strings, p->string_count * sizeof *p->strings);
     infer_dealloc(a, p, sizeof *p);
 }
+
+/* Texts of a list of the blob: in it, and together no longer than it. */
+static bool texts_fit(const infer_image *m, const infer_list *list) {
+    const infer_image_text *text = (const void *)(m->blob + list->offset);
+    uint64_t size = m->header->blob.count, total = 0;
+    for (uint64_t i = 0; i < list->count; i++) {
+        if (!infer_range(text[i].offset, text[i].size, size) ||
+            !infer_range(total, text[i].size, size))
+            return false;
+        total += text[i].size;
+    }
+    return true;
+}
+
+/* Classifiers and ZipMap name their labels alike: classlabels_ints, classlabels_strings, ... */
+infer_status infer_program_labels(infer_model *model, infer_labels *labels) {
+    const infer_image *m = &model->image;
+    for (size_t i = 0; i < model->program->step_count; i++) {
+        const infer_step *s = &model->program->steps[i];
+        for (size_t a = 0; a < s->op->attr_count; a++) {
+            const infer_op_attr *attr = &s->op->attrs[a];
+            infer_list list;
+            if (strncmp(attr->name, "classlabels_", 12) != 0)
+                continue;
+            memcpy(&list, (const char *)s->params + attr->offset, sizeof list);
+            if (!list.count)
+                continue;
+            if (list.type == INFER_TYPE_STRING && !texts_fit(m, &list))
+                return infer_fail(INFER_ERROR_FORMAT, "image: a class label leaves its list");
+            *labels = (infer_labels){.type = (infer_type)list.type,
+                                     .count = (size_t)list.count,
+                                     .entries = m->blob + list.offset,
+                                     .texts = m->blob};
+            return INFER_OK;
+        }
+    }
+    return INFER_OK;
+}

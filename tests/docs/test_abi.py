@@ -3,7 +3,9 @@
 import re
 import subprocess
 
+import onnx
 import pytest
+from onnx import helper
 
 import libinfer
 
@@ -77,6 +79,36 @@ def test_static_program_is_small(tmp_path, root, build):
     empty = static_program(tmp_path, root, "empty", "int main(void) { return 0; }\n")
     once = static_program(tmp_path, root, "once", ONCE, str(build / "libinfer.a"), "-lm", "-lpthread")
     assert once.stat().st_size - empty.stat().st_size <= MAX_STATIC_OVERHEAD
+
+
+LOAD = r"""
+#include "infer.h"
+#include <stdio.h>
+int main(int argc, char **argv) {
+    infer_model *model;
+    const float row[2] = {1, 2};
+    float answer;
+    if (argc < 2 || infer_load(argv[1], &model) != INFER_OK ||
+        infer_predict(model, row, 2, &answer, 1) != INFER_OK)
+        return fprintf(stderr, "%s\n", infer_last_error()), 1;
+    printf("%g\n", answer);
+    infer_free(model);
+    return 0;
+}
+"""
+
+
+def test_static_program_loads_graphs(tmp_path, root, build):
+    """infer_load alone brings the operators along."""
+    nodes = [helper.make_node("Sqrt", ["x"], ["h"]), helper.make_node("ReduceSum", ["h"], ["y"])]
+    value = [helper.make_tensor_value_info(name, 1, dims) for name, dims in (("x", [1, 2]), ("y", [1, 1]))]
+    graph = helper.make_graph(nodes, "g", value[:1], value[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+              tmp_path / "model.onnx")
+    program = static_program(tmp_path, root, "load", LOAD, str(build / "libinfer.a"), "-lprotobuf-c",
+                             "-ljansson", "-lm", "-lpthread")
+    result = subprocess.run([program, tmp_path / "model.onnx"], check=True, capture_output=True, text=True)
+    assert float(result.stdout) == pytest.approx(1 + 2 ** 0.5, rel=1e-5)
 
 
 def test_library_is_small(tmp_path, build):

@@ -330,3 +330,60 @@ def test_versions():
     assert libinfer.version() == libinfer.__version__
     assert libinfer.abi_version() >= 1
     assert onnx.__version__
+
+
+def zipped(labels):
+    """A classifier that is no linear model: squares, scores, maps."""
+    names = {("classlabels_strings" if isinstance(labels[0], str) else "classlabels_int64s"): labels}
+    made = helper.make_graph(
+        [helper.make_node("Mul", ["x", "x"], ["s"]),
+         helper.make_node("Softmax", ["s"], ["p"]),
+         helper.make_node("ZipMap", ["p"], ["z"], domain="ai.onnx.ml", **names)], "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_value_info("z", helper.make_sequence_type_proto(helper.make_map_type_proto(
+            TensorProto.STRING if isinstance(labels[0], str) else TensorProto.INT64,
+            helper.make_tensor_type_proto(TensorProto.FLOAT, []))))])
+    return helper.make_model(made, ir_version=8, opset_imports=[
+        helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]).SerializeToString()
+
+
+@pytest.mark.parametrize("labels", [[7, -1, 3], ["a", "", "ä"]])
+def test_a_zipmap_names_classes_and_counts_outputs(labels):
+    X = np.array([[1, 2, 3], [0.5, 0, -1]], np.float32)
+    with libinfer.load(zipped(labels)) as model:
+        assert model.classes == labels and model.output_count == 3
+        scores = np.exp(X * X) / np.exp(X * X).sum(1, keepdims=True)
+        np.testing.assert_allclose(model.predict_proba(X), scores, rtol=1e-5)
+        rows = model.run({"x": X})["z"]
+        assert [list(row) for row in rows] == [labels, labels]
+
+
+def predict_f64(model, row, outputs):
+    """infer_predict_f64 as C programs call it."""
+    import ctypes
+
+    from libinfer import _ffi
+    from libinfer.errors import check
+    x, y = (ctypes.c_double * len(row))(*row), (ctypes.c_double * outputs)()
+    with model._use() as handle:
+        check(_ffi.lib.infer_predict_f64(handle, x, len(row), y, outputs))
+    return list(y)
+
+
+def test_doubles_stay_doubles_and_integers_whole():
+    third = 1 / 3
+    with libinfer.load(identity(TensorProto.DOUBLE)) as model:
+        assert predict_f64(model, [third, 1e300, -2], 3) == [third, 1e300, -2]
+    with libinfer.load(identity(TensorProto.INT64)) as model:
+        assert predict_f64(model, [1, 2.0**53, -3], 3) == [1, 2.0**53, -3]
+        with pytest.raises(libinfer.InferValueError, match="feature 1 is 1.5"):
+            predict_f64(model, [1, 1.5, 2], 3)
+
+
+@pytest.mark.parametrize("shape, features", [((3,), 3), (("n",), 1), ((1, 3), 3), (("n", 3), 3)])
+def test_features_a_row(shape, features):
+    with libinfer.load(identity(TensorProto.FLOAT, shape)) as model:
+        assert (model.feature_count, model.output_count) == (features, features)
+        row = [1.0, 2.0, 3.0][:features]
+        np.testing.assert_array_equal(np.ravel(model.predict(row)), row)
+        np.testing.assert_array_equal(np.ravel(model.predict(np.array(row))), row)

@@ -379,6 +379,11 @@ class Model:
             raise InferTypeError(
                 f"the model takes {len(self.inputs)} inputs and gives {len(self.outputs)} outputs; use run"
             )
+        shape = self.inputs[0].shape
+        flat = getattr(X, "ndim", None) == 1 or (
+            isinstance(X, (list, tuple)) and X and not isinstance(X[0], (list, tuple)))
+        if flat and shape is not None and len(shape) == 2:
+            X = X.reshape(1, -1) if values.is_array(X) else [X]  # one row
         return self._run({self.inputs[0].name: X}, [output], None, cast=True)[output]
 
     def _primary_output(self, X: Any) -> Any:
