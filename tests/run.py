@@ -21,7 +21,7 @@ BUILDS = {
     "asan": ("clang", ["-Db_sanitize=address,undefined", "-Db_lundef=false",
                        "-Dbuildtype=debugoptimized"], None),
     "tsan": ("clang", ["-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"],
-             ["test_threads"]),
+             ["test_exec", "test_threads"]),
     "openblas": ("gcc", ["-Dblas=openblas"], ["kernels_test_products", "test_api"]),
 }
 SCRIPTS = ["kernels_aarch64"]  # tests whose exit code is their report
@@ -120,6 +120,17 @@ def onnx_suites(count, build, reports, scratch):
             [str(runner), "--ops", str(ops), "--junit", str(report), str(root)], report)
 
 
+def fuzz_seeds(count, build, reports, scratch):
+    """The seeds of the fuzz targets, each through its target once."""
+    seeds = scratch / "seeds"
+    if not seeds.exists():
+        subprocess.run([sys.executable, "tests/python/gen_seeds.py", str(seeds), str(BUILD / "infer")],
+                       cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    for kind in ("onnx", "json", "infer"):
+        run(count, f"{build.name} seeds of fuzz_{kind}",
+            [str(build / "tests" / "fuzz" / f"replay_{kind}"), str(seeds / kind)], None)
+
+
 def python_suites(count, reports):
     env = {
         "INFER_LIBRARY": str(BUILD / "libinfer.so"),
@@ -157,6 +168,7 @@ def main():
     try:
         c_programs(count, BUILD, reports)
         onnx_suites(count, BUILD, reports, scratch)
+        fuzz_seeds(count, BUILD, reports, scratch)
         python_suites(count, reports)
         for name, (compiler, options, tests) in BUILDS.items():
             try:
@@ -167,6 +179,7 @@ def main():
             c_programs(count, directory, reports, tests, SCRIPTS)
             if name == "asan":
                 onnx_suites(count, directory, reports, scratch)
+                fuzz_seeds(count, directory, reports, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     for failure in count.failures:

@@ -4,7 +4,6 @@ Everything here says what include/infer.h says, in the same order; a test compar
 """
 
 import ctypes
-import ctypes.util
 import os
 from ctypes import (
     CFUNCTYPE,
@@ -243,9 +242,6 @@ def _candidates() -> Iterator[str]:
         if built.exists():
             yield str(built)
     yield "libinfer.so.0"
-    found = ctypes.util.find_library("infer")
-    if found:
-        yield found
 
 
 def load_library() -> ctypes.CDLL:
