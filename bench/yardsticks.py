@@ -31,10 +31,6 @@ def start(verdicts, report):
     if static[0]["peak_over_empty_kb"] is not None:
         verdicts.at_most("resident memory of it, over empty",
                          max(entry["peak_over_empty_kb"] for entry in static), 1024, "kB")
-        verdicts.at_most("the same with libinfer.so, over an empty shared program",
-                         max(entry["peak_kb"] for name, entry in processes.items()
-                             if name.startswith("libinfer.so")) - processes["empty program"]["peak_kb"],
-                         1024, "kB")
 
 
 def warm(verdicts, report):

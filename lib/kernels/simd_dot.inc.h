@@ -54,18 +54,18 @@ static T NAME(dot)(const T *a, const T *b, size_t n) {
 VEC_INLINE void NAME(rows)(const size_t rows, size_t k, const T *w, size_t ldw, const T *x,
                            const T *bias, T *y, const size_t step) {
     const VEC zero = V(set1)(0);
-    VEC sum[4][4];
-    foreach (r, 4)
-        foreach (j, 4)
+    VEC sum[ROWS][ROW_SUMS];
+    foreach (r, ROWS)
+        foreach (j, ROW_SUMS)
             sum[r][j] = zero;
     size_t i = 0;
-    for (; k - i >= 4 * LANES; i += 4 * LANES)
-        foreach (j, 4) {
+    for (; k - i >= ROW_SUMS * LANES; i += ROW_SUMS * LANES)
+        foreach (j, ROW_SUMS) {
             VEC v = V(load)(x + i + j * LANES);
             foreach (r, rows)
                 sum[r][j] = V(fma)(V(load)(w + r * ldw + i + j * LANES), v, sum[r][j]);
         }
-    foreach (j, 3)
+    foreach (j, ROW_SUMS - 1)
         if (k - i >= LANES) {
             VEC v = V(load)(x + i);
             foreach (r, rows)
@@ -75,11 +75,13 @@ VEC_INLINE void NAME(rows)(const size_t rows, size_t k, const T *w, size_t ldw, 
     if (k - i) {
         VEC v = V(load_part)(x + i, k - i, zero);
         foreach (r, rows)
-            sum[r][3] = V(fma)(V(load_part)(w + r * ldw + i, k - i, zero), v, sum[r][3]);
+            sum[r][ROW_SUMS - 1] =
+                V(fma)(V(load_part)(w + r * ldw + i, k - i, zero), v, sum[r][ROW_SUMS - 1]);
     }
     foreach (r, rows)
-        sum[r][0] = V(add)(V(add)(sum[r][0], sum[r][1]), V(add)(sum[r][2], sum[r][3]));
-    T out[4];
+        foreach (j, ROW_SUMS - 1)
+            sum[r][0] = V(add)(sum[r][0], sum[r][j + 1]);
+    T out[ROWS];
     V(sum4)(sum[0][0], sum[1][0], sum[2][0], sum[3][0], out);
     foreach (r, rows)
         y[r * step] = bias ? out[r] + bias[r * step] : out[r];

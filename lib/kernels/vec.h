@@ -2,9 +2,10 @@
  *
  * Each wrapper defines, for S in {f32, f64}, the type vec_S and these inline functions, so that one
  * template (simd_*.inc.h) serves every instruction set and both element types. LANES_S is the
- * number of elements, ROWS the rows of weights matvec takes at once (3 or 4), TILE_ROWS_S and
- * TILE_VECS_S the register tile of gemm, as many multiply-adds as the latency of one hides, in as
- * many registers as there are; TILE_LIST_S calls X with every number of rows from 2 to a tile's.
+ * number of elements; ROWS the rows of weights that matvec takes at once, at most 4, and ROW_SUMS
+ * the sums of each; TILE_ROWS_S and TILE_VECS_S the register tile of gemm, as many multiply-adds as
+ * the latency of one hides, in as many registers as there are; TILE_LIST_S calls X with every
+ * number of rows from 2 to a tile's.
  *
  *     load, store, set1, add, sub, mul, div, and, or, round (to nearest even)
  *     max(a, b), min(a, b)       NaN where b is NaN

@@ -10,7 +10,8 @@
 
 #define LANES_f32        8
 #define LANES_f64        4
-#define ROWS             3
+#define ROWS             4
+#define ROW_SUMS         3 /* with ROWS rows they fill the sixteen registers */
 #define TILE_ROWS_f32    6
 #define TILE_VECS_f32    2
 #define TILE_LIST_f32(X) X(2) X(3) X(4) X(5) X(6)
