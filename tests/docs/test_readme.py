@@ -33,7 +33,7 @@ def test_python_example(root):
 
 def test_shell_example(tmp_path, root, build):
     (tmp_path / "model.onnx").write_text(JSON)  # formats are recognised by content
-    script = blocks(root, "sh")[-1]
+    script = next(block for block in blocks(root, "sh") if block.startswith("infer "))
     subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, check=True,
                    env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}"})
 

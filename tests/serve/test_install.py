@@ -23,20 +23,36 @@ def installed(tmp_path):
     return tmp_path / "root"
 
 
-def test_own_handler_from_what_is_installed(installed, runtime, model, tmp_path):
+def build_handler(installed, source, folder):
+    """Compiles with the command in docs/serve.md; only the places differ."""
     text = (ROOT / "docs" / "serve.md").read_text()
     [command] = re.findall(r"```sh\n(cc .*?)```", text, re.S)
-    header = next(installed.rglob("serve.h"))
-    library = next(installed.rglob("libinfer_serve.a"))
-    words = [str(ROOT / "bindings/serve/example" / word) if word == "house.c" else word
+    include = next(installed.rglob("infer.h")).parent
+    library = next(installed.rglob("libinfer_serve.a")).parent
+    words = [str(source) if word == "house.c" else word
              for word in shlex.split(command.replace("\\\n", " "))]
-    words = [f"-I{header.parent}" if word.startswith("-I") else word for word in words]
-    words = [f"-L{library.parent}" if word.startswith("-L") else word for word in words]
-    subprocess.run([*words, f"-I{next(installed.rglob('infer.h')).parent}", "-Wl,--no-warnings"], cwd=tmp_path,
+    words = [f"-I{include / 'infer'}" if word.startswith("-I") else word for word in words]
+    words = [f"-L{library}" if word.startswith("-L") else word for word in words]
+    subprocess.run([*words, f"-I{include}", "-Wall", "-Wextra", "-Werror", "-Wl,--no-warnings"], cwd=folder,
                    check=True)
+    return folder / "bootstrap"
+
+
+def test_own_handler_from_what_is_installed(installed, runtime, model, tmp_path):
+    bootstrap = build_handler(installed, ROOT / "bindings/serve/example/house.c", tmp_path)
     path = model({"format": "libinfer-linear", "version": 1, "coefficients": [[0, 0, 1, 2, 3]], "intercepts": [9]})
-    r = runtime().start("--model", path, exe=tmp_path / "bootstrap")
+    r = runtime().start("--model", path, exe=bootstrap)
     assert r.invoke({"area_m2": 1, "rooms": 1, "city": "Basel"})[1] == {"price": 22000.0, "currency": "CHF"}
+
+
+def test_handler_of_the_readme(installed, runtime, model, tmp_path):
+    source = tmp_path / "readme.c"
+    source.write_text(re.findall(r"```c\n(#include <infer/serve.h>.*?)```", (ROOT / "README.md").read_text(), re.S)[0])
+    bootstrap = build_handler(installed, source, tmp_path)
+    path = model({"format": "libinfer-linear", "version": 1, "coefficients": [[2]], "intercepts": [1]})
+    r = runtime().start("--model", path, exe=bootstrap)
+    assert r.invoke({"fahrenheit": 77})[1] == {"prediction": 51.0}
+    assert r.invoke({"fahrenheit": "77"})[0] == 422
 
 
 def test_runs_on_an_empty_file_system(installed, tmp_path):
