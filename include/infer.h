@@ -331,9 +331,9 @@ INFER_API size_t infer_model_nodes(const infer_model *model);
 INFER_API infer_status infer_model_node(const infer_model *model, size_t index, const char **name,
                                         const char **domain, const char **op);
 
-/* Bytes that one context of the model holds after a run with the model's own fixed shapes. *exact is 0
- * where the model does not tell: dynamic extents, each counted as 1; texts, maps and sequences; outputs
- * that are inputs or constants passed through. Since 0.1.0. */
+/* Bytes that one context of the model holds after a run with the model's own fixed shapes. *exact
+ * is 0 where the model does not tell: dynamic extents, each counted as 1; texts, maps and
+ * sequences; outputs that are inputs or constants passed through. Since 0.1.0. */
 INFER_API infer_status infer_model_memory(const infer_model *model, size_t *bytes, int *exact);
 
 /* ---- operators of this build

@@ -7,8 +7,8 @@
 struct infer_serve {
     infer_model *model;
     infer_context *context; /* made by the first request that needs it */
-    infer_serve_handler handler;
-    size_t max_body;
+    bool shares;            /* the model is another one's */
+    infer_serve_options options;
     size_t features, outputs, classes;
     bool is_float; /* the primary output is float32 */
     bool integers; /* the features are integers */
@@ -42,25 +42,25 @@ json_t *infer_serve_string(const char *data, size_t size);
 bool infer_serve_put(json_t *object, const char *key, json_t *value);
 bool infer_serve_add(json_t *array, json_t *value);
 
-/* ---- event.c ---- */
+/* ---- parse.c ---- */
 
-typedef enum infer_serve_origin {
-    INFER_SERVE_DIRECT,
-    INFER_SERVE_GATEWAY_V1, /* API Gateway, REST */
-    INFER_SERVE_GATEWAY_V2, /* API Gateway, HTTP; function URLs */
-    INFER_SERVE_BALANCER    /* Application Load Balancer */
-} infer_serve_origin;
-
-/* The request inside an event, or NULL with the error set. The origin is set in either case. */
-json_t *infer_serve_unwrap(const char *event, size_t size, infer_serve_origin *origin,
-                           infer_serve_error *error);
-
-/* The reply around a body. */
-void infer_serve_wrap(infer_serve_text *to, infer_serve_origin origin, int status, const char *body,
-                      size_t size);
+/* JSON of any kind within the limits, or NULL with the error set. JSON in a string, as clients send
+ * it that encode twice, is taken out of it. */
+json_t *infer_serve_read(const infer_serve *serve, const char *text, size_t size,
+                         infer_serve_error *error);
 
 /* RFC 4648 with padding, nothing else. There is room for `size` bytes at `to`. */
 bool infer_serve_base64(const char *text, size_t size, char *to, size_t *bytes);
+
+/* ---- log.c ---- */
+
+/* Before the first line: its form and the lowest level. */
+void infer_serve_log_configure(const infer_serve_options *options);
+
+/* ---- kinds.c ---- */
+
+/* Whether a body is taken as JSON: all that is not plainly something else. */
+bool infer_serve_is_json(const infer_serve_body *body);
 
 /* ---- request.c ---- */
 
@@ -108,6 +108,19 @@ json_t *infer_serve_answer(const infer_serve *serve, const infer_serve_result *r
                            infer_serve_error *error);
 
 /* ---- predict.c ---- */
+
+/* Answers rows of features as "features" (one row) or "instances" (a batch) would be. */
+json_t *infer_serve_answer_rows(infer_serve *serve, const double *rows, size_t count, bool batch,
+                                infer_serve_error *error);
+
+/* Runs named tensors through the graph: one value for each output, to be given to free, or NULL
+ * with the error set. What they point to is good until the next prediction. */
+infer_value *infer_serve_run(infer_serve *serve, const infer_serve_tensors *tensors,
+                             infer_serve_error *error);
+
+/* Answers named tensors as "inputs" would be. */
+json_t *infer_serve_answer_tensors(infer_serve *serve, const infer_serve_tensors *tensors,
+                                   infer_serve_error *error);
 
 /* The error of a libinfer call that failed. */
 void infer_serve_failed(infer_serve_error *error, infer_status status);

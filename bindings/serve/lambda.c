@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lambda_client.h"
+#include "lambda_event.h"
 #include "platform.h"
 
 #define API "/2018-06-01/runtime/"
@@ -26,8 +27,8 @@ static bool is_success(int status) {
     return status >= 200 && status < 300;
 }
 
-/* Reports an error of the initialisation (id NULL) or of an invocation. */
-static void report(infer_lambda_client *client, const char *id, const char *type,
+/* Reports an error of the initialisation (call NULL) or of an invocation. */
+static void report(infer_lambda_client *client, const infer_serve_call *call, const char *type,
                    const char *message) {
     char path[200];
     json_t *json =
@@ -35,14 +36,14 @@ static void report(infer_lambda_client *client, const char *id, const char *type
     char *body = json ? json_dumps(json, JSON_COMPACT) : NULL;
     const char *plain = "{\"errorMessage\":\"an error that cannot be spelled\",\"errorType\":"
                         "\"Runtime.Unknown\",\"stackTrace\":[]}";
-    if (id)
-        snprintf(path, sizeof path, API "invocation/%s/error", id);
+    if (call)
+        snprintf(path, sizeof path, API "invocation/%s/error", call->id);
     else
         snprintf(path, sizeof path, API "init/error");
     const char *sent = body ? body : plain;
     int status = infer_lambda_post(client, path, sent, strlen(sent), type);
     if (!is_success(status))
-        infer_serve_log(INFER_SERVE_ERROR, id, "the runtime did not take an error: status %d",
+        infer_serve_log(INFER_SERVE_ERROR, call, "the runtime did not take an error: status %d",
                         status);
     free(body);
     json_decref(json);
@@ -71,6 +72,7 @@ static bool read_invocation(const infer_lambda_client *client, invocation *in) {
     in->call = (infer_serve_call){
         .id = in->id,
         .trace = in->trace,
+        .traceparent = "",
         .function = in->function,
         .deadline_ms = strtoll(infer_lambda_header(client, "Lambda-Runtime-Deadline-Ms"), NULL, 10),
     };
@@ -88,9 +90,10 @@ static void set_trace(const char *trace) {
         unsetenv("_X_AMZN_TRACE_ID");
 }
 
-static void deliver(infer_lambda_client *client, const char *id, const infer_serve_reply *reply) {
+static void deliver(infer_lambda_client *client, const infer_serve_call *call,
+                    const infer_serve_reply *reply) {
     char path[200], message[100];
-    snprintf(path, sizeof path, API "invocation/%s/response", id);
+    snprintf(path, sizeof path, API "invocation/%s/response", call->id);
     int status = infer_lambda_post(client, path, reply->text, reply->size, NULL);
     /* The kept connection may have gone while the function was frozen. */
     if (!status)
@@ -99,8 +102,8 @@ static void deliver(infer_lambda_client *client, const char *id, const infer_ser
         return;
     snprintf(message, sizeof message, "the runtime did not take an answer of %zu bytes: status %d",
              reply->size, status);
-    infer_serve_log(INFER_SERVE_ERROR, id, "%s", message);
-    report(client, id, status == 413 ? "Function.ResponseSizeTooLarge" : "Runtime.AnswerRefused",
+    infer_serve_log(INFER_SERVE_ERROR, call, "%s", message);
+    report(client, call, status == 413 ? "Function.ResponseSizeTooLarge" : "Runtime.AnswerRefused",
            message);
 }
 
@@ -109,14 +112,14 @@ static void serve_one(infer_lambda_client *client, infer_serve *serve, const inv
     size_t size;
     const void *event = infer_lambda_body(client, &size);
     set_trace(in->trace);
-    bool good = infer_serve_respond(serve, &in->call, event, size, &reply);
+    bool good = infer_lambda_respond(serve, &in->call, event, size, &reply);
     if (reply.error.status)
-        infer_serve_log(reply.error.status < 500 ? INFER_SERVE_WARN : INFER_SERVE_ERROR, in->id,
+        infer_serve_log(reply.error.status < 500 ? INFER_SERVE_WARN : INFER_SERVE_ERROR, &in->call,
                         "status %d: %s", reply.error.status, reply.error.reason);
     if (good)
-        deliver(client, in->id, &reply);
+        deliver(client, &in->call, &reply);
     else
-        report(client, in->id, "Runtime.OutOfMemory", reply.error.reason);
+        report(client, &in->call, "Runtime.OutOfMemory", reply.error.reason);
     free(reply.text);
 }
 
@@ -147,9 +150,8 @@ static int serve_all(infer_lambda_client *client, infer_serve *serve) {
 }
 
 int infer_serve_lambda_run(infer_serve_options *options) {
-    const char *api = getenv("AWS_LAMBDA_RUNTIME_API"), *format = getenv("AWS_LAMBDA_LOG_FORMAT");
+    const char *api = getenv("AWS_LAMBDA_RUNTIME_API");
     const char *memory = getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
-    infer_serve_log_as_json(format && strcmp(format, "JSON") == 0);
     infer_lambda_client *client = api ? infer_lambda_client_new(api) : NULL;
     if (!client) {
         infer_serve_log(INFER_SERVE_ERROR, NULL, "AWS_LAMBDA_RUNTIME_API is not host:port");

@@ -8,9 +8,13 @@
 #include <time.h>
 
 static bool as_json;
+static infer_serve_level lowest;
 
-void infer_serve_log_as_json(bool json) {
-    as_json = json;
+static const char *const levels[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
+
+void infer_serve_log_configure(const infer_serve_options *options) {
+    as_json = options->log_json;
+    lowest = (infer_serve_level)options->log_level;
 }
 
 /* Control characters would let a message look like several lines. */
@@ -20,7 +24,11 @@ static void make_plain(char *text) {
             *text = ' ';
 }
 
-static bool write_json(infer_serve_text *line, const char *level, const char *id,
+static bool put_text(json_t *to, const char *key, const char *text) {
+    return !*text || infer_serve_put(to, key, infer_serve_string(text, strlen(text)));
+}
+
+static bool write_json(infer_serve_text *line, const char *level, const infer_serve_call *call,
                        const char *message) {
     char stamp[40] = "";
     struct timespec now;
@@ -33,7 +41,9 @@ static bool write_json(infer_serve_text *line, const char *level, const char *id
     json_t *json = json_object();
     bool good = infer_serve_put(json, "timestamp", json_string(stamp)) &&
                 infer_serve_put(json, "level", json_string(level)) &&
-                (!id || infer_serve_put(json, "requestId", infer_serve_string(id, strlen(id)))) &&
+                (!call || (put_text(json, "requestId", call->id) &&
+                           put_text(json, "xRayTraceId", call->trace) &&
+                           put_text(json, "traceparent", call->traceparent))) &&
                 infer_serve_put(json, "message", infer_serve_string(message, strlen(message)));
     if (good)
         infer_serve_write(line, json);
@@ -41,19 +51,23 @@ static bool write_json(infer_serve_text *line, const char *level, const char *id
     return good && !line->failed;
 }
 
-void infer_serve_log(infer_serve_level level, const char *id, const char *format, ...) {
-    const char *name = level == INFER_SERVE_WARN ? "WARN" : "ERROR";
+void infer_serve_log(infer_serve_level level, const infer_serve_call *call, const char *format,
+                     ...) {
     char message[600];
     va_list arguments;
+    if (level < lowest)
+        return;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     infer_serve_text line = {0};
-    if (as_json && write_json(&line, name, id, message)) {
+    bool has_id = call && *call->id;
+    if (as_json && write_json(&line, levels[level], call, message)) {
         fprintf(stderr, "%.*s\n", (int)line.size, line.data);
     } else {
         make_plain(message);
-        fprintf(stderr, "%s%s%s %s\n", name, id ? " RequestId: " : "", id ? id : "", message);
+        fprintf(stderr, "%s%s%s %s\n", levels[level], has_id ? " RequestId: " : "",
+                has_id ? call->id : "", message);
     }
     free(line.data);
 }

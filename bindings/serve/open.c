@@ -30,9 +30,8 @@ static bool find_beside_executable(char path[PATH_ROOM]) {
 }
 
 static const char *find_model(const infer_serve_options *options, char path[PATH_ROOM]) {
-    const char *named = options->model ? options->model : getenv("MODEL_PATH");
-    if (named && *named)
-        return named;
+    if (options->model && *options->model)
+        return options->model;
     if (options->folder && find_in(options->folder, strlen(options->folder), path))
         return path;
     return find_beside_executable(path) ? path : NULL;
@@ -105,6 +104,19 @@ static void describe(infer_serve *s) {
 
 /* ---- opening ---- */
 
+void infer_serve_options_init(infer_serve_options *options) {
+    *options = (infer_serve_options){
+        .max_body = (size_t)6 * 1024 * 1024, /* what synchronous invocations of AWS Lambda carry */
+        .max_elements = 1000000,
+        .max_depth = 64,
+        .log_level = INFER_SERVE_INFO,
+        .max_requests = 1024,
+        .timeout_ms = 30000,
+        .drain_ms = 9000,
+        .threads = SIZE_MAX,
+    };
+}
+
 bool infer_serve_open(const infer_serve_options *options, infer_serve **serve,
                       infer_serve_error *error) {
     char found[PATH_ROOM];
@@ -130,18 +142,28 @@ bool infer_serve_open(const infer_serve_options *options, infer_serve **serve,
         free(s);
         return false;
     }
-    s->handler = options->handler;
-    s->max_body = options->max_body;
+    s->options = *options;
     describe(s);
     *serve = s;
     return true;
+}
+
+infer_serve *infer_serve_share(const infer_serve *serve) {
+    infer_serve *s = malloc(sizeof *s);
+    if (!s)
+        return NULL;
+    *s = *serve;
+    s->context = NULL;
+    s->shares = true;
+    return s;
 }
 
 void infer_serve_close(infer_serve *serve) {
     if (!serve)
         return;
     infer_context_free(serve->context);
-    infer_free(serve->model);
+    if (!serve->shares)
+        infer_free(serve->model);
     free(serve);
 }
 

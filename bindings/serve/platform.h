@@ -9,7 +9,7 @@ enum { INFER_SERVE_EXIT_OK, INFER_SERVE_EXIT_FAILED, INFER_SERVE_EXIT_USAGE };
 
 typedef struct infer_serve_platform {
     const char *name;
-    const char *variable; /* of the environment, set on this platform and no other */
+    const char *variables[3]; /* of the environment: one of them is set on this platform */
     /* Opens the model, serves until the platform ends it, and returns the exit code. */
     int (*run)(infer_serve_options *options);
 } infer_serve_platform;

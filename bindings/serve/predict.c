@@ -127,22 +127,33 @@ static json_t *predict_each(infer_serve *serve, const double *rows, size_t count
     return all;
 }
 
+static bool takes_rows(const infer_serve *serve, infer_serve_error *error) {
+    if (serve->features && (serve->outputs || serve->label_name))
+        return true;
+    infer_serve_fail(error, 400, "the model takes no rows of numbers: send {\"inputs\":{...}}");
+    return false;
+}
+
+json_t *infer_serve_answer_rows(infer_serve *serve, const double *rows, size_t count, bool batch,
+                                infer_serve_error *error) {
+    if (!takes_rows(serve, error))
+        return NULL;
+    if (batch && serve->one_row)
+        return predict_each(serve, rows, count, error);
+    return predict_result(serve, rows, (infer_serve_result){.batch = batch, .rows = count}, error);
+}
+
 static json_t *predict_rows(infer_serve *serve, const json_t *rows, bool batch,
                             infer_serve_error *error) {
-    if (!serve->features || (!serve->outputs && !serve->label_name))
-        return infer_serve_fail(error, 400,
-                                "the model takes no rows of numbers: send {\"inputs\":{...}}");
+    if (!takes_rows(serve, error))
+        return NULL;
     if (batch && (!json_is_array(rows) || !json_array_size(rows)))
         return infer_serve_fail(error, 400, "\"instances\" is not a list of rows");
     double *features = infer_serve_rows(serve, rows, batch, error);
-    if (!features)
-        return NULL;
-    size_t count = batch ? json_array_size(rows) : 1;
-    json_t *answer =
-        batch && serve->one_row
-            ? predict_each(serve, features, count, error)
-            : predict_result(serve, features, (infer_serve_result){.batch = batch, .rows = count},
-                             error);
+    json_t *answer = features
+                         ? infer_serve_answer_rows(serve, features,
+                                                   batch ? json_array_size(rows) : 1, batch, error)
+                         : NULL;
     free(features);
     return answer;
 }
@@ -172,23 +183,38 @@ static json_t *answer_outputs(const infer_serve *serve, const infer_value *value
     return error->status ? NULL : infer_serve_fail(error, 503, "no memory is left");
 }
 
-static json_t *predict_tensors(infer_serve *serve, const json_t *inputs, infer_serve_error *error) {
-    infer_serve_tensors tensors;
-    json_t *answer = NULL;
+infer_value *infer_serve_run(infer_serve *serve, const infer_serve_tensors *tensors,
+                             infer_serve_error *error) {
     size_t count = infer_model_outputs(serve->model);
     infer_value *outputs = calloc(count + 1, sizeof *outputs);
-    if (!outputs)
-        return infer_serve_fail(error, 503, "no memory is left");
-    if (infer_serve_tensors_read(serve, inputs, &tensors, error) && get_context(serve, error)) {
-        infer_status status = infer_run(serve->context, tensors.names, tensors.values,
-                                        tensors.count, NULL, outputs, count);
+    if (!outputs) {
+        infer_serve_fail(error, 503, "no memory is left");
+    } else if (get_context(serve, error)) {
+        infer_status status = infer_run(serve->context, tensors->names, tensors->values,
+                                        tensors->count, NULL, outputs, count);
         if (status == INFER_OK)
-            answer = answer_outputs(serve, outputs, count, error);
-        else
-            infer_serve_failed(error, status);
+            return outputs;
+        infer_serve_failed(error, status);
     }
-    infer_serve_tensors_free(&tensors);
     free(outputs);
+    return NULL;
+}
+
+json_t *infer_serve_answer_tensors(infer_serve *serve, const infer_serve_tensors *tensors,
+                                   infer_serve_error *error) {
+    infer_value *outputs = infer_serve_run(serve, tensors, error);
+    json_t *answer =
+        outputs ? answer_outputs(serve, outputs, infer_model_outputs(serve->model), error) : NULL;
+    free(outputs);
+    return answer;
+}
+
+static json_t *predict_tensors(infer_serve *serve, const json_t *inputs, infer_serve_error *error) {
+    infer_serve_tensors tensors;
+    json_t *answer = infer_serve_tensors_read(serve, inputs, &tensors, error)
+                         ? infer_serve_answer_tensors(serve, &tensors, error)
+                         : NULL;
+    infer_serve_tensors_free(&tensors);
     return answer;
 }
 

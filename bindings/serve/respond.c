@@ -1,14 +1,17 @@
-/* From an event's bytes to a reply's bytes. */
+/* From a request's bytes to an answer's bytes. */
 #include "core.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- answering ---- */
+
 static json_t *handle(infer_serve *serve, const infer_serve_call *call, json_t *request,
                       infer_serve_error *error) {
-    json_t *answer = serve->handler.handle
-                         ? serve->handler.handle(serve->handler.user, serve, call, request, error)
-                         : infer_serve_predict(serve, request, error);
+    const infer_serve_handler *own = &serve->options.handler;
+    json_t *answer = own->handle ? own->handle(own->user, serve, call, request, error)
+                     : request   ? infer_serve_predict(serve, request, error)
+                                 : infer_serve_predict_body(serve, call->body, error);
     if (!answer && !error->status)
         infer_serve_fail(error, 500, "the handler gave neither an answer nor a reason");
     return answer;
@@ -22,29 +25,13 @@ static json_t *error_body(const infer_serve_error *error) {
     return NULL;
 }
 
-bool infer_serve_respond(infer_serve *serve, const infer_serve_call *call, const void *event,
-                         size_t size, infer_serve_reply *reply) {
-    infer_serve_origin origin = INFER_SERVE_DIRECT;
-    infer_serve_text body_text = {0}, text = {0};
-    json_t *request = NULL, *body = NULL;
-    *reply = (infer_serve_reply){0};
-    if (size > serve->max_body)
-        infer_serve_fail(&reply->error, 413, "the request has %zu bytes, the limit is %zu", size,
-                         serve->max_body);
-    else
-        request = infer_serve_unwrap(event, size, &origin, &reply->error);
-    if (request)
-        body = handle(serve, call, request, &reply->error);
-    json_decref(request);
-    if (!body)
-        body = error_body(&reply->error);
+/* The answer, or the error in its place, as text. */
+static bool finish(json_t *answer, infer_serve_reply *reply) {
+    infer_serve_text text = {0};
+    json_t *body = answer ? answer : error_body(&reply->error);
     if (body)
-        infer_serve_write(&body_text, body);
+        infer_serve_write(&text, body);
     json_decref(body);
-    if (body && !body_text.failed)
-        infer_serve_wrap(&text, origin, reply->error.status ? reply->error.status : 200,
-                         body_text.data, body_text.size);
-    free(body_text.data);
     if (text.size && !text.failed) {
         reply->text = text.data;
         reply->size = text.size;
@@ -53,4 +40,40 @@ bool infer_serve_respond(infer_serve *serve, const infer_serve_call *call, const
     free(text.data);
     infer_serve_fail(&reply->error, 503, "no memory is left for an answer");
     return false;
+}
+
+bool infer_serve_respond(infer_serve *serve, const infer_serve_call *call,
+                         const infer_serve_body *body, infer_serve_reply *reply) {
+    infer_serve_call with_body = *call;
+    json_t *answer = NULL;
+    with_body.body = body;
+    *reply = (infer_serve_reply){0};
+    if (body->size > serve->options.max_body) {
+        infer_serve_fail(&reply->error, 413, "the request has %zu bytes, the limit is %zu",
+                         body->size, serve->options.max_body);
+    } else if (infer_serve_is_json(body)) {
+        json_t *request = infer_serve_read(serve, body->data, body->size, &reply->error);
+        if (request)
+            return infer_serve_respond_json(serve, &with_body, request, reply);
+    } else {
+        answer = handle(serve, &with_body, NULL, &reply->error);
+    }
+    return finish(answer, reply);
+}
+
+bool infer_serve_respond_json(infer_serve *serve, const infer_serve_call *call, json_t *request,
+                              infer_serve_reply *reply) {
+    json_t *answer = NULL;
+    *reply = (infer_serve_reply){0};
+    if (json_is_object(request))
+        answer = handle(serve, call, request, &reply->error);
+    else
+        infer_serve_fail(&reply->error, 400, "the request is not a JSON object");
+    json_decref(request);
+    return finish(answer, reply);
+}
+
+bool infer_serve_refuse(const infer_serve_error *error, infer_serve_reply *reply) {
+    *reply = (infer_serve_reply){.error = *error};
+    return finish(NULL, reply);
 }

@@ -10,7 +10,7 @@
 
 const malformed malformed_events[] = {
     /* not JSON */
-    {400, "", "not valid JSON"},
+    {400, "", "has no body"},
     {400, " ", "not valid JSON"},
     {400, "{", "not valid JSON"},
     {400, "}", "not valid JSON"},
@@ -104,10 +104,10 @@ const malformed malformed_events[] = {
     {400, V1("7"), "no body"},
     {400, V1("[1,2,3]"), "no body"},
     {400, "{\"httpMethod\":\"GET\"}", "no body"},
-    {400, V1("\"{\""), "the body is not valid JSON"},
-    {400, V1("\"features=1\""), "the body is not valid JSON"},
+    {400, V1("\"{\""), "the request is not valid JSON"},
+    {400, V1("\"features=1\""), "the request is not valid JSON"},
     {400, V1("\"{\\\"features\\\":[1,2]}\""), "2 features"},
-    {400, V1("\"{}\\u0000\""), "the body is not valid JSON"},
+    {400, V1("\"{}\\u0000\""), "the request is not valid JSON"},
     {400, V2("\"[1,2,3]\""), "not a JSON object"},
     {400, V2("{\"features\":[1]}"), "1 features"},
     {400, ALB("\"null\""), "not a JSON object"},
@@ -120,6 +120,6 @@ const malformed malformed_events[] = {
     {400, BASE64("===="), "not valid base64"},
     {400, BASE64("{}"), "not valid base64"},
     {400, BASE64("e30="), "one of"},
-    {400, BASE64("//79"), "the body is not valid JSON"},
+    {400, BASE64("//79"), "the request is not valid JSON"},
 };
 const size_t malformed_count = sizeof malformed_events / sizeof *malformed_events;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core.h"
+#include "lambda_event.h"
 #include "malformed.h"
 
 /* ---- models ---- */
@@ -53,8 +53,10 @@ static infer_serve *open_model(int kind, infer_serve_handler handler) {
     assert_int_equal(infer_linear(&spec, &model), INFER_OK);
     assert_int_equal(infer_save(model, path), INFER_OK);
     infer_free(model);
-    infer_serve_options options = {
-        .model = path, .max_body = INFER_SERVE_MAX_BODY, .handler = handler};
+    infer_serve_options options;
+    infer_serve_options_init(&options);
+    options.model = path;
+    options.handler = handler;
     infer_serve_error error;
     infer_serve *serve;
     if (!infer_serve_open(&options, &serve, &error))
@@ -75,12 +77,13 @@ static double product(int output) {
 
 /* ---- asking ---- */
 
-static const infer_serve_call call = {"id-1", "Root=1", "arn:aws:lambda", 1};
+static const infer_serve_call call = {
+    .id = "id-1", .trace = "Root=1", .traceparent = "", .function = "arn:aws:lambda"};
 
 /* The reply as JSON: always valid, always of the same shape. */
 static json_t *respond(infer_serve *serve, const char *event, size_t size) {
     infer_serve_reply reply;
-    assert_true(infer_serve_respond(serve, &call, event, size, &reply));
+    assert_true(infer_lambda_respond(serve, &call, event, size, &reply));
     json_error_t why;
     json_t *json = json_loadb(reply.text, reply.size, JSON_REJECT_DUPLICATES, &why);
     if (!json)
@@ -290,7 +293,7 @@ static void depth(void **state) {
 static void sizes(void **state) {
     (void)state;
     infer_serve *s = open_model(REGRESSION, (infer_serve_handler){0});
-    size_t size = INFER_SERVE_MAX_BODY + 1;
+    size_t size = (size_t)6 * 1024 * 1024 + 1;
     char *event = malloc(size + 1);
     const char *request = "{\"features\":[0,0,0]}";
     memset(event, ' ', size);
@@ -417,7 +420,7 @@ static void failing_memory(void **state) {
         for (size_t n = 0; !unharmed; n++) {
             allocations = 0;
             fails_at = n;
-            bool good = infer_serve_respond(s, &call, asked[i], strlen(asked[i]), &reply);
+            bool good = infer_lambda_respond(s, &call, asked[i], strlen(asked[i]), &reply);
             fails_at = SIZE_MAX;
             unharmed = allocations <= n;
             assert_int_equal(good, reply.text != NULL);
