@@ -125,6 +125,12 @@ typedef enum infer_blas {
     INFER_BLAS_OPENBLAS = 2 /* OpenBLAS, opened at this call; UNSUPPORTED where it is missing */
 } infer_blas;
 
+/* An entry of a model's metadata. */
+typedef struct infer_metadata {
+    const char *key;
+    const char *value;
+} infer_metadata;
+
 /* Fill with infer_options_init, then change what you need. Fields are only ever appended. */
 typedef struct infer_options {
     size_t struct_size;               /* sizeof(infer_options) of the caller */
@@ -136,6 +142,9 @@ typedef struct infer_options {
     uint32_t threads;                 /* 0 or 1: runs in the caller's thread; more: UNSUPPORTED */
     uint32_t validation;              /* infer_validation */
     uint32_t blas;                    /* infer_blas */
+    const infer_metadata *metadata;   /* entries that a loader adds, or puts in place of those with
+                                         the same key; a prepared image is UNSUPPORTED */
+    size_t metadata_count;
 } infer_options;
 
 #define INFER_CPU_AVX2        1u
@@ -333,7 +342,7 @@ INFER_API infer_status infer_model_node(const infer_model *model, size_t index, 
 
 /* Bytes that one context of the model holds after a run with the model's own fixed shapes. *exact
  * is 0 where the model does not tell: dynamic extents, each counted as 1; texts, maps and
- * sequences; outputs that are inputs or constants passed through. Since 0.1.0. */
+ * sequences; outputs that are inputs passed through. Since 0.1.0. */
 INFER_API infer_status infer_model_memory(const infer_model *model, size_t *bytes, int *exact);
 
 /* ---- operators of this build
@@ -399,6 +408,15 @@ INFER_API infer_status infer_run(infer_context *context, const char *const *inpu
                                  const infer_value *inputs, size_t input_count,
                                  const char *const *output_names, infer_value *outputs,
                                  size_t output_count);
+
+/* Called after each node of a run, from the thread that runs: its number (infer_model_node) and the
+ * time it took. It may not use the context. */
+typedef void infer_node_observer(void *user, size_t node, uint64_t nanoseconds);
+
+/* Has every node of the context's runs timed and told to observer; NULL ends that. Costs two clock
+ * readings a node. Errors: ARGUMENT. Since 0.1.0. */
+INFER_API infer_status infer_context_observe(infer_context *context, infer_node_observer *observer,
+                                             void *user);
 
 /* Any output of the context's last run by name, such as "label" or "probabilities"; borrowed until
  * the next run. Errors: ARGUMENT (no such output), STATE (no run so far). Since 0.1.0. */

@@ -1,6 +1,7 @@
 /* `infer compile`: any model as a prepared image. */
 #include "cli.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,15 @@ static char *output_path(const char *model) {
     return path;
 }
 
-static int compile(const char *from, const char *to, bool quiet) {
+static int compile(const char *from, const char *to, const char *preprocess, bool quiet) {
     infer_model *model;
+    infer_metadata entry = {"preprocess", preprocess};
+    infer_options options;
+    infer_options_init(&options);
+    options.metadata = &entry;
+    options.metadata_count = preprocess != NULL;
     infer_cli_progress_begin("compiling", 0);
-    infer_status status = infer_load(from, &model);
+    infer_status status = infer_load_with(from, &options, &model);
     infer_cli_progress_end();
     if (status != INFER_OK)
         return infer_cli_failed(from, status);
@@ -34,25 +40,45 @@ static int compile(const char *from, const char *to, bool quiet) {
     return status == INFER_OK ? INFER_CLI_OK : infer_cli_failed(to, status);
 }
 
+/* The text of a file that holds a JSON object, to be given to free; NULL after saying why. */
+static char *read_object(const char *path) {
+    json_error_t why;
+    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    char *text = json_is_object(json) ? json_dumps(json, JSON_COMPACT) : NULL;
+    if (json && !json_is_object(json))
+        infer_cli_fail(INFER_CLI_MODEL, "%s is not a JSON object", path);
+    else if (!text)
+        infer_cli_fail(INFER_CLI_MODEL, "%s: line %d: %s", path, json ? 0 : why.line,
+                       json ? "no memory is left" : why.text);
+    json_decref(json);
+    return text;
+}
+
 int infer_cli_compile(const infer_cli_command *command, int argc, char **argv) {
-    const char *output = NULL;
+    const char *output = NULL, *preprocess = NULL;
     bool quiet = false;
     const infer_cli_option options[] = {
         {"output", 'o', "FILE", "where to write (default: MODEL's name with .infer)", &output},
+        {"preprocess", 0, "FILE", "how images become tensors, as JSON, into the model's metadata",
+         &preprocess},
         {"quiet", 'q', NULL, "print nothing", &quiet},
     };
-    int code = infer_cli_parse(command, options, 2, &argc, argv);
+    int code = infer_cli_parse(command, options, 3, &argc, argv);
     if (code >= 0)
         return code;
     if (argc != 1)
         return infer_cli_misused(command, "one MODEL is needed");
+    char *text = preprocess ? read_object(preprocess) : NULL;
+    if (preprocess && !text)
+        return INFER_CLI_MODEL;
     char *made = output ? NULL : output_path(argv[0]);
     if (!output && !made)
-        return infer_cli_fail(INFER_CLI_MODEL, "no memory is left");
-    if (made && strcmp(made, argv[0]) == 0)
+        code = infer_cli_fail(INFER_CLI_MODEL, "no memory is left");
+    else if (made && strcmp(made, argv[0]) == 0)
         code = infer_cli_misused(command, "%s is prepared; --output names another file", made);
     else
-        code = compile(argv[0], output ? output : made, quiet);
+        code = compile(argv[0], output ? output : made, text, quiet);
     free(made);
+    free(text);
     return code;
 }

@@ -12,17 +12,25 @@ static void drop_map(infer_source *source) {
 }
 
 /* Runs the loader and turns its graph into an image. */
-static infer_status make_image(infer_source *source, void **image, size_t *size) {
+static infer_status make_image(infer_source *source, const infer_options *options, void **image,
+                               size_t *size) {
     infer_loaded loaded = {0};
     INFER_TRY(infer_load_source(source, &loaded));
-    infer_status status = infer_graph_emit(loaded.graph, image, size);
+    infer_status status = INFER_OK;
+    for (size_t i = 0; status == INFER_OK && i < options->metadata_count; i++)
+        status = infer_graph_set_metadata(loaded.graph, options->metadata[i].key,
+                                          options->metadata[i].value);
+    if (status == INFER_OK)
+        status = infer_graph_emit(loaded.graph, image, size);
     loaded.close(&loaded);
     return status;
 }
 
 static infer_status own_image(const infer_options *options, void *image, size_t size,
                               infer_model **model) {
-    infer_status status = infer_model_new(options, (infer_map){0}, image, size, NULL, 0, model);
+    infer_options rest = *options;
+    rest.metadata_count = 0; /* is in the image */
+    infer_status status = infer_model_new(&rest, (infer_map){0}, image, size, NULL, 0, model);
     if (status != INFER_OK) {
         infer_allocator a = infer_options_allocator(options);
         infer_dealloc(&a, image, size);
@@ -43,7 +51,7 @@ static infer_status convert(const infer_options *options, const void *data, size
                            .owner = map};
     void *image;
     size_t image_size;
-    INFER_TRY(make_image(&source, &image, &image_size));
+    INFER_TRY(make_image(&source, options, &image, &image_size));
     return own_image(options, image, image_size, model);
 }
 

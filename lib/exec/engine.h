@@ -82,6 +82,8 @@ struct infer_context {
     size_t memory_size, scratch_offset;
     infer_view *seen; /* inputs that the plan was made for */
     bool is_planned, has_run;
+    infer_node_observer *observer; /* or NULL */
+    void *observer_user;
 };
 
 infer_status infer_context_open(infer_model *model, infer_budget budget, infer_context **context);

@@ -35,6 +35,9 @@ infer_status infer_options_read(const infer_options *given, infer_options *optio
                           options->threads);
     if (options->validation > INFER_VALIDATE_FULL || options->blas > INFER_BLAS_OPENBLAS)
         return infer_fail(INFER_ERROR_ARGUMENT, "options: validation or blas is no such value");
+    for (size_t i = 0; i < options->metadata_count; i++)
+        if (!options->metadata || !options->metadata[i].key || !options->metadata[i].value)
+            return infer_fail(INFER_ERROR_ARGUMENT, "options: metadata entry %zu is NULL", i);
     const infer_allocator *a = options->allocator;
     if (a && (!a->alloc || !a->free))
         return infer_fail(INFER_ERROR_ARGUMENT, "options: the allocator lacks a function");
@@ -273,6 +276,10 @@ static void empty(infer_model *m) {
 infer_status infer_model_new(const infer_options *options, infer_map map, void *owned,
                              size_t owned_size, const void *borrowed, size_t borrowed_size,
                              infer_model **model) {
+    if (options->metadata_count)
+        return infer_fail(INFER_ERROR_UNSUPPORTED,
+                          "options: a prepared image keeps its metadata; give it to the model that "
+                          "the image is made from");
     infer_allocator allocator = infer_options_allocator(options);
     infer_model *m = infer_alloc_zero(&allocator, sizeof *m);
     if (!m)

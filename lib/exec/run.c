@@ -1,8 +1,10 @@
 /* Running: the steps of a planned context, one after the other. */
+#define _POSIX_C_SOURCE 200809L
 #include "engine.h"
 #include "status.h"
 
 #include <string.h>
+#include <time.h>
 
 static void *dynamic_alloc(infer_op_env *env, size_t size) {
     infer_context *c = env->owner;
@@ -50,6 +52,17 @@ static infer_status run_dynamic(infer_context *c, const infer_op *op, infer_op_e
     return op->run(env);
 }
 
+static uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void observe(const infer_context *c, size_t step, uint64_t start) {
+    const infer_image_node *node = c->program->steps[step].node;
+    c->observer(c->observer_user, (size_t)(node - c->model->image.nodes), now_ns() - start);
+}
+
 infer_status infer_execute(infer_context *c) {
     for (size_t i = 0; i < c->program->step_count; i++) {
         if (c->state[i] == INFER_STEP_FOLDED)
@@ -57,6 +70,7 @@ infer_status infer_execute(infer_context *c) {
         const infer_op *op = c->program->steps[i].op;
         infer_op_env env = infer_step_env(c, i);
         infer_status status = INFER_OK;
+        uint64_t start = c->observer ? now_ns() : 0;
         if (c->state[i] == INFER_STEP_ALIAS) {
             env.out[0]->data = env.in[0]->data;
         } else if (c->state[i] == INFER_STEP_PLANNED) {
@@ -68,6 +82,8 @@ infer_status infer_execute(infer_context *c) {
         }
         if (status != INFER_OK)
             return infer_step_failed(c, i, status);
+        if (c->observer)
+            observe(c, i, start);
     }
     return INFER_OK;
 }

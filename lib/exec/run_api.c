@@ -245,6 +245,14 @@ infer_status infer_output(infer_context *c, const char *name, infer_value *value
     return INFER_OK;
 }
 
+infer_status infer_context_observe(infer_context *c, infer_node_observer *observer, void *user) {
+    if (!c)
+        return infer_fail(INFER_ERROR_ARGUMENT, "infer_context_observe: the context is NULL");
+    c->observer = observer;
+    c->observer_user = user;
+    return INFER_OK;
+}
+
 /* ---- memory ---- */
 
 /* Whether a run takes memory that shapes do not tell: data-dependent extents, texts, maps and

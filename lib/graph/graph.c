@@ -141,6 +141,13 @@ infer_status infer_graph_metadata(infer_graph *g, const char *key, const char *v
     return INFER_OK;
 }
 
+infer_status infer_graph_set_metadata(infer_graph *g, const char *key, const char *value) {
+    for (size_t i = 0; i < g->metadata_count; i++)
+        if (strcmp(g->metadata[i].key, key) == 0)
+            return (g->metadata[i].value = keep(g, value)) ? INFER_OK : INFER_ERROR_MEMORY;
+    return infer_graph_metadata(g, key, value);
+}
+
 infer_status infer_graph_feature_names(infer_graph *g, const infer_string *names, size_t count) {
     infer_string *kept = infer_arena_array(&g->arena, count, sizeof *kept);
     if (!kept)

@@ -61,6 +61,9 @@ infer_status infer_graph_output(infer_graph *g, const infer_port_spec *spec, uin
 
 /* Copies a metadata entry; the name of feature number `index` likewise. */
 infer_status infer_graph_metadata(infer_graph *g, const char *key, const char *value);
+
+/* As infer_graph_metadata, in place of an entry of the same key. */
+infer_status infer_graph_set_metadata(infer_graph *g, const char *key, const char *value);
 infer_status infer_graph_feature_names(infer_graph *g, const infer_string *names, size_t count);
 
 /* The view of a value as far as it is known. */

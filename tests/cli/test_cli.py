@@ -299,6 +299,17 @@ def test_compile_and_verify(model, tmp_path):
     infer("compile", path, "-o", tmp_path / "no" / "folder.infer", code=IO)
 
 
+def test_compile_keeps_how_images_are_prepared(model, tmp_path):
+    path, out, block = model(LOGISTIC), tmp_path / "o.infer", tmp_path / "block.json"
+    block.write_text('{"layout": "NCHW"}')
+    infer("compile", path, "-o", out, "--preprocess", block)
+    assert '{"layout":"NCHW"}' in infer("inspect", out).stdout.replace("\\", "")
+    for wrong, reason in (("[]", "is not a JSON object"), ("{", "line 1"), ('{"a":1,"a":2}', "line 1")):
+        block.write_text(wrong)
+        assert reason in infer("compile", path, "-o", out, "--preprocess", block, code=MODEL).stderr
+    infer("compile", path, "-o", out, "--preprocess", tmp_path / "none.json", code=MODEL)
+
+
 def test_verify_finds_a_changed_byte(model, tmp_path):
     path, out = model(LOGISTIC), tmp_path / "m.infer"
     infer("compile", "-q", path)

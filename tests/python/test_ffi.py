@@ -51,6 +51,8 @@ def expected(text):
         return ctypes.c_void_p if stars == 1 else ctypes.POINTER(ctypes.c_void_p)
     if base == "char":
         return ctypes.c_char_p if stars == 1 else ctypes.POINTER(ctypes.c_char_p)
+    if base == "infer_node_observer":
+        return _ffi.OBSERVER
     kind = _ffi.STRUCTURES.get(base) or SCALARS[base]
     for _ in range(stars):
         kind = ctypes.POINTER(kind)

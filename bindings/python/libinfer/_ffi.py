@@ -17,6 +17,7 @@ from ctypes import (
     c_int64,
     c_size_t,
     c_uint32,
+    c_uint64,
     c_void_p,
 )
 from pathlib import Path
@@ -73,10 +74,15 @@ TYPES = {
 
 ALLOC = CFUNCTYPE(c_void_p, c_void_p, c_size_t)
 FREE = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t)
+OBSERVER = CFUNCTYPE(None, c_void_p, c_size_t, c_uint64)
 
 
 class Allocator(Structure):
     _fields_ = [("alloc", ALLOC), ("free", FREE), ("user", c_void_p)]
+
+
+class Metadata(Structure):
+    _fields_ = [("key", c_char_p), ("value", c_char_p)]
 
 
 class Options(Structure):
@@ -89,6 +95,8 @@ class Options(Structure):
         ("threads", c_uint32),
         ("validation", c_uint32),
         ("blas", c_uint32),
+        ("metadata", POINTER(Metadata)),
+        ("metadata_count", c_size_t),
     ]
 
 
@@ -143,6 +151,7 @@ class Value(Structure):
 
 STRUCTURES = {
     "infer_allocator": Allocator,
+    "infer_metadata": Metadata,
     "infer_options": Options,
     "infer_linear_spec": LinearSpec,
     "infer_string": String,
@@ -215,6 +224,7 @@ FUNCTIONS = {
     "infer_context_new_in": (_STATUS, [_MODEL, c_void_p, c_size_t, _OUT]),
     "infer_context_free": (None, [_CONTEXT]),
     "infer_context_memory": (c_size_t, [_CONTEXT]),
+    "infer_context_observe": (_STATUS, [_CONTEXT, OBSERVER, c_void_p]),
     "infer_run": (
         _STATUS,
         [_CONTEXT, _NAMES, POINTER(Value), c_size_t, _NAMES, POINTER(Value), c_size_t],
