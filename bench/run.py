@@ -13,6 +13,7 @@ from pathlib import Path
 warnings.filterwarnings("ignore")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import cold  # noqa: E402
 import kernel_table  # noqa: E402
 import opening  # noqa: E402
 import sizes  # noqa: E402
@@ -23,6 +24,7 @@ from tools import ROOT, Bench  # noqa: E402
 
 GROUPS = {
     "start": start.run,
+    "cold": cold.run,
     "warm": warm.run,
     "opening": opening.run,
     "sizes": sizes.run,
@@ -41,16 +43,18 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--only", metavar="GROUP", action="append", choices=GROUPS,
-                        help=f"only this group (again for more): {', '.join(GROUPS)}")
+    parser.add_argument("groups", metavar="GROUP", nargs="*", help=f"only these: {', '.join(GROUPS)}")
     parser.add_argument("--json", metavar="FILE", help="where the figures go (BUILD/bench.json)")
     parser.add_argument("--build", metavar="DIR", default=ROOT / "build", help="a build directory (build)")
     arguments = parser.parse_args()
+    for name in arguments.groups:
+        if name not in GROUPS:
+            parser.error(f"there is no group {name}: {', '.join(GROUPS)}")
     report = {"machine": machine(), "quick": arguments.quick}
     print("{processor}, {cores} cores, Linux {kernel}".format(**report["machine"]))
     with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.build) as scratch:
         bench = Bench(arguments.build, scratch, arguments.quick)
-        for name in arguments.only or GROUPS:
+        for name in arguments.groups or GROUPS:
             try:
                 report[name] = GROUPS[name](bench)
             except subprocess.CalledProcessError as error:

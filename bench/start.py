@@ -101,15 +101,15 @@ def run(bench):
     rounds = bench.rounds(201, 51)
     times = bench.start_times({name: (every, command) for name, (every, command, _, _) in found.items()},
                               rounds)
-    base = dict(times[BASE])
+    base = {turn: ms for turn, ms, _ in times[BASE]}
     memory = {name: bench.peak_kb(command) for name, (_, command, _, _) in found.items()}
     report, rows = {"rounds": rounds, "answers": expected, "processes": {}}, []
     for name, (_, command, shipped, _) in found.items():
         over_kb = None if memory[name] is None else memory[name] - memory[BASE]
         entry = {
             "runs": len(times[name]),
-            "ms": statistics.median(ms for _, ms in times[name]),
-            "over_empty_ms": statistics.median(ms - base[turn] for turn, ms in times[name]),
+            "ms": statistics.median(ms for _, ms, _ in times[name]),
+            "over_empty_ms": statistics.median(ms - base[turn] for turn, ms, _ in times[name]),
             "peak_kb": memory[name],
             "peak_over_empty_kb": over_kb,
             "shipped_kb": shipped,

@@ -64,10 +64,11 @@ class Bench:
     def shared_flags(self):
         return [str(self.shared), f"-Wl,-rpath,{self.build}", "-ldl", "-lm"]
 
-    def start_times(self, commands, rounds):
-        """Milliseconds of whole processes, in turns: {name: (every, command)} to {name: [(round, ms)]}.
+    def start_times(self, commands, rounds, event=None):
+        """Milliseconds of processes, in turns: {name: (every, command)} to {name: [(round, ms, answer)]}.
 
-        A command runs in every N-th round only, so that slow ones do not take all the time."""
+        They are whole processes, or, with an event's file, functions of AWS Lambda until their answer. A
+        command runs in every N-th round only, so that slow ones do not take all the time."""
         launch = self.scratch / "launch"
         if not launch.exists():
             self.compile("launch", "-static")
@@ -76,12 +77,12 @@ class Bench:
             for every, command in commands.values():
                 lines.write("\t".join([str(every), *map(str, command)]) + "\n")
             lines.flush()
-            text = self.run([launch, rounds, lines.name])
+            text = self.run([launch, rounds, lines.name, *([event] if event else [])])
         times = {name: [] for name in names}
         for line in text.splitlines():
-            number, ns = map(int, line.split())
-            name = names[number]
-            times[name].append((len(times[name]) * commands[name][0], ns / 1e6))
+            number, ns, *answer = line.split(maxsplit=2)
+            name = names[int(number)]
+            times[name].append((len(times[name]) * commands[name][0], int(ns) / 1e6, "".join(answer)))
         return times
 
     def peak_kb(self, command):

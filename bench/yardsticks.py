@@ -33,6 +33,12 @@ def start(verdicts, report):
                          max(entry["peak_over_empty_kb"] for entry in static), 1024, "kB")
 
 
+def cold(verdicts, report):
+    ours = report["infer-serve, model.infer"]
+    verdicts.at_most("cold start on AWS Lambda, over an empty client", ours["over_client_ms"], 3.0, "ms")
+    verdicts.at_least("cold start, against the tutorial's handler", ours["times_faster_than_tutorial"], 100, "x")
+
+
 def warm(verdicts, report):
     for name, target in (("linear n=30", 50), ("logistic n=30", 30), ("softmax 784x10", 8)):
         verdicts.at_least(f"{name}, against ONNX Runtime", report[name]["ratio"], target, "x")
@@ -71,7 +77,7 @@ def kernels(verdicts, report):
 
 def run(report):
     verdicts = Verdicts()
-    for name, judge in (("start", start), ("warm", warm), ("opening", opening), ("sizes", sizes),
+    for name, judge in (("start", start), ("cold", cold), ("warm", warm), ("opening", opening), ("sizes", sizes),
                         ("kernels", kernels)):
         if report.get(name):
             judge(verdicts, report[name])
