@@ -140,67 +140,6 @@ static infer_status run_layers(infer_context *c) {
     return status;
 }
 
-/* Per node: how often it was told. */
-static void count_node(void *counts_void, size_t node, uint64_t nanoseconds) {
-    int *counts = counts_void;
-    assert_true(node < 8 && nanoseconds < 10000000000u);
-    counts[node]++;
-}
-
-static void observed_nodes(void **state) {
-    (void)state;
-    size_t size;
-    int counts[8] = {0};
-    void *file = fixed_layers(&size);
-    infer_model *m = load_with(file, size, NULL);
-    infer_context *c = open_context(m);
-    assert_int_equal(infer_context_observe(NULL, count_node, counts), INFER_ERROR_ARGUMENT);
-    ok(run_layers(c));
-    ok(infer_context_observe(c, count_node, counts));
-    ok(run_layers(c));
-    ok(run_layers(c));
-    ok(infer_context_observe(c, NULL, NULL));
-    ok(run_layers(c));
-    assert_in_range(infer_model_nodes(m), 1, 8);
-    for (size_t i = 0; i < 8; i++)
-        assert_int_equal(counts[i], i < infer_model_nodes(m) ? 2 : 0);
-    infer_context_free(c);
-    infer_free(m);
-}
-
-/* Entries are added, replace those of the file, and are saved with the model. */
-static void given_metadata(void **state) {
-    (void)state;
-    size_t size;
-    void *file = fixed_layers(&size);
-    const infer_metadata entries[] = {{"preprocess", "{}"}, {"format", "mine"}};
-    infer_options options;
-    infer_options_init(&options);
-    options.metadata = entries;
-    options.metadata_count = 2;
-    infer_model *m = load_with(file, size, &options);
-    int found = 0;
-    for (size_t i = 0; i < infer_model_metadata_count(m); i++) {
-        const char *key, *value;
-        ok(infer_model_metadata(m, i, &key, &value));
-        for (int e = 0; e < 2; e++)
-            if (strcmp(key, entries[e].key) == 0) {
-                assert_string_equal(value, entries[e].value);
-                found++;
-            }
-    }
-    assert_int_equal(found, 2);
-    const void *image;
-    infer_model *again;
-    ok(infer_model_image(m, &image, &size));
-    assert_int_equal(infer_load_memory_with(image, size, INFER_COPY, &options, &again),
-                     INFER_ERROR_UNSUPPORTED);
-    infer_free(m);
-    options.metadata = NULL;
-    assert_int_equal(infer_load_memory_with("{}", 2, INFER_COPY, &options, &m),
-                     INFER_ERROR_ARGUMENT);
-}
-
 static void exact_memory(void **state) {
     (void)state;
     counter n = {0};
@@ -637,8 +576,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seen_shapes_allocate_nothing),
         cmocka_unit_test(predicting_allocates_nothing),
-        cmocka_unit_test(observed_nodes),
-        cmocka_unit_test(given_metadata),
         cmocka_unit_test(exact_memory),
         cmocka_unit_test(inexact_memory),
         cmocka_unit_test(block_survives_changes),
