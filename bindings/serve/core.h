@@ -107,6 +107,18 @@ typedef struct infer_serve_result {
 json_t *infer_serve_answer(const infer_serve *serve, const infer_serve_result *result,
                            infer_serve_error *error);
 
+/* ---- engine.c ---- */
+
+/* Behind pointers, so that programs without them link neither loaders nor operators. */
+struct infer_serve_engine {
+    infer_status (*load)(const char *path, const infer_options *options, infer_model **model);
+    infer_status (*context_new)(infer_model *model, infer_context **context);
+    void (*context_free)(infer_context *context);
+    infer_status (*run)(infer_context *context, const char *const *input_names,
+                        const infer_value *inputs, size_t input_count,
+                        const char *const *output_names, infer_value *outputs, size_t output_count);
+};
+
 /* ---- predict.c ---- */
 
 /* Answers rows of features as "features" (one row) or "instances" (a batch) would be. */

@@ -104,7 +104,7 @@ static void describe(infer_serve *s) {
 
 /* ---- opening ---- */
 
-void infer_serve_options_init(infer_serve_options *options) {
+void infer_serve_options_init_linear(infer_serve_options *options) {
     *options = (infer_serve_options){
         .max_body = (size_t)6 * 1024 * 1024, /* what synchronous invocations of AWS Lambda carry */
         .max_elements = 1000000,
@@ -136,13 +136,19 @@ bool infer_serve_open(const infer_serve_options *options, infer_serve **serve,
     }
     infer_options_init(&load);
     load.memory_limit = options->memory_limit;
-    infer_status status = infer_load_with(path, &load, &s->model);
+    infer_status status =
+        (options->engine ? options->engine->load : infer_open_with)(path, &load, &s->model);
     if (status != INFER_OK) {
         infer_serve_failed(error, status);
         free(s);
         return false;
     }
     s->options = *options;
+    if (!options->engine && !is_linear(s->model)) {
+        infer_serve_fail(error, 500, "%s is a graph, this program serves linear models only", path);
+        infer_serve_close(s);
+        return false;
+    }
     describe(s);
     *serve = s;
     return true;
@@ -161,7 +167,8 @@ infer_serve *infer_serve_share(const infer_serve *serve) {
 void infer_serve_close(infer_serve *serve) {
     if (!serve)
         return;
-    infer_context_free(serve->context);
+    if (serve->context)
+        serve->options.engine->context_free(serve->context);
     if (!serve->shares)
         infer_free(serve->model);
     free(serve);

@@ -14,6 +14,9 @@ typedef struct infer_serve_platform {
     int (*run)(infer_serve_options *options);
 } infer_serve_platform;
 
+/* The program with options that have their defaults. */
+int infer_serve_program(int argc, char **argv, infer_serve_options *options);
+
 int infer_serve_lambda_run(infer_serve_options *options);
 
 #endif

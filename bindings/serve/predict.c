@@ -27,8 +27,12 @@ void infer_serve_failed(infer_serve_error *error, infer_status status) {
 }
 
 static bool get_context(infer_serve *serve, infer_serve_error *error) {
+    const infer_serve_engine *engine = serve->options.engine;
+    if (!engine)
+        return infer_serve_fail(error, 501, "this program has no operators: send rows of features"),
+               false;
     infer_status status =
-        serve->context ? INFER_OK : infer_context_new(serve->model, &serve->context);
+        serve->context ? INFER_OK : engine->context_new(serve->model, &serve->context);
     if (status != INFER_OK)
         infer_serve_failed(error, status);
     return status == INFER_OK;
@@ -65,7 +69,8 @@ static json_t *classify(infer_serve *serve, const double *rows, infer_serve_resu
         .type = serve->input_type, .rank = 2, .shape = shape, .data = data, .count = count};
     const char *names[] = {serve->label_name, serve->scores_name};
     infer_value out[2] = {{0}, {0}};
-    infer_status status = infer_run(serve->context, NULL, &in, 1, names, out, names[1] ? 2 : 1);
+    infer_status status =
+        serve->options.engine->run(serve->context, NULL, &in, 1, names, out, names[1] ? 2 : 1);
     free(data);
     if (status != INFER_OK) {
         infer_serve_failed(error, status);
@@ -190,8 +195,8 @@ infer_value *infer_serve_run(infer_serve *serve, const infer_serve_tensors *tens
     if (!outputs) {
         infer_serve_fail(error, 503, "no memory is left");
     } else if (get_context(serve, error)) {
-        infer_status status = infer_run(serve->context, tensors->names, tensors->values,
-                                        tensors->count, NULL, outputs, count);
+        infer_status status = serve->options.engine->run(
+            serve->context, tensors->names, tensors->values, tensors->count, NULL, outputs, count);
         if (status == INFER_OK)
             return outputs;
         infer_serve_failed(error, status);

@@ -51,12 +51,9 @@ static const infer_serve_platform *find_platform(const char *name) {
     return NULL;
 }
 
-int infer_serve_main(int argc, char **argv, infer_serve_handler handler) {
-    infer_serve_options options;
+int infer_serve_program(int argc, char **argv, infer_serve_options *options) {
     const char *name = NULL;
-    infer_serve_options_init(&options);
-    options.handler = handler;
-    bool good = infer_serve_options_from_environment(&options);
+    bool good = infer_serve_options_from_environment(options);
     for (int i = 1; good && i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return usage(stdout);
@@ -69,15 +66,15 @@ int infer_serve_main(int argc, char **argv, infer_serve_handler handler) {
         else if (strncmp(argv[i], "--platform=", 11) == 0)
             name = argv[i] + 11;
         else
-            good = infer_serve_option_read(&options, argc, argv, &i);
+            good = infer_serve_option_read(options, argc, argv, &i);
     }
     if (!good)
         fputs("\n", stderr);
     const infer_serve_platform *platform = good ? find_platform(name) : NULL;
     if (!platform)
         return usage(stderr);
-    infer_serve_log_configure(&options);
+    infer_serve_log_configure(options);
     /* A runtime that goes away is a failed write. */
     signal(SIGPIPE, SIG_IGN);
-    return platform->run(&options);
+    return platform->run(options);
 }

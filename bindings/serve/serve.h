@@ -71,6 +71,9 @@ typedef enum infer_serve_level {
     INFER_SERVE_FATAL
 } infer_serve_level;
 
+/* What graph models need beyond linear ones. */
+typedef struct infer_serve_engine infer_serve_engine;
+
 /* Every option has a safe default, set by infer_serve_options_init; docs/serve.md lists their names
  * on the command line and in the environment. */
 typedef struct infer_serve_options {
@@ -94,9 +97,12 @@ typedef struct infer_serve_options {
     size_t drain_ms;     /* after SIGTERM the process is gone by then */
     size_t threads;      /* that predict; 0: the thread that listens */
     infer_serve_handler handler;
+    const infer_serve_engine *engine; /* NULL: prepared linear models only */
 } infer_serve_options;
 
+/* The second one sets no engine: a static program that calls nothing but it stays small. */
 void infer_serve_options_init(infer_serve_options *options);
+void infer_serve_options_init_linear(infer_serve_options *options);
 
 /* Opens the model. On failure *serve is NULL and the error has the reason. */
 bool infer_serve_open(const infer_serve_options *options, infer_serve **serve,
@@ -138,7 +144,9 @@ void infer_serve_log(infer_serve_level level, const infer_serve_call *call, cons
     __attribute__((format(printf, 3, 4)));
 
 /* The program: reads its arguments and the environment, finds the platform and serves until it is
- * told to stop. Returns the exit code. In the library with the adapters. */
+ * told to stop. Returns the exit code. In the library with the adapters. The second one is for
+ * prepared linear models only. */
 int infer_serve_main(int argc, char **argv, infer_serve_handler handler);
+int infer_serve_main_linear(int argc, char **argv, infer_serve_handler handler);
 
 #endif

@@ -14,8 +14,6 @@ bool infer_image_probe(const void *data, size_t size) {
 }
 
 static infer_status check_header(const infer_image_header *h, size_t size) {
-    if (!infer_image_probe(h->magic, sizeof h->magic))
-        return BAD("the magic number is missing");
     if (h->endian != INFER_IMAGE_ENDIAN)
         return BAD("written for the other byte order");
     if (h->version != INFER_IMAGE_VERSION)
@@ -145,6 +143,8 @@ static infer_status check_tables(const infer_image *m) {
 
 infer_status infer_image_open(const void *data, size_t size, infer_image *image) {
     const infer_image_header *h = data;
+    if (!infer_image_probe(data, size))
+        return BAD("this is no prepared image: its magic number is missing");
     if (size < sizeof *h)
         return BAD("%zu bytes are too few for a header", size);
     INFER_TRY(check_header(h, size));
