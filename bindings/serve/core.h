@@ -9,6 +9,7 @@ struct infer_serve {
     infer_context *context; /* made by the first request that needs it */
     bool shares;            /* the model is another one's */
     infer_serve_options options;
+    uint64_t *node_ns; /* of the request at hand; NULL where nobody wants to know */
     size_t features, outputs, classes;
     bool is_float; /* the primary output is float32 */
     bool integers; /* the features are integers */
@@ -117,7 +118,17 @@ struct infer_serve_engine {
     infer_status (*run)(infer_context *context, const char *const *input_names,
                         const infer_value *inputs, size_t input_count,
                         const char *const *output_names, infer_value *outputs, size_t output_count);
+    infer_status (*observe)(infer_context *context, infer_node_observer *observer, void *user);
 };
+
+/* ---- slow.c ---- */
+
+/* Has the new context's nodes timed where slow requests are to be logged. */
+bool infer_serve_watch_nodes(infer_serve *serve);
+
+/* Around the handler; the line is written at the end. */
+uint64_t infer_serve_slow_start(infer_serve *serve);
+void infer_serve_slow_end(infer_serve *serve, const infer_serve_call *call, uint64_t start);
 
 /* ---- predict.c ---- */
 

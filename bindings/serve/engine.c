@@ -6,6 +6,7 @@ static const infer_serve_engine engine = {
     .context_new = infer_context_new,
     .context_free = infer_context_free,
     .run = infer_run,
+    .observe = infer_context_observe,
 };
 
 void infer_serve_options_init(infer_serve_options *options) {

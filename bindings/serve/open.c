@@ -160,6 +160,7 @@ infer_serve *infer_serve_share(const infer_serve *serve) {
         return NULL;
     *s = *serve;
     s->context = NULL;
+    s->node_ns = NULL;
     s->shares = true;
     return s;
 }
@@ -169,6 +170,7 @@ void infer_serve_close(infer_serve *serve) {
         return;
     if (serve->context)
         serve->options.engine->context_free(serve->context);
+    free(serve->node_ns);
     if (!serve->shares)
         infer_free(serve->model);
     free(serve);

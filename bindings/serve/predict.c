@@ -31,11 +31,18 @@ static bool get_context(infer_serve *serve, infer_serve_error *error) {
     if (!engine)
         return infer_serve_fail(error, 501, "this program has no operators: send rows of features"),
                false;
-    infer_status status =
-        serve->context ? INFER_OK : engine->context_new(serve->model, &serve->context);
+    if (serve->context)
+        return true;
+    infer_status status = engine->context_new(serve->model, &serve->context);
     if (status != INFER_OK)
         infer_serve_failed(error, status);
-    return status == INFER_OK;
+    else if (infer_serve_watch_nodes(serve))
+        return true;
+    else
+        infer_serve_fail(error, 503, "no memory is left");
+    engine->context_free(serve->context);
+    serve->context = NULL;
+    return false;
 }
 
 /* ---- rows ---- */

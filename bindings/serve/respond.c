@@ -9,11 +9,13 @@
 static json_t *handle(infer_serve *serve, const infer_serve_call *call, json_t *request,
                       infer_serve_error *error) {
     const infer_serve_handler *own = &serve->options.handler;
+    uint64_t start = infer_serve_slow_start(serve);
     json_t *answer = own->handle ? own->handle(own->user, serve, call, request, error)
                      : request   ? infer_serve_predict(serve, request, error)
                                  : infer_serve_predict_body(serve, call->body, error);
     if (!answer && !error->status)
         infer_serve_fail(error, 500, "the handler gave neither an answer nor a reason");
+    infer_serve_slow_end(serve, call, start);
     return answer;
 }
 
