@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cold  # noqa: E402
 import kernel_table  # noqa: E402
 import opening  # noqa: E402
+import serving  # noqa: E402
 import sizes  # noqa: E402
 import start  # noqa: E402
 import warm  # noqa: E402
@@ -25,6 +26,7 @@ from tools import ROOT, Bench  # noqa: E402
 GROUPS = {
     "start": start.run,
     "cold": cold.run,
+    "serve": serving.run,
     "warm": warm.run,
     "opening": opening.run,
     "sizes": sizes.run,

@@ -39,6 +39,13 @@ def cold(verdicts, report):
     verdicts.at_least("cold start, against the tutorial's handler", ours["times_faster_than_tutorial"], 100, "x")
 
 
+def serve(verdicts, report):
+    ours, peer = report["infer-serve"], report["FastAPI + ONNX Runtime, uvicorn"]
+    verdicts.at_least("HTTP requests, against FastAPI + ONNX Runtime", report["ratio"], 10, "x")
+    verdicts.at_most("the slowest hundredth of them, against FastAPI's", ours["p99_ms"] / peer["p99_ms"], 1, "x")
+    verdicts.at_most("resident memory under load", ours["resident_kb"], 4096, "kB")
+
+
 def warm(verdicts, report):
     for name, target in (("linear n=30", 50), ("logistic n=30", 30), ("softmax 784x10", 8)):
         verdicts.at_least(f"{name}, against ONNX Runtime", report[name]["ratio"], target, "x")
@@ -77,7 +84,7 @@ def kernels(verdicts, report):
 
 def run(report):
     verdicts = Verdicts()
-    for name, judge in (("start", start), ("cold", cold), ("warm", warm), ("opening", opening), ("sizes", sizes),
+    for name, judge in (("start", start), ("cold", cold), ("serve", serve), ("warm", warm), ("opening", opening), ("sizes", sizes),
                         ("kernels", kernels)):
         if report.get(name):
             judge(verdicts, report[name])

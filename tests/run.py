@@ -126,7 +126,7 @@ def fuzz_seeds(count, build, reports, scratch):
     if not seeds.exists():
         subprocess.run([sys.executable, "tests/python/gen_seeds.py", str(seeds), str(BUILD / "infer")],
                        cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    for kind in ("onnx", "json", "infer"):
+    for kind in ("onnx", "json", "infer", "request"):
         run(count, f"{build.name} seeds of fuzz_{kind}",
             [str(build / "tests" / "fuzz" / f"replay_{kind}"), str(seeds / kind)], None)
 
@@ -137,6 +137,7 @@ def python_suites(count, reports):
         "INFER_EXE": str(BUILD / "infer"),
         "INFER_SERVE_EXE": str(BUILD / "bindings" / "serve" / "infer-serve"),
         "INFER_NPM_DIR": str(ROOT / ".cache" / "npm"),
+        "INFER_SAM": str(ROOT / ".cache" / "sam" / "bin" / "sam"),
         "PYTHONPATH": str(ROOT / "bindings" / "python"),
         "ORT_DISABLE_TELEMETRY": "1",
     }

@@ -72,6 +72,7 @@ int infer_cli_compile(const infer_cli_command *command, int argc, char **argv);
 int infer_cli_inspect(const infer_cli_command *command, int argc, char **argv);
 int infer_cli_ops(const infer_cli_command *command, int argc, char **argv);
 int infer_cli_predict(const infer_cli_command *command, int argc, char **argv);
+int infer_cli_serve(const infer_cli_command *command, int argc, char **argv);
 int infer_cli_run(const infer_cli_command *command, int argc, char **argv);
 int infer_cli_verify(const infer_cli_command *command, int argc, char **argv);
 

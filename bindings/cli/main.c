@@ -26,6 +26,9 @@ static const infer_cli_command commands[] = {
     {"bench", "MODEL", "time single predictions",
      "Every prediction has other numbers. The time of the clock itself is taken off.\n",
      infer_cli_bench},
+    {"serve", "MODEL", "serve a model over HTTP",
+     "POST /predict takes what docs/serve.md says; a browser finds a page to try the model at /.\n",
+     infer_cli_serve},
     {"ops", "", "list the operators of this build", "", infer_cli_ops},
 };
 static const size_t command_count = sizeof commands / sizeof *commands;

@@ -148,6 +148,18 @@ static json_t *probabilities(const infer_serve *s, const infer_serve_result *r, 
     return object;
 }
 
+/* What tutorials call the prediction of a binary classifier: predict_proba's second column. */
+static json_t *last_probability(const infer_serve *s, const infer_serve_result *r, size_t row) {
+    if (!is_mapped(r))
+        return score(s, r, row, r->width - 1);
+    json_t *all = probabilities(s, r, row), *value, *last = NULL;
+    const char *name;
+    json_object_foreach(all, name, value) last = value;
+    json_incref(last);
+    json_decref(all);
+    return last;
+}
+
 static json_t *score_list(const infer_serve *s, const infer_serve_result *r, size_t row) {
     json_t *list = json_array();
     for (size_t i = 0; list && i < r->width; i++)
@@ -187,19 +199,23 @@ json_t *infer_serve_answer(const infer_serve *serve, const infer_serve_result *r
     static const member numbers = {"prediction", "predictions", regression};
     static const member of_classifiers[] = {
         {"prediction", "predictions", label},
+        {"prediction", "predictions", last_probability},
         {"label", "labels", label},
         {"probabilities", "probabilities", probabilities},
         /* Not a number for each class: margins, or classes without names. */
         {"scores", "scores", score_list},
     };
     bool each = is_mapped(result) || (serve->classes && serve->classes == result->width);
+    bool wants_probability = serve->options.probability;
+    if (wants_probability && result->labels && !each)
+        return infer_serve_fail(error, 500, "the model gives no probability for each class");
     json_t *answer = json_object();
     bool good = answer != NULL;
     if (result->labels || each) {
-        good = good && put_member(answer, serve, result, &of_classifiers[0]) &&
-               put_member(answer, serve, result, &of_classifiers[1]);
+        good = good && put_member(answer, serve, result, &of_classifiers[wants_probability]) &&
+               put_member(answer, serve, result, &of_classifiers[2]);
         if (result->scores || result->values)
-            good = good && put_member(answer, serve, result, &of_classifiers[each ? 2 : 3]);
+            good = good && put_member(answer, serve, result, &of_classifiers[each ? 3 : 4]);
     } else {
         good = good && put_member(answer, serve, result, &numbers);
     }

@@ -9,11 +9,14 @@ struct infer_serve {
     infer_context *context; /* made by the first request that needs it */
     bool shares;            /* the model is another one's */
     infer_serve_options options;
+    char name[128];    /* the model's file's, without folder and suffix */
     uint64_t *node_ns; /* of the request at hand; NULL where nobody wants to know */
+    size_t rows;       /* predicted since an adapter set it to 0 */
     size_t features, outputs, classes;
-    bool is_float; /* the primary output is float32 */
-    bool integers; /* the features are integers */
-    bool one_row;  /* the graph takes a single row at a time */
+    bool is_linear; /* a model that answers within microseconds */
+    bool is_float;  /* the primary output is float32 */
+    bool integers;  /* the features are integers */
+    bool one_row;   /* the graph takes a single row at a time */
     /* Of a graph that gives labels: the outputs to run for. NULL: the largest score decides. */
     const char *label_name, *scores_name;
     infer_type input_type;
@@ -28,6 +31,8 @@ typedef struct infer_serve_text {
 
 /* ---- text.c ---- */
 
+void infer_serve_append(infer_serve_text *to, const char *data, size_t size);
+
 /* Appends a document; reals as the shortest number that reads back as the same double. */
 void infer_serve_write(infer_serve_text *to, const json_t *json);
 
@@ -35,6 +40,9 @@ void infer_serve_write(infer_serve_text *to, const json_t *json);
  * JSON has no number for. */
 json_t *infer_serve_float(float number);
 json_t *infer_serve_double(double number);
+
+/* Puts '?' in place of every byte that is no part of UTF-8. */
+void infer_serve_repair(char *data, size_t size);
 
 /* A string of any bytes: what is not UTF-8 becomes '?'. */
 json_t *infer_serve_string(const char *data, size_t size);
@@ -75,6 +83,9 @@ typedef struct infer_serve_tensors {
     infer_value *values;
     size_t count;
 } infer_serve_tensors;
+
+/* Describes the input of this name. */
+bool infer_serve_find_input(const infer_serve *serve, const char *name, infer_value_info *info);
 
 bool infer_serve_tensors_read(const infer_serve *serve, const json_t *inputs,
                               infer_serve_tensors *tensors, infer_serve_error *error);

@@ -85,7 +85,12 @@ static struct event_base *make_base(void) {
     return base;
 }
 
-infer_lambda_client *infer_lambda_client_new(const char *api) {
+static struct event *make_stop(infer_lambda_client *client, int stop_file, int signal_number) {
+    return stop_file < 0 ? evsignal_new(client->base, signal_number, on_signal, client)
+                         : event_new(client->base, stop_file, EV_READ, on_signal, client);
+}
+
+infer_lambda_client *infer_lambda_client_new(const char *api, int stop_file) {
     static const int numbers[2] = {SIGTERM, SIGINT};
     infer_lambda_client *client = calloc(1, sizeof *client);
     if (!client)
@@ -95,8 +100,8 @@ infer_lambda_client *infer_lambda_client_new(const char *api) {
     if (good)
         client->timer = evtimer_new(client->base, on_timer, client);
     good = good && client->timer;
-    for (int i = 0; good && i < 2; i++) {
-        client->signals[i] = evsignal_new(client->base, numbers[i], on_signal, client);
+    for (int i = 0; good && i < (stop_file < 0 ? 2 : 1); i++) {
+        client->signals[i] = make_stop(client, stop_file, numbers[i]);
         good = client->signals[i] && event_add(client->signals[i], NULL) == 0;
     }
     if (good)
@@ -132,6 +137,12 @@ void infer_lambda_client_free(infer_lambda_client *client) {
     free(client->host);
     free(client->path);
     free(client);
+}
+
+const char *infer_lambda_host(const infer_lambda_client *client, int *port, const char **path) {
+    *port = client->port;
+    *path = client->path;
+    return client->host;
 }
 
 bool infer_lambda_stopped(const infer_lambda_client *client) {

@@ -8,9 +8,13 @@
 typedef struct infer_lambda_client infer_lambda_client;
 
 /* api is host:port, perhaps with http:// in front and a path behind. NULL if it is something else
- * or there is no memory. From now on SIGTERM and SIGINT set the client's stop. */
-infer_lambda_client *infer_lambda_client_new(const char *api);
+ * or there is no memory. From now on the client stops at SIGTERM and SIGINT, or, where stop_file is
+ * not -1, once that file can be read: of several clients in a process only one may have signals. */
+infer_lambda_client *infer_lambda_client_new(const char *api, int stop_file);
 void infer_lambda_client_free(infer_lambda_client *client);
+
+/* Where the runtime is: its host, its port, and the path in front of every request's. */
+const char *infer_lambda_host(const infer_lambda_client *client, int *port, const char **path);
 
 /* Whether a signal asked for the end. */
 bool infer_lambda_stopped(const infer_lambda_client *client);

@@ -46,9 +46,16 @@ static const char *find_header(const json_t *event, const char *name) {
     return "";
 }
 
+static bool respond_to_bytes(infer_serve *serve, const infer_serve_call *call,
+                             const infer_serve_body *body, infer_lambda_stream *stream,
+                             infer_serve_reply *reply) {
+    return stream ? infer_lambda_stream_respond(serve, call, body, stream, reply)
+                  : infer_serve_respond(serve, call, body, reply);
+}
+
 /* Answers the body of an event, whose bytes live as long as the event. */
 static bool respond_to_body(infer_serve *serve, const infer_serve_call *call, const json_t *event,
-                            infer_serve_reply *reply) {
+                            infer_lambda_stream *stream, infer_serve_reply *reply) {
     json_t *text = json_object_get(event, "body");
     const json_t *encoded = json_object_get(event, "isBase64Encoded");
     infer_serve_call with = *call;
@@ -76,7 +83,7 @@ static bool respond_to_body(infer_serve *serve, const infer_serve_call *call, co
         body.data = bytes;
     }
     bool good = error.status ? infer_serve_refuse(&error, reply)
-                             : infer_serve_respond(serve, &with, &body, reply);
+                             : respond_to_bytes(serve, &with, &body, stream, reply);
     free(bytes);
     return good;
 }
@@ -90,6 +97,7 @@ static const struct {
     {200, "200 OK"},
     {400, "400 Bad Request"},
     {413, "413 Content Too Large"},
+    {415, "415 Unsupported Media Type"},
     {500, "500 Internal Server Error"},
     {503, "503 Service Unavailable"},
 };
@@ -120,37 +128,53 @@ static void wrap(infer_serve_text *to, origin from, int status, const char *body
 
 /* ---- events ---- */
 
-bool infer_lambda_respond(infer_serve *serve, const infer_serve_call *call, const void *data,
-                          size_t size, infer_serve_reply *reply) {
-    infer_serve_error error = {0};
+/* Answers an event of a request; false where the invocation failed. */
+static bool respond_to_request(infer_serve *serve, const infer_serve_call *call,
+                               const json_t *event, const infer_serve_error *error,
+                               infer_lambda_stream *stream, infer_serve_reply *reply) {
     infer_serve_reply inner;
     infer_serve_text text = {0};
-    json_t *event = NULL;
-    origin from = DIRECT;
+    origin from = origin_of(event);
     bool good;
-    if (size > serve->options.max_body)
-        infer_serve_fail(&error, 413, "the request has %zu bytes, the limit is %zu", size,
-                         serve->options.max_body);
-    else
-        event = infer_serve_read(serve, data, size, &error);
-    from = origin_of(event);
+    if (from != GATEWAY_V1 && from != GATEWAY_V2)
+        stream = NULL;
     if (!event)
-        good = infer_serve_refuse(&error, &inner);
+        good = infer_serve_refuse(error, &inner);
     else if (from != DIRECT || is_bare_body(event))
-        good = respond_to_body(serve, call, event, &inner);
+        good = respond_to_body(serve, call, event, stream, &inner);
     else
-        good = infer_serve_respond_json(serve, call, json_incref(event), &inner);
-    json_decref(event);
+        good = infer_serve_respond_json(serve, call, json_incref((json_t *)event), &inner);
+    *reply = (infer_serve_reply){.error = inner.error};
+    if (good && !inner.text)
+        return true;
     if (good)
         wrap(&text, from, inner.error.status ? inner.error.status : 200, inner.text, inner.size);
     free(inner.text);
-    *reply = (infer_serve_reply){.error = inner.error};
     if (good && text.size && !text.failed) {
         reply->text = text.data;
         reply->size = text.size;
         return true;
     }
     free(text.data);
-    infer_serve_fail(&reply->error, 503, "no memory is left for an answer");
+    if (good || !reply->error.status)
+        infer_serve_fail(&reply->error, 503, "no memory is left for an answer");
     return false;
+}
+
+bool infer_lambda_respond(infer_serve *serve, const infer_serve_call *call, const void *data,
+                          size_t size, infer_lambda_stream *stream, infer_serve_reply *reply,
+                          const char **error_type) {
+    infer_serve_error error = {0};
+    json_t *event = NULL;
+    *error_type = "Runtime.OutOfMemory";
+    if (size > serve->options.max_body)
+        infer_serve_fail(&error, 413, "the request has %zu bytes, the limit is %zu", size,
+                         serve->options.max_body);
+    else
+        event = infer_serve_read(serve, data, size, &error);
+    bool good = infer_lambda_is_records(event)
+                    ? infer_lambda_respond_records(serve, call, event, reply, error_type)
+                    : respond_to_request(serve, call, event, &error, stream, reply);
+    json_decref(event);
+    return good;
 }

@@ -66,6 +66,7 @@ void infer_serve_log(infer_serve_level level, const infer_serve_call *call, cons
         fprintf(stderr, "%.*s\n", (int)line.size, line.data);
     } else {
         make_plain(message);
+        infer_serve_repair(message, strlen(message));
         fprintf(stderr, "%s%s%s %s\n", levels[level], has_id ? " RequestId: " : "",
                 has_id ? call->id : "", message);
     }

@@ -88,12 +88,20 @@ static bool has_float_output(const infer_model *model) {
     return false;
 }
 
+static void name_model(infer_serve *s, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    size_t size = dot && dot != name ? (size_t)(dot - name) : strlen(name);
+    snprintf(s->name, sizeof s->name, "%.*s", (int)(size < 120 ? size : 120), name);
+}
+
 static void describe(infer_serve *s) {
     infer_value_info in = {.struct_size = sizeof in};
     s->features = infer_model_feature_count(s->model);
     s->outputs = infer_model_output_count(s->model);
     s->classes = infer_model_class_count(s->model);
-    if (is_linear(s->model) || infer_model_input(s->model, 0, &in) != INFER_OK ||
+    s->is_linear = is_linear(s->model);
+    if (s->is_linear || infer_model_input(s->model, 0, &in) != INFER_OK ||
         in.kind != INFER_KIND_TENSOR)
         return;
     s->is_float = has_float_output(s->model);
@@ -144,6 +152,7 @@ bool infer_serve_open(const infer_serve_options *options, infer_serve **serve,
         return false;
     }
     s->options = *options;
+    name_model(s, path);
     if (!options->engine && !is_linear(s->model)) {
         infer_serve_fail(error, 500, "%s is a graph, this program serves linear models only", path);
         infer_serve_close(s);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+static const char *program = "infer-serve";
+
 static const char *const answers[] = {"label", "probability", NULL};
 static const char *const levels[] = {"trace", "debug", "info", "warn", "error", "fatal", NULL};
 static const char *const formats[] = {"text", "json", NULL};
@@ -45,12 +47,20 @@ static const struct option {
     {"log-level", "INFER_LOG_LEVEL", AT(log_level), 0, 0, levels, "LEVEL",
      "trace, debug, info, warn, error or fatal"},
     {"log-format", "INFER_LOG_FORMAT", AT(log_json), 0, 0, formats, "FORMAT", "text or json"},
+    {"response-stream", "INFER_RESPONSE_STREAM", AT(stream), 0, 1, NULL, "0|1",
+     "1: AWS Lambda's answers are streamed"},
+    {"emf", "INFER_EMF", AT(emf), 0, 0, NULL, "NAMESPACE",
+     "of metrics that AWS Lambda's log embeds"},
     /* What AWS calls them. */
     {NULL, "AWS_LAMBDA_LOG_LEVEL", AT(log_level), 0, 0, levels, NULL, NULL},
     {NULL, "AWS_LAMBDA_LOG_FORMAT", AT(log_json), 0, 0, formats, NULL, NULL},
 #undef AT
 };
 #define OPTIONS (sizeof list / sizeof *list)
+
+void infer_serve_options_name(const char *name) {
+    program = name;
+}
 
 static bool read_number(const struct option *option, const char *text, size_t *to) {
     char *end;
@@ -81,7 +91,7 @@ static bool set(infer_serve_options *options, const struct option *option, const
     else
         memcpy(to, &value, sizeof value);
     if (!good)
-        fprintf(stderr, "infer-serve: %s%s %s is not allowed: %s\n", dashes, name, value,
+        fprintf(stderr, "%s: %s%s %s is not allowed: %s\n", program, dashes, name, value,
                 option->help ? option->help : "see --help");
     return good;
 }
@@ -99,7 +109,7 @@ bool infer_serve_option_read(infer_serve_options *options, int argc, char **argv
         if (!text[2 + size] && *at + 1 < argc)
             return set(options, option, argv[++*at], "--", option->name);
     }
-    fprintf(stderr, "infer-serve: %s is not understood\n", text);
+    fprintf(stderr, "%s: %s is not understood\n", program, text);
     return false;
 }
 

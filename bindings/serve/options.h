@@ -6,6 +6,9 @@
 
 #include "serve.h"
 
+/* Who speaks in messages: "infer-serve" unless it is set. */
+void infer_serve_options_name(const char *program);
+
 /* Takes option *at of the command line, and its value, into the options. False with the reason on
  * standard error. */
 bool infer_serve_option_read(infer_serve_options *options, int argc, char **argv, int *at);

@@ -2,7 +2,7 @@
 #ifndef INFER_SERVE_PLATFORM_H
 #define INFER_SERVE_PLATFORM_H
 
-#include "serve.h"
+#include "core.h"
 
 /* Exit codes of the program. */
 enum { INFER_SERVE_EXIT_OK, INFER_SERVE_EXIT_FAILED, INFER_SERVE_EXIT_USAGE };
@@ -18,5 +18,10 @@ typedef struct infer_serve_platform {
 int infer_serve_program(int argc, char **argv, infer_serve_options *options);
 
 int infer_serve_lambda_run(infer_serve_options *options);
+int infer_serve_azure_run(infer_serve_options *options);
+int infer_serve_openfaas_run(infer_serve_options *options);
+int infer_serve_google_run(infer_serve_options *options);
+int infer_serve_http_run(infer_serve_options *options);
+int infer_serve_stdio_run(infer_serve_options *options);
 
 #endif

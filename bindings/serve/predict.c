@@ -1,5 +1,5 @@
-/* The default handler: a request in one of three forms, through the model, to an answer. */
-#include "core.h"
+/* The default handler: a request in one of four forms, through the model, to an answer. */
+#include "kinds.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -150,6 +150,7 @@ json_t *infer_serve_answer_rows(infer_serve *serve, const double *rows, size_t c
                                 infer_serve_error *error) {
     if (!takes_rows(serve, error))
         return NULL;
+    serve->rows += count;
     if (batch && serve->one_row)
         return predict_each(serve, rows, count, error);
     return predict_result(serve, rows, (infer_serve_result){.batch = batch, .rows = count}, error);
@@ -215,6 +216,7 @@ infer_value *infer_serve_run(infer_serve *serve, const infer_serve_tensors *tens
 json_t *infer_serve_answer_tensors(infer_serve *serve, const infer_serve_tensors *tensors,
                                    infer_serve_error *error) {
     infer_value *outputs = infer_serve_run(serve, tensors, error);
+    serve->rows++;
     json_t *answer =
         outputs ? answer_outputs(serve, outputs, infer_model_outputs(serve->model), error) : NULL;
     free(outputs);
@@ -236,10 +238,17 @@ json_t *infer_serve_predict(infer_serve *serve, const json_t *request, infer_ser
     const json_t *features = json_object_get(request, "features");
     const json_t *instances = json_object_get(request, "instances");
     const json_t *inputs = json_object_get(request, "inputs");
-    if (!features + !instances + !inputs != 2)
-        return infer_serve_fail(error, 400,
-                                "the request needs one of \"features\", \"instances\", \"inputs\"");
+    const json_t *text = json_object_get(request, "text");
+    if (!features + !instances + !inputs + !text != 3)
+        return infer_serve_fail(
+            error, 400,
+            "the request needs one of \"features\", \"instances\", \"inputs\", \"text\"");
     if (inputs)
         return predict_tensors(serve, inputs, error);
+    if (text && !json_is_string(text))
+        return infer_serve_fail(error, 400, "\"text\" is not a string");
+    if (text)
+        return infer_serve_predict_text(serve, json_string_value(text), json_string_length(text),
+                                        error);
     return predict_rows(serve, features ? features : instances, instances != NULL, error);
 }

@@ -1,8 +1,10 @@
 /* The program around a handler: arguments, and the list of platforms. */
+#define _POSIX_C_SOURCE 200809L
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core.h"
 #include "options.h"
@@ -11,6 +13,11 @@
 /* A platform is a file with its run function and a line here; the first that fits is taken. */
 static const infer_serve_platform platforms[] = {
     {"lambda", {"AWS_LAMBDA_RUNTIME_API"}, infer_serve_lambda_run},
+    {"azure", {"FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"}, infer_serve_azure_run},
+    {"openfaas", {"fprocess"}, infer_serve_openfaas_run},
+    {"google", {"K_SERVICE", "FUNCTION_TARGET", "PORT"}, infer_serve_google_run},
+    {"http", {NULL}, infer_serve_http_run},
+    {"stdio", {NULL}, infer_serve_stdio_run},
 };
 #define PLATFORMS (sizeof platforms / sizeof *platforms)
 #define VARIABLES (sizeof platforms->variables / sizeof *platforms->variables)
@@ -28,7 +35,9 @@ static int usage(FILE *to) {
     fputs("\nOptions, and the variables of the environment that stand for them:\n\n", to);
     infer_serve_options_help(to);
     fputs("\nWithout a name the model is model.infer, model.onnx or model.json in the function's "
-          "folder or\nbeside the executable.\n",
+          "folder or\nbeside the executable. On no platform a request on standard input is "
+          "answered on "
+          "standard output.\n",
           to);
     return to == stdout ? INFER_SERVE_EXIT_OK : INFER_SERVE_EXIT_USAGE;
 }
@@ -46,6 +55,8 @@ static const infer_serve_platform *find_platform(const char *name) {
             return &platforms[i];
     if (name)
         fprintf(stderr, "infer-serve: there is no platform %s\n\n", name);
+    else if (!isatty(STDIN_FILENO))
+        return find_platform("stdio");
     else
         fputs("infer-serve: this is no platform that it knows\n\n", stderr);
     return NULL;

@@ -109,7 +109,7 @@ double *infer_serve_rows(const infer_serve *serve, const json_t *rows, bool batc
 
 /* ---- tensors ---- */
 
-static bool find_input(const infer_serve *serve, const char *name, infer_value_info *info) {
+bool infer_serve_find_input(const infer_serve *serve, const char *name, infer_value_info *info) {
     for (size_t i = 0; i < infer_model_inputs(serve->model); i++)
         if (infer_model_input(serve->model, i, info) == INFER_OK && strcmp(info->name, name) == 0)
             return true;
@@ -193,7 +193,7 @@ bool infer_serve_tensors_read(const infer_serve *serve, const json_t *inputs,
         return infer_serve_fail(error, 503, "no memory is left"), false;
     json_object_foreach((json_t *)inputs, name, json) {
         infer_value_info info = {.struct_size = sizeof info};
-        if (!find_input(serve, name, &info))
+        if (!infer_serve_find_input(serve, name, &info))
             return FAIL("the model has no input \"%.100s\"", name);
         if (!read_tensor(json, &info, &tensors->values[tensors->count], error))
             return false;

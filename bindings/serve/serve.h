@@ -89,6 +89,8 @@ typedef struct infer_serve_options {
     size_t slow_ms;         /* requests that take longer are logged with times per node; 0: none */
     size_t log_level;       /* infer_serve_level */
     size_t log_json;        /* 1: a line is an object */
+    size_t stream;          /* 1: answers are streamed where the platform can */
+    const char *emf; /* namespace of metrics in the log, as CloudWatch embeds them; or NULL */
     /* Of adapters that listen. */
     const char *address; /* NULL: as the platform has it */
     size_t port;         /* 0: as the platform has it */

@@ -7,25 +7,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int append(const char *data, size_t size, void *to_void) {
-    infer_serve_text *to = to_void;
+void infer_serve_append(infer_serve_text *to, const char *data, size_t size) {
     if (to->failed || size > SIZE_MAX / 4 - to->size) {
         to->failed = true;
-        return -1;
+        return;
     }
     if (to->size + size > to->room) {
         size_t room = 2 * (to->size + size) + 256;
         char *data_new = realloc(to->data, room);
         if (!data_new) {
             to->failed = true;
-            return -1;
+            return;
         }
         to->data = data_new;
         to->room = room;
     }
     memcpy(to->data + to->size, data, size);
     to->size += size;
-    return 0;
+}
+
+/* For jansson. */
+static int append(const char *data, size_t size, void *to_void) {
+    infer_serve_text *to = to_void;
+    infer_serve_append(to, data, size);
+    return to->failed ? -1 : 0;
 }
 
 static void append_real(infer_serve_text *to, double number) {
@@ -122,6 +127,14 @@ static size_t character(const char *data, size_t size) {
     return good ? length : 0;
 }
 
+void infer_serve_repair(char *data, size_t size) {
+    for (size_t at = 0, length; at < size; at += length ? length : 1) {
+        length = character(data + at, size - at);
+        if (!length)
+            data[at] = '?';
+    }
+}
+
 json_t *infer_serve_string(const char *data, size_t size) {
     size_t at = 0, length;
     while (at < size && (length = character(data + at, size - at)))
@@ -132,12 +145,7 @@ json_t *infer_serve_string(const char *data, size_t size) {
     if (!repaired)
         return NULL;
     memcpy(repaired, data, size);
-    while (at < size) {
-        length = character(data + at, size - at);
-        if (!length)
-            repaired[at] = '?';
-        at += length ? length : 1;
-    }
+    infer_serve_repair(repaired + at, size - at);
     json_t *string = json_stringn_nocheck(repaired, size);
     free(repaired);
     return string;

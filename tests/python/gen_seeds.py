@@ -2,9 +2,10 @@
 
 usage: gen_seeds.py FOLDER [INFER]
 
-FOLDER gets onnx/, json/ and, where INFER (the command-line tool) is given, infer/.
+FOLDER gets onnx/, json/, request/ and, where INFER (the command-line tool) is given, infer/.
 """
 
+import io
 import json
 import subprocess
 import sys
@@ -130,11 +131,36 @@ JSON = {
 }
 
 
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def requests():
+    """Bodies behind the byte that tells fuzz_request their type and their model."""
+    rows = np.arange(6).reshape(2, 3)
+    gateway = {"version": "2.0", "requestContext": {"http": {}}, "headers": {"content-type": "text/csv"}}
+    bodies = {
+        1: [b'{"features":[1,2.5,-3]}', '{"features":{"age":1,"size":2,"höhe":3}}'.encode(),
+            b'{"instances":[[1,2,3],[4,5,6]]}', b'{"inputs":{"features":[[1,2,3]]}}', b'{"text":"a"}'],
+        2: [b"1,2,3\n4,5,6\n", "age,size,höhe\r\n1,2,3\r\n".encode()],
+        3: [npy(rows.astype(t)) for t in ("f4", ">f8", "i8", "u1", "?")] + [npy(np.asfortranarray(rows / 2))],
+        4: [b"some text"],
+        8: [json.dumps({**gateway, "body": "1,2,3"}).encode(),
+            json.dumps({**gateway, "isBase64Encoded": True, "body": "MSwyLDM="}).encode(),
+            json.dumps({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": '{"features":[1,2,3]}'}]})
+            .encode()],
+    }
+    return {f"{kind}_{i}_{model}": bytes([2 * kind + model]) + body
+            for kind, list_ in bodies.items() for i, body in enumerate(list_) for model in (0, 1)}
+
+
 def main():
     folder = Path(sys.argv[1])
     tool = sys.argv[2] if len(sys.argv) > 2 else None
     models = []
-    for kind in ("onnx", "json", "infer"):
+    for kind in ("onnx", "json", "infer", "request"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for make in ONNX:
         path = folder / "onnx" / f"{make.__name__}.onnx"
@@ -144,6 +170,8 @@ def main():
         path = folder / "json" / f"{name}.json"
         path.write_text(json.dumps({"format": "libinfer-linear", "version": 1, **fields}))
         models.append(path)
+    for name, body in requests().items():
+        (folder / "request" / name).write_bytes(body)
     for path in models if tool else []:
         subprocess.run([tool, "compile", path, "-o", folder / "infer" / f"{path.stem}.infer"], check=True)
 

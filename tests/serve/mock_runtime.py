@@ -38,6 +38,18 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
+    def read_chunks(self):
+        """A chunked body, noted chunk by chunk as it arrives, and its trailers."""
+        chunks, trailers = [], {}
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            assert self.rfile.read(2) == b"\r\n"
+        while line := self.rfile.readline().strip().decode():
+            name, value = line.split(": ", 1)
+            trailers[name] = value
+        self.server.runtime.chunks.append(chunks)
+        return b"".join(chunks), trailers
+
     def do_GET(self):
         runtime = self.server.runtime
         runtime.requests.append(("GET", self.path, dict(self.headers)))
@@ -61,14 +73,18 @@ class Handler(BaseHTTPRequestHandler):
             return
         if fault == "drop unread":
             return self.hang_up()
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        trailers = {}
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            body, trailers = self.read_chunks()
+        else:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
         if fault == "drop":
             return self.hang_up()
         if fault:
             self.reply(fault, b'{"errorMessage":"refused"}')
         else:
             self.reply(202, b'{"status":"OK"}\n')
-        runtime.answers.put((self.path, dict(self.headers), body, fault))
+        runtime.answers.put((self.path, {**self.headers, **trailers}, body, fault))
 
 
 class Server(ThreadingHTTPServer):
@@ -86,7 +102,7 @@ class Runtime:
         self.server.runtime = self
         self.prefix = prefix
         self.events, self.polls, self.answers = queue.Queue(), queue.Queue(), queue.Queue()
-        self.requests, self.connections, self.faults = [], [], []
+        self.requests, self.connections, self.faults, self.chunks = [], [], [], []
         self.count = 0
         self.process = None
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from mock_runtime import EXE
 
 GOOD = {"features": [1, 2, 3]}
 BAD = {"features": [1, 2]}
+NAMESPACES = ["-n", "-m", "-p", "--fork", "--kill-child", "--mount-proc"]
 
 
 @pytest.fixture
@@ -38,8 +40,8 @@ def free_port():
 
 
 @pytest.fixture
-def emulator(package, tmp_path):
-    """Starts AWS's emulator around the function; gives a function that invokes it."""
+def rie(tmp_path):
+    """A copy of AWS's emulator that may be executed."""
     spec = importlib.util.find_spec("samcli")
     source = Path(spec.submodule_search_locations[0]) / "local/rapid/aws-lambda-rie-x86_64" if spec else None
     if not source or not source.exists():
@@ -49,6 +51,12 @@ def emulator(package, tmp_path):
     rie = tmp_path / "rie"
     shutil.copy(source, rie)
     rie.chmod(0o755)
+    return rie
+
+
+@pytest.fixture
+def emulator(package, rie):
+    """Starts AWS's emulator around the function; gives a function that invokes it."""
     front, api = free_port(), free_port()
     env = {"PATH": os.environ["PATH"], "LAMBDA_TASK_ROOT": str(package), "AWS_LAMBDA_FUNCTION_TIMEOUT": "30"}
     process = subprocess.Popen(
@@ -113,6 +121,24 @@ def test_emulator_and_a_model_that_is_missing(emulator, package):
     (package / "model.json").unlink()
     reply = emulator(GOOD)
     assert reply["errorType"] == "Runtime.ModelUnavailable" and "model" in reply["errorMessage"]
+
+
+def test_emulator_with_several_at_once(package, rie):
+    """As on managed instances: four polls, each on a connection of its own."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", *NAMESPACES, "true"], capture_output=True).returncode:
+        pytest.skip("namespaces of one's own need root")
+    package.chmod(0o755)
+    (package / "model.json").chmod(0o644)
+    script = Path(__file__).parent / "managed.py"
+    result = subprocess.run(["unshare", *NAMESPACES, sys.executable, script, rie, package, "200"], timeout=120,
+                            input=json.dumps(GOOD), capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["threads"] == 5
+    assert len(told["replies"]) == 200
+    for reply in told["replies"]:
+        assert "statusCode" in reply, reply
+        check(json.loads(reply))
 
 
 def fun(package, events, pause, tmp_path):

@@ -72,6 +72,11 @@ static double product(int output) {
     return z;
 }
 
+/* Three zeros as a NumPy array of 1 x 3 float32. */
+#define NPY                                                                                        \
+    "k05VTVBZAQAzAHsnZGVzY3InOic8ZjQnLCdmb3J0cmFuX29yZGVyJzpGYWxzZSwnc2hhcGUnOigxLDMpfQAAAAAAAAAA" \
+    "AAAAAA=="
+
 /* {"features":[0,0,0]} */
 #define BASE64 "eyJmZWF0dXJlcyI6WzAsMCwwXX0="
 
@@ -83,7 +88,8 @@ static const infer_serve_call call = {
 /* The reply as JSON: always valid, always of the same shape. */
 static json_t *respond(infer_serve *serve, const char *event, size_t size) {
     infer_serve_reply reply;
-    assert_true(infer_lambda_respond(serve, &call, event, size, &reply));
+    const char *error_type;
+    assert_true(infer_lambda_respond(serve, &call, event, size, NULL, &reply, &error_type));
     json_error_t why;
     json_t *json = json_loadb(reply.text, reply.size, JSON_REJECT_DUPLICATES, &why);
     if (!json)
@@ -411,16 +417,21 @@ static void failing_memory(void **state) {
         "{\"inputs\":{\"features\":[[1,2,3]]}}",
         "{\"httpMethod\":\"POST\",\"isBase64Encoded\":true,\"body\":\"" BASE64 "\"}",
         "{\"requestContext\":{\"elb\":{}},\"body\":\"{\\\"features\\\":[1,2]}\"}",
+        "{\"httpMethod\":\"POST\",\"headers\":{\"content-type\":\"text/csv\"},\"body\":"
+        "\"sepal,petal,width\\n1,2,3\\n\"}",
+        "{\"httpMethod\":\"POST\",\"isBase64Encoded\":true,\"body\":\"" NPY "\"}",
     };
     infer_serve *s = open_model(NAMED, (infer_serve_handler){0});
     json_set_alloc_funcs(__wrap_malloc, free);
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         infer_serve_reply reply = {0};
+        const char *error_type;
         bool expected = i == 4, unharmed = false;
         for (size_t n = 0; !unharmed; n++) {
             allocations = 0;
             fails_at = n;
-            bool good = infer_lambda_respond(s, &call, asked[i], strlen(asked[i]), &reply);
+            bool good = infer_lambda_respond(s, &call, asked[i], strlen(asked[i]), NULL, &reply,
+                                             &error_type);
             fails_at = SIZE_MAX;
             unharmed = allocations <= n;
             assert_int_equal(good, reply.text != NULL);
@@ -430,6 +441,41 @@ static void failing_memory(void **state) {
                 fail_msg("allocation %zu of event %zu gave status %d", n, i, reply.error.status);
             free(reply.text);
         }
+    }
+    infer_serve_close(s);
+}
+
+/* A batch of records fails as a whole, or says which records have failed. */
+static void failing_memory_of_records(void **state) {
+    (void)state;
+    static const char event[] =
+        "{\"Records\":[{\"eventSource\":\"aws:sqs\",\"messageId\":\"a\",\"body\":"
+        "\"{\\\"features\\\":[1,2,3]}\"},{\"eventSource\":\"aws:kinesis\",\"kinesis\":{"
+        "\"sequenceNumber\":\"7\",\"data\":\"" BASE64 "\"}},{\"eventSource\":\"aws:dynamodb\","
+        "\"dynamodb\":{\"SequenceNumber\":\"8\",\"NewImage\":{\"features\":{\"L\":[{\"N\":\"1\"},"
+        "{\"N\":\"2\"},{\"N\":\"3\"}]}}}}]}";
+    infer_serve *s = open_model(NAMED, (infer_serve_handler){0});
+    bool unharmed = false;
+    json_set_alloc_funcs(__wrap_malloc, free);
+    for (size_t n = 0; !unharmed; n++) {
+        infer_serve_reply reply = {0};
+        const char *error_type;
+        allocations = 0;
+        fails_at = n;
+        bool good = infer_lambda_respond(s, &call, event, strlen(event), NULL, &reply, &error_type);
+        fails_at = SIZE_MAX;
+        unharmed = allocations <= n;
+        json_t *json = good ? json_loadb(reply.text, reply.size, 0, NULL) : NULL;
+        json_t *failures = json_object_get(json, "batchItemFailures");
+        assert_int_equal(good, json != NULL);
+        if (unharmed)
+            assert_int_equal(json_array_size(failures), 0);
+        else if (good && json_is_array(json_object_get(json, "results")))
+            assert_int_equal(json_array_size(json_object_get(json, "results")), 3);
+        else if (!good)
+            assert_int_equal(reply.error.status, 503);
+        json_decref(json);
+        free(reply.text);
     }
     infer_serve_close(s);
 }
@@ -498,6 +544,7 @@ int main(void) {
         cmocka_unit_test(own_handler),
         cmocka_unit_test(opening),
         cmocka_unit_test(failing_memory),
+        cmocka_unit_test(failing_memory_of_records),
         cmocka_unit_test(damaged_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
