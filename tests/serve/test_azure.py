@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import math
 import os
+import shutil
 import subprocess
 import zipfile
 
@@ -163,6 +165,22 @@ def test_ids_and_traces_are_in_the_logs(app, host):
     lines = [json.loads(line) for line in h.stop()[1].splitlines()]
     [line] = [line for line in lines if line["level"] == "WARN"]
     assert len(line["requestId"]) == 36 and line["traceparent"] == PARENT
+
+
+def test_own_handler(app, host):
+    """bindings/serve/example/azure.c, in the place of infer-serve."""
+    model = {**LOGISTIC, "classes": ["good", "fraud"], "feature_names": ["log_amount", "items", "night"]}
+    folder = app(model)
+    shutil.copy(EXE.parent / "example" / "infer-serve-azure", folder / "infer-serve")
+    h = host(folder)
+    outputs, _ = h.trigger("queue", {"order": "A-1", "amount": 20, "items": 3, "hour": 23})
+    z = 0.75 + 0.5 * math.log(20) - 1.25 * 3 + 2
+    risk = round(1 / (1 + math.exp(-z)), 3)
+    answer = outputs["$return"]
+    assert len(answer.pop("invocation")) == 36
+    assert answer == {"order": "A-1", "decision": "hold" if risk > 0.5 else "ship", "risk": risk}
+    with pytest.raises(Failed, match="amount"):
+        h.trigger("queue", {"order": "A-1", "amount": -1, "items": 3, "hour": 23})
 
 
 BAD = [b"", b"{", b"[]", b"null", b"7", b'"x"', b'{"Data":{}}', b'{"Data":[],"Metadata":{}}', b'{"Data":7,"Metadata":{}}',
