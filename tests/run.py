@@ -137,6 +137,7 @@ def python_suites(count, reports):
         "INFER_EXE": str(BUILD / "infer"),
         "INFER_SERVE_EXE": str(BUILD / "bindings" / "serve" / "infer-serve"),
         "INFER_NPM_DIR": str(ROOT / ".cache" / "npm"),
+        "INFER_CARGO_LAMBDA": str(ROOT / ".cache" / "cargo-lambda" / "bin" / "cargo-lambda"),
         "INFER_SAM": str(ROOT / ".cache" / "sam" / "bin" / "sam"),
         "PYTHONPATH": str(ROOT / "bindings" / "python"),
         "ORT_DISABLE_TELEMETRY": "1",

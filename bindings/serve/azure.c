@@ -228,11 +228,11 @@ static void invoke(infer_serve *serve, const infer_http_request *request, const 
     infer_serve_call call = request->call;
     find_function(name, &f);
     json_t *trigger = find_data(data, &f);
-    if (f.is_timer || json_object_get(trigger, "ScheduleStatus")) {
+    if (f.is_timer || (!*f.trigger && json_object_get(trigger, "ScheduleStatus"))) {
         answer_timer(reply);
         return;
     }
-    bool is_http = f.is_http || looks_like_http(trigger);
+    bool is_http = *f.trigger ? f.is_http : looks_like_http(trigger);
     if (is_http) {
         read_http(trigger, &p);
         const char *parent = find_header(json_object_get(trigger, "Headers"), "traceparent");

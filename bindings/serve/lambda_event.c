@@ -116,6 +116,10 @@ static void wrap(infer_serve_text *to, origin from, int status, const char *body
         good = good && infer_serve_put(reply, "statusDescription", json_string(description)) &&
                infer_serve_put(reply, "isBase64Encoded", json_false());
     }
+    /* AWS needs neither, cargo-lambda both. */
+    if (from == GATEWAY_V2)
+        good = good && infer_serve_put(reply, "isBase64Encoded", json_false()) &&
+               infer_serve_put(reply, "cookies", json_array());
     good = good && json_object_set(reply, "headers", headers) == 0 &&
            infer_serve_put(reply, "body", json_stringn(body, size));
     if (good)

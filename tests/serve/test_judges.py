@@ -175,3 +175,55 @@ def test_fun_and_a_model_that_is_missing(package, tmp_path):
     [reply] = fun(package, [GOOD], 0, tmp_path)
     assert reply["FunctionError"] == "Unhandled"
     assert json.loads(reply["Payload"])["errorType"] == "Runtime.ModelUnavailable"
+
+
+# ---- cargo-lambda, where cargo is there ----
+
+STUB = '[package]\nname = "stub"\nversion = "0.1.0"\nedition = "2021"\n\n[[bin]]\nname = "stub"\npath = "stub.rs"\n'
+
+
+@pytest.fixture
+def cargo_lambda(tmp_path):
+    """cargo-lambda's runtime API and function URL, on a port of its own."""
+    program = os.environ.get("INFER_CARGO_LAMBDA") or shutil.which("cargo-lambda")
+    if not program or not os.path.exists(program) or not shutil.which("cargo"):
+        pytest.skip("cargo or cargo-lambda is not installed (INFER_CARGO_LAMBDA names it)")
+    (tmp_path / "Cargo.toml").write_text(STUB)
+    (tmp_path / "stub.rs").write_text("fn main() {}\n")
+    port = free_port()
+    process = subprocess.Popen([program, "lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", str(port)],
+                               cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    yield port
+    process.terminate()
+    process.wait(20)
+
+
+def test_cargo_lambda(cargo_lambda, model):
+    handler = subprocess.Popen([EXE, "--model", model(LINEAR)],
+                               env={**os.environ, "AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{cargo_lambda}/.rt"},
+                               stderr=subprocess.DEVNULL)
+    try:
+        def post(path, body):
+            request = urllib.request.Request(f"http://127.0.0.1:{cargo_lambda}{path}", body,
+                                             {"content-type": "application/json"})
+            try:
+                with urllib.request.urlopen(request, timeout=30) as reply:
+                    return reply.status, json.loads(reply.read())
+            except urllib.error.HTTPError as failed:
+                return failed.code, json.loads(failed.read())
+        direct = post("/2015-03-31/functions/_/invocations", b'{"features":[1,2,3]}')
+        assert direct[0] == 200 and json.loads(direct[1]["body"]) == {"prediction": 4.75}
+        assert post("/", b'{"features":[1,2,3]}') == (200, {"prediction": 4.75})
+        status, answer = post("/", b'{"features":[1,2]}')
+        assert status == 400 and "2 features" in answer["error"]
+        assert post("/", b"1,2,3\n")[0] == 400
+        assert post("/", b'{"features":[1,2,3]}') == (200, {"prediction": 4.75})
+    finally:
+        handler.terminate()
+        assert handler.wait(20) == 0

@@ -63,7 +63,8 @@ def test_every_event_beside_scikit_learn(runtime, model, event):
         if event == "ALB":
             assert reply["statusDescription"] == "200 OK" and reply["isBase64Encoded"] is False
         else:
-            assert set(reply) == {"statusCode", "headers", "body"}
+            more = {"isBase64Encoded", "cookies"} if event in ("v2", "function URL, base64") else set()
+            assert set(reply) == {"statusCode", "headers", "body"} | more
         body = json.loads(reply["body"])
         assert body["prediction"] == body["label"] == labels[i]
         assert list(body["probabilities"]) == ["benign", "malignant"]
