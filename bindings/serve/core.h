@@ -134,6 +134,9 @@ struct infer_serve_engine {
 
 /* ---- slow.c ---- */
 
+/* Nanoseconds of a clock that only goes forward. */
+uint64_t infer_serve_now(void);
+
 /* Has the new context's nodes timed where slow requests are to be logged. */
 bool infer_serve_watch_nodes(infer_serve *serve);
 

@@ -7,12 +7,6 @@
 
 #include "lambda_loop.h"
 
-uint64_t infer_lambda_now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static json_t *definition(const char *name_space) {
     static const char *const metrics[][2] = {
         {"Duration", "Milliseconds"}, {"Errors", "Count"}, {"Rows", "Count"}};

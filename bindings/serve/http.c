@@ -124,7 +124,7 @@ static bool defer(const infer_http_job *given) {
         return false;
     *job = *given;
     uint64_t limit = server->options->timeout_ms * UINT64_C(1000000);
-    uint64_t used = infer_http_now() - job->start_ns, left = used < limit ? limit - used : 1;
+    uint64_t used = infer_serve_now() - job->start_ns, left = used < limit ? limit - used : 1;
     struct timeval time = {(time_t)(left / 1000000000), (suseconds_t)(left / 1000 % 1000000)};
     job->timer = infer_http_own(job) ? evtimer_new(server->base, on_late, job) : NULL;
     if (!job->timer || event_add(job->timer, &time) != 0) {
@@ -144,7 +144,7 @@ static void on_request(struct evhttp_request *evreq, void *server_void) {
     infer_http_job job = {
         .server = server, .evreq = evreq, .start_ns = infer_http_guard_complete(evreq)};
     infer_http_read(&job);
-    server->last_request = infer_http_now();
+    server->last_request = infer_serve_now();
     job.route = find_route(server->service, &job.request, &job.reply);
     if (job.route && server->workers && !job.route->at_once) {
         if (server->waiting >= server->options->max_requests) {
@@ -207,13 +207,13 @@ static void on_signal(evutil_socket_t number, short what, void *server_void) {
     }
     infer_serve_log(INFER_SERVE_INFO, NULL, "signal %d: draining", (int)number);
     infer_http_set_ready(false);
-    server->drain_start = server->last_request = infer_http_now();
+    server->drain_start = server->last_request = infer_serve_now();
 }
 
 /* Listens until it was quiet or the time is almost over, then waits for what was accepted. */
 static void look(evutil_socket_t number, short what, void *server_void) {
     infer_http_server *server = server_void;
-    const uint64_t ms = 1000000, now = infer_http_now();
+    const uint64_t ms = 1000000, now = infer_serve_now();
     const uint64_t end = server->drain_start + server->options->drain_ms * ms;
     const bool busy = server->waiting || infer_http_guard_is_reading();
     uint64_t reserve = server->options->drain_ms / 4 < 1000 ? server->options->drain_ms / 4 : 1000;
@@ -306,12 +306,12 @@ static void stop(infer_http_server *server) {
 int infer_http_serve(infer_serve_options *options, const infer_http_service *service) {
     infer_http_server server = {.options = options, .service = service};
     infer_serve_error error;
-    uint64_t begin = infer_http_now();
+    uint64_t begin = infer_serve_now();
     if (!infer_serve_open(options, &server.serve, &error)) {
         infer_serve_log(INFER_SERVE_FATAL, NULL, "%s", error.reason);
         return INFER_SERVE_EXIT_FAILED;
     }
-    infer_http_count_load(infer_http_now() - begin);
+    infer_http_count_load(infer_serve_now() - begin);
     bool good = start(&server);
     if (good) {
         infer_http_set_ready(true);

@@ -56,7 +56,7 @@ static void on_bytes(struct evbuffer *input, const struct evbuffer_cb_info *info
     if (c->bev != bev)
         *c = (connection){.bev = bev, .inode = inode_of(fd)};
     if (!c->first_byte)
-        c->first_byte = infer_http_now();
+        c->first_byte = infer_serve_now();
 }
 
 /* A new bufferevent may lie where one was that is gone. */
@@ -76,7 +76,7 @@ uint64_t infer_http_guard_complete(struct evhttp_request *request) {
         evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
     evutil_socket_t fd = bufferevent_getfd(bev);
     if (fd < 0 || (size_t)fd >= guard.room || !guard.by_fd[fd].first_byte)
-        return infer_http_now(); /* its bytes came with those of the request before */
+        return infer_serve_now(); /* its bytes came with those of the request before */
     uint64_t start = guard.by_fd[fd].first_byte;
     guard.by_fd[fd].first_byte = 0;
     return start;
@@ -99,12 +99,12 @@ static void refuse(connection *c, evutil_socket_t fd) {
                                 "{\"error\":\"the request was not complete\"}";
     ssize_t sent = send(fd, reply, sizeof reply - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
-    infer_http_count(408, "", infer_http_now() - c->first_byte);
+    infer_http_count(408, "", infer_serve_now() - c->first_byte);
     shutdown(fd, SHUT_RDWR);
 }
 
 static void sweep(evutil_socket_t number, short what, void *unused) {
-    uint64_t now = infer_http_now();
+    uint64_t now = infer_serve_now();
     (void)number, (void)what, (void)unused;
     for (size_t fd = 0; fd < guard.room; fd++) {
         connection *c = &guard.by_fd[fd];

@@ -11,12 +11,6 @@
 
 #include "http_server.h"
 
-uint64_t infer_http_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* ---- reading ---- */
 
 static const char *find(const infer_http_job *job, const char *name) {
@@ -183,7 +177,7 @@ void infer_http_send(infer_http_job *job) {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(evreq);
     struct evbuffer *output = evhttp_request_get_output_buffer(evreq);
     int status = reply->status ? reply->status : 200;
-    uint64_t took = infer_http_now() - job->start_ns;
+    uint64_t took = infer_serve_now() - job->start_ns;
     infer_http_count(status, job->request.method, took);
     log_reply(job, status, took);
     evhttp_add_header(headers, "Content-Type", reply->type ? reply->type : "application/json");

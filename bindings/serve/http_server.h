@@ -29,8 +29,6 @@ typedef struct infer_http_job {
 
 /* ---- http_message.c ---- */
 
-uint64_t infer_http_now(void);
-
 /* Reads what evhttp has of a request; the strings are the job's or evhttp's. */
 void infer_http_read(infer_http_job *job);
 

@@ -124,7 +124,7 @@ static void finish_stream(infer_lambda_client *client, const infer_serve_call *c
 static void serve_one(infer_lambda_client *client, infer_serve *serve, const invocation *in) {
     const infer_serve_options *options = &serve->options;
     const char *error_type;
-    uint64_t start = infer_lambda_now_ns();
+    uint64_t start = infer_serve_now();
     infer_lambda_stream stream = {.client = client, .id = in->id, .file = -1};
     infer_serve_reply reply;
     size_t size;
@@ -138,7 +138,7 @@ static void serve_one(infer_lambda_client *client, infer_serve *serve, const inv
                         "status %d: %s", reply.error.status, reply.error.reason);
     /* Before the answer: what comes after it waits for the next invocation. */
     if (options->emf)
-        infer_lambda_emf(options->emf, &in->call, infer_lambda_now_ns() - start,
+        infer_lambda_emf(options->emf, &in->call, infer_serve_now() - start,
                          reply.error.status != 0, serve->rows);
     if (stream.file >= 0 || stream.failed)
         finish_stream(client, &in->call, &stream, &reply.error);

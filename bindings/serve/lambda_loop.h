@@ -21,7 +21,4 @@ void infer_lambda_report(infer_lambda_client *client, const infer_serve_call *ca
 void infer_lambda_emf(const char *name_space, const infer_serve_call *call, uint64_t ns, bool error,
                       size_t rows);
 
-/* A clock that only goes on. */
-uint64_t infer_lambda_now_ns(void);
-
 #endif

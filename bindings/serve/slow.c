@@ -8,7 +8,7 @@
 
 #define NAMED 5 /* nodes in a line */
 
-static uint64_t now_ns(void) {
+uint64_t infer_serve_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -31,7 +31,7 @@ bool infer_serve_watch_nodes(infer_serve *serve) {
 uint64_t infer_serve_slow_start(infer_serve *serve) {
     if (serve->node_ns)
         memset(serve->node_ns, 0, infer_model_nodes(serve->model) * sizeof *serve->node_ns);
-    return serve->options.slow_ms ? now_ns() : 0;
+    return serve->options.slow_ms ? infer_serve_now() : 0;
 }
 
 /* Appends the slowest node and forgets its time. */
@@ -53,7 +53,7 @@ static size_t name_slowest(infer_serve *serve, char *to, size_t room) {
 void infer_serve_slow_end(infer_serve *serve, const infer_serve_call *call, uint64_t start) {
     char nodes[NAMED * 140] = "";
     size_t size = 0, more = 1;
-    uint64_t took = start ? now_ns() - start : 0;
+    uint64_t took = start ? infer_serve_now() - start : 0;
     if (!start || took < serve->options.slow_ms * UINT64_C(1000000))
         return;
     for (int i = 0; serve->node_ns && more && i < NAMED; i++)
