@@ -132,6 +132,11 @@ struct infer_serve_engine {
     infer_status (*observe)(infer_context *context, infer_node_observer *observer, void *user);
 };
 
+/* ---- memory.c ---- */
+
+/* Bytes that the machine or the control group lets the process have. */
+size_t infer_serve_memory(void);
+
 /* ---- slow.c ---- */
 
 /* Nanoseconds of a clock that only goes forward. */

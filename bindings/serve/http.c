@@ -237,15 +237,12 @@ static void look(evutil_socket_t number, short what, void *server_void) {
 
 /* ---- life ---- */
 
-static size_t count_threads(const infer_http_server *server) {
+static size_t count_threads(const infer_serve_options *options) {
     cpu_set_t set;
-    if (server->options->threads != SIZE_MAX)
-        return server->options->threads;
-    if (server->serve->is_linear)
-        return 0;
+    if (options->threads != SIZE_MAX)
+        return options->threads;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
 }
-
 /* Changes of what is waited for go to the kernel once a turn. */
 static struct event_base *make_base(void) {
     struct event_config *config = event_config_new();
@@ -269,7 +266,8 @@ static bool start(infer_http_server *server) {
         server->signals[i] = evsignal_new(server->base, numbers[i], on_signal, server);
         good = server->signals[i] && event_add(server->signals[i], NULL) == 0;
     }
-    size_t threads = count_threads(server);
+    /* Linear models answer sooner than a thread wakes up. */
+    size_t threads = o->threads == SIZE_MAX && server->serve->is_linear ? 0 : count_threads(o);
     if (good && threads) {
         server->workers = infer_http_workers_new(server->base, server->serve, threads, on_done);
         good = server->workers != NULL;
@@ -307,6 +305,10 @@ int infer_http_serve(infer_serve_options *options, const infer_http_service *ser
     infer_http_server server = {.options = options, .service = service};
     infer_serve_error error;
     uint64_t begin = infer_serve_now();
+    size_t threads = count_threads(options);
+    /* Half is left to the model, requests and answers. */
+    if (!options->memory_limit)
+        options->memory_limit = infer_serve_memory() / 2 / (threads ? threads : 1);
     if (!infer_serve_open(options, &server.serve, &error)) {
         infer_serve_log(INFER_SERVE_FATAL, NULL, "%s", error.reason);
         return INFER_SERVE_EXIT_FAILED;

@@ -261,3 +261,11 @@ def test_infer_serve(server, model):
                         (["serve", path, "--nothing"], 2), (["serve", "--help"], 0),
                         (["serve", path, "--address", "nowhere"], 1), (["serve", path, "--port", str(s.port)], 1)):
         assert subprocess.run([infer, *map(str, words)], capture_output=True, timeout=20).returncode == code, words
+
+
+def test_memory_is_limited(server, slow_model):
+    """A run that wants more than it may have is told so, and the server goes on."""
+    s = server("--model", slow_model(1, 600), "--memory-limit", 500000)
+    status, _, answer = s.predict(TENSOR)
+    assert status == 503 and "may hold 500000" in answer["error"]
+    assert s.request("GET", "/health")[0] == 200
