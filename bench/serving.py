@@ -59,6 +59,15 @@ class Server:
         self.process.wait(30)
 
 
+def handler_us(port):
+    """Microseconds from the first byte of a request to its answer, the mean since the server's start."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
+        text = reply.read().decode()
+    total, count = (float(re.search(rf"^http_request_duration_seconds_{name} (\S+)", text, re.M)[1])
+                    for name in ("sum", "count"))
+    return total / count * 1e6
+
+
 def load(bench, port, seconds):
     """Requests a second, the slowest hundredth in ms, and requests that failed."""
     text = bench.run(["taskset", "-c", str(min(1, os.cpu_count() - 1)), "wrk", "-t1", f"-c{CONNECTIONS}",
@@ -99,6 +108,7 @@ def run(bench):
                          "resident_kb": servers[name].resident_kb()} for name, runs in turns.items()}
         ratios = [ours[0] / theirs[0] for ours, theirs in zip(turns["infer-serve"], turns[PEER])]
         report["ratio"] = statistics.median(ratios)
+        report["handler_us"] = handler_us(servers["infer-serve"].port)
     finally:
         for server in servers.values():
             server.stop()
@@ -106,5 +116,6 @@ def run(bench):
              report[name]["failed"], report[name]["resident_kb"]] for name in servers]
     table("serve: a logistic model with 30 features over HTTP keep-alive, one core for the server",
           ["", "requests/s", "p99 ms", "failed", "resident kB"], rows,
-          f"{CONNECTIONS} connections of wrk on the other core; ratio {report['ratio']:.1f}, the median of turns")
+          f"{CONNECTIONS} connections of wrk on the other core; ratio {report['ratio']:.1f}, the median of turns",
+          f"{report['handler_us']:.1f} us from the first byte of a request to its answer, the prediction included")
     return report

@@ -43,6 +43,7 @@ def serve(verdicts, report):
     ours, peer = report["infer-serve"], report["FastAPI + ONNX Runtime, uvicorn"]
     verdicts.at_least("HTTP requests, against FastAPI + ONNX Runtime", report["ratio"], 10, "x")
     verdicts.at_most("the slowest hundredth of them, against FastAPI's", ours["p99_ms"] / peer["p99_ms"], 1, "x")
+    verdicts.at_most("time in the handler", report["handler_us"], 15, "us")
     verdicts.at_most("resident memory under load", ours["resident_kb"], 4096, "kB")
 
 

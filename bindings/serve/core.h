@@ -71,6 +71,12 @@ void infer_serve_log_configure(const infer_serve_options *options);
 /* Whether a body is taken as JSON: all that is not plainly something else. */
 bool infer_serve_is_json(const infer_serve_body *body);
 
+/* ---- quick.c ---- */
+
+/* Reads a body that is nothing but one row of numbers, each with an exact value; false for any
+ * other one, good or bad. There is room for as many as the model has features. */
+bool infer_serve_read_quickly(const infer_serve *serve, const infer_serve_body *body, double *row);
+
 /* ---- request.c ---- */
 
 /* A row of features, or a list of rows: to be given to free, or NULL with the error set. */

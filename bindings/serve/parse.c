@@ -55,6 +55,10 @@ static bool is_within(const infer_serve_options *limits, const char *text, size_
                        false;
         } else if (c == ']' || c == '}') {
             depth -= depth > 0;
+        } else if (c == 0) {
+            /* jansson passes over some. */
+            return infer_serve_fail(error, 400, "the request is not valid JSON: a zero byte"),
+                   false;
         }
     }
     if (elements > limits->max_elements)

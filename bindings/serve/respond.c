@@ -44,6 +44,22 @@ static bool finish(json_t *answer, infer_serve_reply *reply) {
     return false;
 }
 
+/* Rows that fit on the stack. */
+#define QUICK_FEATURES 512
+
+/* The answer to a plain row, NULL without an error for other requests. */
+static json_t *answer_quickly(infer_serve *serve, const infer_serve_call *call,
+                              infer_serve_error *error) {
+    double row[QUICK_FEATURES];
+    if (serve->options.handler.handle || serve->features > QUICK_FEATURES ||
+        !infer_serve_read_quickly(serve, call->body, row))
+        return NULL;
+    uint64_t start = infer_serve_slow_start(serve);
+    json_t *answer = infer_serve_answer_rows(serve, row, 1, false, error);
+    infer_serve_slow_end(serve, call, start);
+    return answer;
+}
+
 bool infer_serve_respond(infer_serve *serve, const infer_serve_call *call,
                          const infer_serve_body *body, infer_serve_reply *reply) {
     infer_serve_call with_body = *call;
@@ -54,6 +70,9 @@ bool infer_serve_respond(infer_serve *serve, const infer_serve_call *call,
         infer_serve_fail(&reply->error, 413, "the request has %zu bytes, the limit is %zu",
                          body->size, serve->options.max_body);
     } else if (infer_serve_is_json(body)) {
+        answer = answer_quickly(serve, &with_body, &reply->error);
+        if (answer || reply->error.status)
+            return finish(answer, reply);
         json_t *request = infer_serve_read(serve, body->data, body->size, &reply->error);
         if (request)
             return infer_serve_respond_json(serve, &with_body, request, reply);
