@@ -1,7 +1,8 @@
 /* CloudEvents 1.0 over HTTP: binary, structured and batched.
  *
- * The data is the request, the answer's event has the type libinfer.prediction and the model's name
- * as its source. An event of a batch that cannot be answered has the reason in its answer. */
+ * The data is the request. The answer's event has the type libinfer.prediction, the model's name as
+ * its source, the request's number as its id, and the id of what it answers as causationid. An
+ * event of a batch that cannot be answered has the reason in its answer. */
 #include "cloudevents.h"
 
 #include <ctype.h>
@@ -156,15 +157,16 @@ static bool respond(infer_serve *serve, const infer_http_request *request, event
                 : infer_serve_respond(serve, &call, &e->body, made);
 }
 
-/* An event around an answer. The answer's id is its question's: there is one for each. */
-static bool write_event(infer_serve_text *to, const infer_serve *serve, const event *e,
-                        const infer_serve_reply *made) {
+/* An event around an answer. */
+static bool write_event(infer_serve_text *to, const infer_serve *serve, const char *id,
+                        const event *e, const infer_serve_reply *made) {
     json_t *json = json_object();
     bool good =
         infer_serve_put(json, "specversion", json_string("1.0")) &&
         infer_serve_put(json, "type", json_string(TYPE)) &&
         infer_serve_put(json, "source", infer_serve_string(serve->name, strlen(serve->name))) &&
-        infer_serve_put(json, "id", infer_serve_string(e->id, strlen(e->id))) &&
+        infer_serve_put(json, "id", json_string(id)) &&
+        infer_serve_put(json, "causationid", infer_serve_string(e->id, strlen(e->id))) &&
         infer_serve_put(json, "datacontenttype", json_string("application/json"));
     if (good) {
         infer_serve_write(to, json);
@@ -209,14 +211,16 @@ static void answer_binary(infer_serve *serve, const infer_http_request *request,
         set_header(reply, 0, "ce-specversion", "1.0");
         set_header(reply, 1, "ce-type", TYPE);
         set_header(reply, 2, "ce-source", serve->name);
-        set_header(reply, 3, "ce-id", e.id);
+        set_header(reply, 3, "ce-id", request->call.id);
+        set_header(reply, 4, "ce-causationid", e.id);
     }
     drop(&e);
 }
 
 /* One event: its answer's event, or its error as it is. */
 static bool answer_one(infer_serve *serve, const infer_http_request *request, const json_t *json,
-                       bool in_batch, infer_serve_text *to, infer_serve_error *error) {
+                       const char *id, bool in_batch, infer_serve_text *to,
+                       infer_serve_error *error) {
     infer_serve_reply made = {0};
     event e = {0};
     bool good = read_structured(json, &e, error);
@@ -224,7 +228,7 @@ static bool answer_one(infer_serve *serve, const infer_http_request *request, co
         good = respond(serve, request, &e, &made);
         *error = made.error;
         if (good && (in_batch || !error->status))
-            good = write_event(to, serve, &e, &made) ||
+            good = write_event(to, serve, id, &e, &made) ||
                    (infer_serve_fail(error, 503, "no memory is left"), false);
     }
     free(made.text);
@@ -236,8 +240,10 @@ static void answer_batch(infer_serve *serve, const infer_http_request *request,
                          const json_t *events, infer_serve_text *to, infer_serve_error *error) {
     infer_serve_append(to, "[", 1);
     for (size_t i = 0; i < json_array_size(events); i++) {
+        char id[200];
+        snprintf(id, sizeof id, "%s-%zu", request->call.id, i);
         infer_serve_append(to, ",", i > 0);
-        if (!answer_one(serve, request, json_array_get(events, i), true, to, error))
+        if (!answer_one(serve, request, json_array_get(events, i), id, true, to, error))
             return;
         error->status = 0;
     }
@@ -260,7 +266,7 @@ void infer_cloudevents_answer(void *user, infer_serve *serve, const infer_http_r
     else if (json && is_batch)
         answer_batch(serve, request, json, &text, &error);
     else if (json)
-        answer_one(serve, request, json, false, &text, &error);
+        answer_one(serve, request, json, request->call.id, false, &text, &error);
     json_decref(json);
     if (!error.status && text.failed)
         infer_serve_fail(&error, 503, "no memory is left");

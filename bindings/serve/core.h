@@ -66,6 +66,16 @@ bool infer_serve_base64(const char *text, size_t size, char *to, size_t *bytes);
 /* Before the first line: its form and the lowest level. */
 void infer_serve_log_configure(const infer_serve_options *options);
 
+/* How a platform wants its objects: what it calls the level and the levels, and where traces go. */
+typedef struct infer_serve_log_style {
+    const char *level;
+    const char *levels[INFER_SERVE_FATAL + 1];
+    bool (*put_trace)(json_t *line, const infer_serve_call *call);
+} infer_serve_log_style;
+
+/* The style stays the caller's. */
+void infer_serve_log_set_style(const infer_serve_log_style *style);
+
 /* ---- kinds.c ---- */
 
 /* Whether a body is taken as JSON: all that is not plainly something else. */

@@ -1,8 +1,10 @@
 /* Google Cloud Run and functions: a port, and the signatures http, cloudevent and typed. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cloudevents.h"
+#include "core.h"
 #include "http_common.h"
 
 static void not_there(void *user, infer_serve *serve, const infer_http_request *request,
@@ -30,6 +32,32 @@ static void answer_typed(void *user, infer_serve *serve, const infer_http_reques
         infer_http_predict(user, serve, request, reply);
 }
 
+/* ---- Cloud Logging ---- */
+
+/* Joins lines and requests by the trace: of Google's header TRACE/SPAN;o=1, or of the W3C's. */
+static bool put_trace(json_t *line, const infer_serve_call *call) {
+    const char *project = getenv("GOOGLE_CLOUD_PROJECT");
+    const char *trace = *call->trace ? call->trace : call->traceparent + 3;
+    size_t size = *call->trace ? strcspn(call->trace, "/;") : 32;
+    char name[300];
+    if (!project || (!*call->trace && strlen(call->traceparent) < 55))
+        return true;
+    snprintf(name, sizeof name, "projects/%.100s/traces/%.*s", project,
+             (int)(size < 100 ? size : 100), trace);
+    return infer_serve_put(line, "logging.googleapis.com/trace",
+                           infer_serve_string(name, strlen(name)));
+}
+
+static void log_to_cloud(infer_serve_options *options) {
+    static const infer_serve_log_style style = {
+        "severity", {"DEBUG", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}, put_trace};
+    if (!getenv("K_SERVICE") || getenv("INFER_LOG_FORMAT"))
+        return;
+    options->log_json = 1;
+    infer_serve_log_configure(options);
+    infer_serve_log_set_style(&style);
+}
+
 int infer_serve_google_run(infer_serve_options *options) {
     const char *signature = getenv("FUNCTION_SIGNATURE_TYPE"), *port = getenv("PORT");
     bool is_event =
@@ -47,6 +75,7 @@ int infer_serve_google_run(infer_serve_options *options) {
          : signature ? infer_http_predict
                      : answer},
     };
+    log_to_cloud(options);
     unsigned long number = port ? strtoul(port, NULL, 10) : 0;
     const infer_http_service service = {.routes = routes,
                                         .count = sizeof routes / sizeof *routes,

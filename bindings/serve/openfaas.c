@@ -80,7 +80,11 @@ static char *read_all(size_t most, size_t *size) {
         ssize_t got = read(STDIN_FILENO, data + *size, room - *size);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got <= 0 || (*size += (size_t)got) > most)
+        if (got < 0) {
+            free(data);
+            return NULL;
+        }
+        if (got == 0 || (*size += (size_t)got) > most)
             return data;
         if (*size == room) {
             char *more = realloc(data, room *= 2);
@@ -107,7 +111,12 @@ int infer_serve_stdio_run(infer_serve_options *options) {
     }
     infer_serve_body body = {.type = environment("Http_Content_Type")};
     char *data = read_all(options->max_body, &body.size);
-    body.data = data ? data : "";
+    if (!data) {
+        infer_serve_log(INFER_SERVE_FATAL, NULL, "standard input cannot be read");
+        infer_serve_close(serve);
+        return INFER_SERVE_EXIT_FAILED;
+    }
+    body.data = data;
     const infer_serve_call call = {.id = environment("Http_X_Call_Id"),
                                    .trace = "",
                                    .traceparent = environment("Http_Traceparent"),
