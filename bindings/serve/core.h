@@ -4,12 +4,16 @@
 
 #include "serve.h"
 
+typedef struct infer_serve_preprocess infer_serve_preprocess;
+struct infer_serve_image;
+
 struct infer_serve {
     infer_model *model;
     infer_context *context; /* made by the first request that needs it */
     bool shares;            /* the model is another one's */
     infer_serve_options options;
-    char name[128];    /* the model's file's, without folder and suffix */
+    char name[128];                           /* the model's file's, without folder and suffix */
+    const infer_serve_preprocess *preprocess; /* NULL: the model takes no images */
     uint64_t *node_ns; /* of the request at hand; NULL where nobody wants to know */
     size_t rows;       /* predicted since an adapter set it to 0 */
     size_t features, outputs, classes;
@@ -146,6 +150,13 @@ struct infer_serve_engine {
                         const infer_value *inputs, size_t input_count,
                         const char *const *output_names, infer_value *outputs, size_t output_count);
     infer_status (*observe)(infer_context *context, infer_node_observer *observer, void *user);
+    /* Of images. */
+    bool (*preprocess_open)(const infer_serve *serve, infer_serve_preprocess **block,
+                            infer_serve_error *error);
+    json_t *(*predict_image)(infer_serve *serve, const infer_serve_body *body,
+                             infer_serve_error *error);
+    bool (*decode)(const infer_serve_body *body, struct infer_serve_image *image,
+                   infer_serve_error *error);
 };
 
 /* ---- memory.c ---- */

@@ -65,14 +65,6 @@ static bool takes_text(const infer_serve *serve) {
            info.kind == INFER_KIND_TENSOR && info.type == INFER_TYPE_STRING;
 }
 
-static bool takes_images(const infer_serve *serve) {
-    const char *key, *value;
-    for (size_t i = 0; infer_model_metadata(serve->model, i, &key, &value) == INFER_OK; i++)
-        if (strcmp(key, "preprocess") == 0)
-            return true;
-    return serve->options.preprocess != NULL;
-}
-
 /* The members of a request that this model can answer. */
 static json_t *list_forms(const infer_serve *serve) {
     const struct {
@@ -83,7 +75,7 @@ static json_t *list_forms(const infer_serve *serve) {
         {"instances", serve->features && (serve->outputs || serve->label_name)},
         {"inputs", serve->options.engine != NULL},
         {"text", takes_text(serve)},
-        {"image", takes_images(serve)},
+        {"image", serve->preprocess != NULL},
     };
     json_t *list = json_array();
     for (size_t i = 0; list && i < sizeof forms / sizeof *forms; i++)

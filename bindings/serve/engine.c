@@ -1,5 +1,5 @@
 /* Everything that graph models need, and the options that bring it. */
-#include "core.h"
+#include "preprocess.h"
 
 static const infer_serve_engine engine = {
     .load = infer_load_with,
@@ -7,6 +7,9 @@ static const infer_serve_engine engine = {
     .context_free = infer_context_free,
     .run = infer_run,
     .observe = infer_context_observe,
+    .preprocess_open = infer_serve_preprocess_open,
+    .predict_image = infer_serve_predict_image,
+    .decode = infer_serve_decode,
 };
 
 void infer_serve_options_init(infer_serve_options *options) {

@@ -8,6 +8,33 @@
 typedef json_t *predictor(infer_serve *serve, const infer_serve_body *body,
                           infer_serve_error *error);
 
+/* Images need what only graphs have. */
+static json_t *predict_image(infer_serve *serve, const infer_serve_body *body,
+                             infer_serve_error *error) {
+    if (!serve->options.engine)
+        return infer_serve_fail(error, 501, "this program has no operators: send rows of features");
+    return serve->options.engine->predict_image(serve, body, error);
+}
+
+json_t *infer_serve_predict_coded_image(infer_serve *serve, const json_t *text,
+                                        infer_serve_error *error) {
+    size_t size = json_string_length(text);
+    infer_serve_body body = {"", NULL, 0};
+    if (!json_is_string(text))
+        return infer_serve_fail(error, 400, "\"image\" is not a string");
+    char *bytes = malloc(size + 1);
+    json_t *answer = NULL;
+    body.data = bytes;
+    if (!bytes)
+        infer_serve_fail(error, 503, "no memory is left");
+    else if (!infer_serve_base64(json_string_value(text), size, bytes, &body.size))
+        infer_serve_fail(error, 400, "\"image\" is not valid base64");
+    else
+        answer = predict_image(serve, &body, error);
+    free(bytes);
+    return answer;
+}
+
 static json_t *predict_text_body(infer_serve *serve, const infer_serve_body *body,
                                  infer_serve_error *error) {
     return infer_serve_predict_text(serve, body->data, body->size, error);
@@ -21,6 +48,8 @@ static const struct kind {
     {"text/csv", infer_serve_predict_csv},
     {"application/csv", infer_serve_predict_csv},
     {"application/x-npy", infer_serve_predict_npy},
+    {"image/jpeg", predict_image},
+    {"image/png", predict_image},
     {"text/plain", predict_text_body},
 };
 

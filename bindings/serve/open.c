@@ -159,6 +159,12 @@ bool infer_serve_open(const infer_serve_options *options, infer_serve **serve,
         return false;
     }
     describe(s);
+    infer_serve_preprocess *block = NULL;
+    if (options->engine && !options->engine->preprocess_open(s, &block, error)) {
+        infer_serve_close(s);
+        return false;
+    }
+    s->preprocess = block;
     *serve = s;
     return true;
 }
@@ -180,6 +186,8 @@ void infer_serve_close(infer_serve *serve) {
     if (serve->context)
         serve->options.engine->context_free(serve->context);
     free(serve->node_ns);
+    if (!serve->shares)
+        free((void *)serve->preprocess);
     if (!serve->shares)
         infer_free(serve->model);
     free(serve);

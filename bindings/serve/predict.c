@@ -239,10 +239,13 @@ json_t *infer_serve_predict(infer_serve *serve, const json_t *request, infer_ser
     const json_t *instances = json_object_get(request, "instances");
     const json_t *inputs = json_object_get(request, "inputs");
     const json_t *text = json_object_get(request, "text");
-    if (!features + !instances + !inputs + !text != 3)
-        return infer_serve_fail(
-            error, 400,
-            "the request needs one of \"features\", \"instances\", \"inputs\", \"text\"");
+    const json_t *image = json_object_get(request, "image");
+    if (!features + !instances + !inputs + !text + !image != 4)
+        return infer_serve_fail(error, 400,
+                                "the request needs one of \"features\", \"instances\", "
+                                "\"inputs\", \"text\", \"image\"");
+    if (image)
+        return infer_serve_predict_coded_image(serve, image, error);
     if (inputs)
         return predict_tensors(serve, inputs, error);
     if (text && !json_is_string(text))

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lambda_event.h"
+#include "onnx_models.h"
 
 static const char *const types[] = {
     "",           "application/json",         "text/csv",   "application/x-npy",
@@ -14,16 +15,39 @@ static const char *const types[] = {
 #define TYPES (sizeof types / sizeof *types)
 
 /* The last type's number and those beyond stand for an event of AWS Lambda. */
-enum { MODELS = 2 };
+enum { REGRESSION, CLASSIFIER, PICTURES, MODELS };
 
 static const double coefficients[] = {1, -2, 0.5, 3, 0, 1, -1, 2, 0.25};
 static const char *const features[] = {"age", "size", "h\xc3\xb6he"};
 static const char *const classes[] = {"a", "b", "c"};
 
-/* A regression without names, and a classifier with them. */
+/* Gives back the tensor that it made of an image. */
+static infer_model *make_pictures(void) {
+    static const infer_metadata block = {
+        "preprocess", "{\"resize\":{\"size\":[5,6],\"filter\":\"bicubic\"},\"channels\":\"GRAY\"}"};
+    onnx_model m = {0};
+    infer_options options;
+    infer_model *model = NULL;
+    size_t size;
+    onnx_input(&m, "x", INFER_TYPE_FLOAT, ONNX_DIMS(1, 1, 5, 6));
+    onnx_node(&m, "Identity", "x", "y");
+    onnx_output(&m, "y", INFER_TYPE_FLOAT, ONNX_DIMS(1, 1, 5, 6));
+    void *bytes = onnx_bytes(&m, &size);
+    infer_options_init(&options);
+    options.metadata = &block;
+    options.metadata_count = 1;
+    if (infer_load_memory_with(bytes, size, INFER_COPY, &options, &model) != INFER_OK)
+        abort();
+    free(bytes);
+    return model;
+}
+
+/* A regression without names, a classifier with them, and a model of images. */
 static infer_model *make_model(int number) {
     infer_linear_spec spec;
     infer_model *model = NULL;
+    if (number == PICTURES)
+        return make_pictures();
     infer_linear_spec_init(&spec);
     spec.feature_count = 3;
     spec.output_count = number ? 3 : 1;

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -137,6 +138,13 @@ def npy(array):
     return file.getvalue()
 
 
+def picture(kind, mode="RGB", **options):
+    file = io.BytesIO()
+    image = Image.fromarray(np.arange(9 * 7 * 3, dtype=np.uint8).reshape(9, 7, 3)).convert(mode)
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
 def requests():
     """Bodies behind the byte that tells fuzz_request their type and their model."""
     rows = np.arange(6).reshape(2, 3)
@@ -147,13 +155,15 @@ def requests():
         2: [b"1,2,3\n4,5,6\n", "age,size,höhe\r\n1,2,3\r\n".encode()],
         3: [npy(rows.astype(t)) for t in ("f4", ">f8", "i8", "u1", "?")] + [npy(np.asfortranarray(rows / 2))],
         4: [b"some text"],
+        6: [picture("JPEG"), picture("JPEG", progressive=True)],
+        7: [picture("PNG"), picture("PNG", mode="P"), picture("PNG", mode="LA"), picture("PNG", mode="1")],
         8: [json.dumps({**gateway, "body": "1,2,3"}).encode(),
             json.dumps({**gateway, "isBase64Encoded": True, "body": "MSwyLDM="}).encode(),
             json.dumps({"Records": [{"eventSource": "aws:sqs", "messageId": "m", "body": '{"features":[1,2,3]}'}]})
             .encode()],
     }
-    return {f"{kind}_{i}_{model}": bytes([2 * kind + model]) + body
-            for kind, list_ in bodies.items() for i, body in enumerate(list_) for model in (0, 1)}
+    return {f"{kind}_{i}_{model}": bytes([3 * kind + model]) + body
+            for kind, list_ in bodies.items() for i, body in enumerate(list_) for model in (0, 1, 2)}
 
 
 def main():
