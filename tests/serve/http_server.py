@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -91,3 +92,43 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+
+
+def drain(server, path, kind, body, connections=64, requests=10000):
+    """SIGTERM after a fifth of the requests; returns how many were answered with 200, and what became of the others
+    that were sent on a connection which had been accepted."""
+    each, answered, lost = requests // connections, [0] * connections, []
+    headers = {"content-type": kind}
+
+    def work(i):
+        while answered[i] < each:
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+                connection.connect()
+            except ConnectionRefusedError:
+                return
+            try:
+                closing = False
+                while not closing and answered[i] < each:
+                    connection.request("POST", path, body, headers)
+                    reply = connection.getresponse()
+                    reply.read()
+                    if reply.status != 200:
+                        lost.append(reply.status)
+                    closing = reply.headers["connection"] == "close"
+                    answered[i] += 1
+            except (OSError, http.client.HTTPException) as error:
+                lost.append(repr(error))
+                return
+            finally:
+                connection.close()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(connections)]
+    for thread in threads:
+        thread.start()
+    while sum(answered) < requests // 5 and any(thread.is_alive() for thread in threads):
+        time.sleep(0.005)
+    server.process.terminate()
+    for thread in threads:
+        thread.join()
+    return sum(answered), lost

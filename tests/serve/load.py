@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from http_server import Server, free_port
+from http_server import Server, drain, free_port
 
 CONNECTIONS = 64
 BODY = '{"features":[1,2,3]}'
@@ -64,7 +64,10 @@ def drive(name, seconds, folder):
         wrk(server, name, 1, folder).communicate()
         before = server.resident_kb()
         result = read(wrk(server, name, seconds, folder).communicate()[0])
-        result.update(before_kb=before, after_kb=server.resident_kb(), exit=server.stop()[0])
+        result.update(before_kb=before, after_kb=server.resident_kb())
+        path, kind, body, _ = PLATFORMS[name]
+        result["drained"], lost = drain(server, path, kind, body)
+        result.update(lost=len(lost), exit=server.process.wait(30))
         return result
     finally:
         server.close()
@@ -72,12 +75,13 @@ def drive(name, seconds, folder):
 
 def main():
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
-    print(f"{'':14} {'requests':>9} {'failed':>6} {'a second':>9} {'p99':>8} {'kB before':>9} {'after':>6}")
+    print(f"{'':14} {'requests':>9} {'failed':>6} {'a second':>9} {'p99':>8} {'kB before':>9} {'after':>6}"
+          f" {'at the end':>10} {'lost':>4}")
     with tempfile.TemporaryDirectory() as folder:
         for name in PLATFORMS:
             r = drive(name, seconds, folder)
             print(f"{name:14} {r['requests']:9} {r['failed']:6} {r['rate']:9.0f} {r['p99']:>8} {r['before_kb']:9}"
-                  f" {r['after_kb']:6}", flush=True)
+                  f" {r['after_kb']:6} {r['drained']:10} {r['lost']:4}", flush=True)
 
 
 if __name__ == "__main__":

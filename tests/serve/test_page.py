@@ -138,3 +138,33 @@ def test_graphs(server, slow_model, browser):
     browser.type("#text", "2")
     browser.click("#predict")
     assert float(browser.wait_text("#label")) == pytest.approx(32)
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_images_and_texts(server, browser, tmp_path, kind):
+    onnx = pytest.importorskip("onnx")
+    Image = pytest.importorskip("PIL.Image")
+    from onnx import TensorProto, helper
+    port = helper.make_tensor_value_info
+    if kind == "image":
+        node, x, y = helper.make_node("ReduceMean", ["x"], ["y"], keepdims=0), port("x", TensorProto.FLOAT, [1, 3, "h", "w"]), \
+            port("y", TensorProto.FLOAT, [])
+    else:
+        node, x, y = helper.make_node("Identity", ["x"], ["y"]), port("x", TensorProto.STRING, [1]), \
+            port("y", TensorProto.STRING, [1])
+    model = helper.make_model(helper.make_graph([node], "g", [x], [y]), opset_imports=[helper.make_opsetid("", 17)],
+                              ir_version=8)
+    if kind == "image":
+        helper.set_model_props(model, {"preprocess": json.dumps({"scale": 1})})
+    onnx.save(model, tmp_path / "m.onnx")
+    s = server("--model", tmp_path / "m.onnx")
+    browser.open(f"http://127.0.0.1:{s.port}/")
+    if kind == "image":
+        Image.new("RGB", (60, 40), (10, 20, 60)).save(tmp_path / "p.png")
+        browser.call("POST", browser.find("#file") + "/value", {"text": str(tmp_path / "p.png")})
+        assert float(browser.wait_text("#label")) == 30
+    else:
+        browser.type("#text", "höhe & <b>")
+        browser.click("#predict")
+        assert browser.wait_text("#label") == "höhe & <b>"
+    keep(browser, tmp_path, kind)
