@@ -2,7 +2,7 @@
  *
  * One thread listens, reads and writes; predictions run there as well where they are short (linear
  * models, threads 0), else on threads of their own, each with its share of the model. The server
- * answers by itself what needs no model: 404, 405, 408, 413, 429, 503 while it drains, 504. */
+ * answers by itself what needs no model: 404, 405, 408, 413, 429, 504. */
 #ifndef INFER_SERVE_HTTP_H
 #define INFER_SERVE_HTTP_H
 
