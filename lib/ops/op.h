@@ -149,6 +149,10 @@ struct infer_op_env {
  * placed already must have the same extents. */
 infer_status infer_place(infer_op_env *env, uint32_t index, const infer_view *shape);
 
+/* Output number index, where it is wanted, becomes `value`, which lives until the next run: shared,
+ * or copied where planning has placed the output. */
+infer_status infer_give(infer_op_env *env, uint32_t index, const infer_view *value);
+
 /* A copy of a value with all that it holds, in memory of env->alloc. */
 infer_status infer_view_copy(infer_op_env *env, const infer_view *from, infer_view *to);
 
