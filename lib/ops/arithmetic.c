@@ -1,33 +1,9 @@
 /* Add, Sub, Mul, Div: two inputs, broadcast, any numeric type. */
 #include "elementwise.h"
+#include "loops.h"
 #include "status.h"
 
 /* ---- loops ---- */
-
-/* Three loops, so that each has constant strides. */
-#define BINARY_LOOP(name, ctype, expr)                                                             \
-    static void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {   \
-        const ctype *pa = a_, *pb = b_;                                                            \
-        ctype *y = y_;                                                                             \
-        if (sa && sb) {                                                                            \
-            for (size_t i = 0; i < n; i++) {                                                       \
-                ctype a = pa[i], b = pb[i];                                                        \
-                y[i] = (ctype)(expr);                                                              \
-            }                                                                                      \
-        } else if (sa) {                                                                           \
-            const ctype b = *pb;                                                                   \
-            for (size_t i = 0; i < n; i++) {                                                       \
-                ctype a = pa[i];                                                                   \
-                y[i] = (ctype)(expr);                                                              \
-            }                                                                                      \
-        } else {                                                                                   \
-            const ctype a = *pa;                                                                   \
-            for (size_t i = 0; i < n; i++) {                                                       \
-                ctype b = pb[sb * i];                                                              \
-                y[i] = (ctype)(expr);                                                              \
-            }                                                                                      \
-        }                                                                                          \
-    }
 
 /* Sums and products wrap; modulo 2^bits they are the same with and without sign. The unsigned
  * promotion keeps products of 16-bit numbers out of int. */

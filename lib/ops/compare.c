@@ -133,10 +133,10 @@ COMPARE_OP("Xor", xor, 1, T(BOOL))
 
 /* ---- Not ---- */
 
-static void not_loop(const infer_kernels *k, const void *x_, void *y_, size_t n) {
+static void not_loop(const infer_op_env *env, const void *x_, void *y_, size_t n) {
     const uint8_t *x = x_;
     uint8_t *y = y_;
-    (void)k;
+    (void)env;
     for (size_t i = 0; i < n; i++)
         y[i] = !x[i];
 }
