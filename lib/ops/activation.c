@@ -58,6 +58,8 @@ INFER_INTEGER_TYPES(SHRINK_INTEGER)
 /* tanh(log(1 + e)) is w / (w + 2), w = e (e + 2); it is 1 long before e overflows. */
 #define MISH_MAX 20
 
+/* (1 + tanh(u)) / 2 is sigmoid(2u), which keeps its digits below zero. */
+
 /* member of a chunk, suffix S of kernels, suffix M of the C library. */
 #define EXPONENTIALS(suffix, ctype, member, S, M)                                                  \
     AROUND_LOOP(elu_##suffix, ctype, member, tanh_##S, PARAMS(ctype), HALF_BELOW(v),               \
@@ -70,9 +72,8 @@ INFER_INTEGER_TYPES(SHRINK_INTEGER)
     AROUND_LOOP(mish_##suffix, ctype, member, exp_##S, NO_PARAMS, v > MISH_MAX ? MISH_MAX : v,     \
                 v * (t * (t + 2) / (t * (t + 2) + 2)))                                             \
     AROUND_LOOP(swish_##suffix, ctype, member, sigmoid_##S, PARAMS(ctype), alpha *v, v *t)         \
-    AROUND_LOOP(gelu_tanh_##suffix, ctype, member, tanh_##S, NO_PARAMS,                            \
-                (ctype)0.79788456080286535588 * (v + (ctype)0.044715 * v * v * v),                 \
-                (ctype)0.5 * v * (1 + t))                                                          \
+    AROUND_LOOP(gelu_tanh_##suffix, ctype, member, sigmoid_##S, NO_PARAMS,                         \
+                2 * (ctype)0.79788456080286535588 * (v + (ctype)0.044715 * v * v * v), v * t)      \
     UNARY_LOOP(gelu_erf_##suffix, ctype,                                                           \
                (ctype)0.5 * v * (1 + erf##M(v * (ctype)0.70710678118654752440)))
 EXPONENTIALS(FLOAT, float, f, f32, f)

@@ -74,6 +74,33 @@
         }                                                                                          \
     }
 
+/* One loop for all strides, where the expression costs more than they do or nobody waits for it;
+ * results in an element type of their own. */
+#define STEP_LOOP(name, from, to, expr)                                                            \
+    static void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {   \
+        const from *pa = a_, *pb = b_;                                                             \
+        to *y = y_;                                                                                \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            from a = pa[sa * i], b = pb[sb * i];                                                   \
+            y[i] = (to)(expr);                                                                     \
+        }                                                                                          \
+    }
+
+/* Cases of a switch over the type: the binary loop op##_suffix. */
+#define BINARY_CASE(suffix, op)                                                                    \
+    case INFER_TYPE_##suffix:                                                                      \
+        return infer_binary_run(env, op##_##suffix);
+/* With and without sign by the loop without. */
+#define BITS_CASE(bits, op)                                                                        \
+    case INFER_TYPE_INT##bits:                                                                     \
+    case INFER_TYPE_UINT##bits:                                                                    \
+        return infer_binary_run(env, op##_UINT##bits);
+#define BITS_CASES(op)             BITS_CASE(8, op) BITS_CASE(16, op) BITS_CASE(32, op) BITS_CASE(64, op)
+#define INTEGER_CASES_OF(op, bits) BINARY_CASE(INT##bits, op) BINARY_CASE(UINT##bits, op)
+#define INTEGER_BINARY_CASES(op)                                                                   \
+    INTEGER_CASES_OF(op, 8)                                                                        \
+    INTEGER_CASES_OF(op, 16) INTEGER_CASES_OF(op, 32) INTEGER_CASES_OF(op, 64)
+
 /* ---- operators of one input ---- */
 
 #define FLOAT_RUN(snake)                                                                           \
