@@ -145,6 +145,8 @@ typedef struct infer_options {
     const infer_metadata *metadata;   /* entries that a loader adds, or puts in place of those with
                                          the same key; a prepared image is UNSUPPORTED */
     size_t metadata_count;
+    uint64_t iteration_limit; /* bodies of Loop, Scan, If and the like that one run may execute
+                                 before it fails with LIMIT; 0: 2^24 */
 } infer_options;
 
 #define INFER_CPU_AVX2        1u

@@ -203,9 +203,9 @@ static infer_status predict_in(infer_context *c, const numbers *x, size_t n, con
     size_t bytes;
     if (!infer_mul(n, infer_type_size((infer_type)in.type), &bytes))
         return infer_fail(INFER_ERROR_SHAPE, "%zu features do not fit memory", n);
-    infer_arena_reset(&c->dynamic);
+    infer_arena_reset(&c->frames[0].dynamic);
     if (in.type != (x->wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT)) {
-        if (!(in.data = infer_arena_alloc(&c->dynamic, bytes ? bytes : 1)))
+        if (!(in.data = infer_arena_alloc(&c->frames[0].dynamic, bytes ? bytes : 1)))
             return INFER_ERROR_MEMORY;
         INFER_TRY(convert_in((infer_type)in.type, x, n, in.data));
     }

@@ -97,6 +97,7 @@ class Options(Structure):
         ("blas", c_uint32),
         ("metadata", POINTER(Metadata)),
         ("metadata_count", c_size_t),
+        ("iteration_limit", c_uint64),
     ]
 
 
