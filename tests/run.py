@@ -117,7 +117,9 @@ def onnx_suites(count, build, reports, scratch):
     for name, root in (("onnx test data", data), ("ai.onnx.ml cases", ml)):
         report = reports / f"{build.name}-{name.replace(' ', '-')}.xml"
         run(count, f"{build.name} {name}",
-            [str(runner), "--ops", str(ops), "--junit", str(report), str(root)], report)
+            # What Bernoulli draws is nobody's business: these cases hold one draw of NumPy's.
+            [str(runner), "--ops", str(ops), "--exclude", "test_bernoulli*", "--junit", str(report),
+             str(root)], report)
 
 
 def fuzz_seeds(count, build, reports, scratch):
