@@ -33,6 +33,14 @@ NEEDS = {
     "Imputer": {"by_type": lambda t: {"imputed_value_int64s": [1]} if "int" in t else {"imputed_value_floats": [1.0]}},
     "FeatureVectorizer": {"attributes": lambda v: {"inputdimensions": [2]}},
     "ArrayFeatureExtractor": {"constants": {"Y": [0]}},
+    "CausalConvWithState": {"dims_of": {"input": [1, 2, 3], "weight": [2, 1, 2], "bias": [2], "past_state": [1, 2, 1]}},
+    "Conv": {"dims": [2, 2, 3], "dims_of": {"B": [2]}},
+    "ConvInteger": {"dims": [2, 2, 3], "dims_of": {"x_zero_point": [], "w_zero_point": []}},
+    "ConvTranspose": {"dims": [2, 2, 3], "dims_of": {"B": [2]}},
+    "DeformConv": {"dims_of": {"X": [1, 2, 3, 3], "W": [2, 2, 1, 1], "offset": [1, 2, 3, 3], "B": [2],
+                               "mask": [1, 1, 3, 3]}},
+    "QLinearConv": {"dims": [], "dims_of": {"x": [2, 2, 3], "w": [2, 2, 3], "B": [2]},
+                    "constants": {"x_scale": [0.5], "w_scale": [0.5], "y_scale": [0.25]}},
     "ZipMap": None,  # its output is no tensor
 }
 
