@@ -4,42 +4,6 @@
 #include "columns.inc.h"
 #undef SOURCE
 
-/* y, which starts at the bias, of one channel. */
-static void NAME(direct)(const infer_conv *c, const REAL *x, const REAL *weights, REAL *y) {
-    const infer_window *w = &c->window;
-    const int32_t last = w->rank - 1;
-    int64_t tap[INFER_WINDOW_RANK] = {0};
-    do {
-        int64_t first[INFER_WINDOW_RANK], n[INFER_WINDOW_RANK], index[INFER_WINDOW_RANK] = {0};
-        const REAL scale = *weights++;
-        bool empty = false;
-        for (int32_t i = 0; i < w->rank; i++) {
-            infer_window_range(w, i, tap[i], &first[i], &n[i]);
-            n[i] -= first[i];
-            empty = empty || n[i] == 0;
-        }
-        if (empty)
-            continue;
-        do {
-            int64_t from = 0, to = 0;
-            for (int32_t i = 0; i < w->rank; i++) {
-                int64_t o = first[i] + (i < last ? index[i] : 0);
-                to = to * w->out[i] + o;
-                from = from * w->in[i] + o * w->stride[i] + tap[i] * w->dilation[i] - w->before[i];
-            }
-            const REAL *a = x + from;
-            REAL *b = y + to;
-            const int64_t step = w->stride[last], count = n[last];
-            if (step == 1)
-                for (int64_t i = 0; i < count; i++)
-                    b[i] += scale * a[i];
-            else
-                for (int64_t i = 0; i < count; i++)
-                    b[i] += scale * a[i * step];
-        } while (infer_window_next(index, n, last));
-    } while (infer_window_next(tap, w->kernel, w->rank));
-}
-
 static void NAME(direct_run)(const infer_conv *c, const REAL *x, const REAL *weights,
                              const REAL *bias, REAL *y) {
     for (size_t n = 0; n < c->batch * c->group; n++, x += c->plane) {
@@ -47,7 +11,17 @@ static void NAME(direct_run)(const infer_conv *c, const REAL *x, const REAL *wei
         for (size_t i = m; i < m + c->outputs; i++, y += c->places) {
             for (size_t j = 0; j < c->places; j++)
                 y[j] = bias ? bias[i] : 0;
-            NAME(direct)(c, x, weights + i * c->taps, y);
+            infer_taps t;
+            for (infer_taps_begin(&t, &c->window); infer_taps_next(&t);) {
+                const REAL scale = weights[i * c->taps + t.number], *a = x + t.from;
+                REAL *b = y + t.to;
+                if (t.step == 1)
+                    for (int64_t k = 0; k < t.count; k++)
+                        b[k] += scale * a[k];
+                else
+                    for (int64_t k = 0; k < t.count; k++)
+                        b[k] += scale * a[k * t.step];
+            }
         }
     }
 }

@@ -129,3 +129,46 @@ size_t infer_window_count(const int64_t *extents, int32_t rank) {
         n *= (size_t)extents[i];
     return n;
 }
+
+/* ---- taps and rows ---- */
+
+/* Output places [first, first + n) along an axis for which the tap lies inside of the input. */
+static void find_range(infer_taps *t, int32_t i) {
+    const infer_window *w = t->w;
+    int64_t stride = w->stride[i], at = t->tap[i] * w->dilation[i] - w->before[i];
+    int64_t room = w->in[i] - 1 - at; /* the last place's distance from this tap of the first */
+    int64_t first = at < 0 ? (-at + stride - 1) / stride : 0;
+    int64_t end = room < 0 ? 0 : room / stride + 1;
+    end = end < w->out[i] ? end : w->out[i];
+    t->first[i] = first;
+    t->n[i] = end > first ? end - first : 0;
+}
+
+void infer_taps_begin(infer_taps *t, const infer_window *w) {
+    *t = (infer_taps){.w = w, .step = w->rank > 0 ? w->stride[w->rank - 1] : 1, .count = 1};
+}
+
+bool infer_taps_next(infer_taps *t) {
+    const infer_window *w = t->w;
+    const int32_t last = w->rank - 1;
+    t->in_row = t->in_row && infer_window_next(t->index, t->n, last);
+    while (!t->in_row) {
+        if (t->started && !infer_window_next(t->tap, w->kernel, w->rank))
+            return false;
+        t->number += t->started;
+        t->started = t->in_row = true;
+        for (int32_t i = 0; i < w->rank; i++) {
+            find_range(t, i);
+            t->in_row = t->in_row && t->n[i] > 0;
+        }
+    }
+    t->from = t->to = 0;
+    for (int32_t i = 0; i < w->rank; i++) {
+        int64_t o = t->first[i] + (i < last ? t->index[i] : 0);
+        t->to = t->to * w->out[i] + o;
+        t->from = t->from * w->in[i] + o * w->stride[i] + t->tap[i] * w->dilation[i] - w->before[i];
+    }
+    if (last >= 0)
+        t->count = t->n[last];
+    return true;
+}

@@ -72,15 +72,21 @@ static inline bool infer_window_next(int64_t *index, const int64_t *extents, int
     return false;
 }
 
-/* Output places [*first, *last) along an axis for which tap number k of the window lies inside. */
-static inline void infer_window_range(const infer_window *w, int32_t axis, int64_t k,
-                                      int64_t *first, int64_t *last) {
-    int64_t stride = w->stride[axis], at = k * w->dilation[axis] - w->before[axis];
-    int64_t room = w->in[axis] - 1 - at; /* the last place's distance from tap k of the first */
-    *first = at < 0 ? (-at + stride - 1) / stride : 0;
-    *last = room < 0 ? 0 : room / stride + 1;
-    *last = *last > w->out[axis] ? w->out[axis] : *last;
-    *first = *first > *last ? *last : *first;
-}
+/* A walk over the taps of a window, and for each over the rows of output places for which it lies
+ * inside of the input:
+ *     infer_taps t;
+ *     for (infer_taps_begin(&t, w); infer_taps_next(&t);) ... */
+typedef struct infer_taps {
+    const infer_window *w;
+    size_t number;       /* of the tap, last axis first */
+    int64_t from, to;    /* where the row begins in the input's plane and in the output's */
+    int64_t step, count; /* distance of its elements in the input, and their number */
+    bool started, in_row;
+    int64_t tap[INFER_WINDOW_RANK];
+    int64_t first[INFER_WINDOW_RANK], n[INFER_WINDOW_RANK], index[INFER_WINDOW_RANK];
+} infer_taps;
+
+void infer_taps_begin(infer_taps *t, const infer_window *w);
+bool infer_taps_next(infer_taps *t);
 
 #endif

@@ -140,3 +140,72 @@ def test_conv_of_other_types(dtype):
         other, typed = build(op, 11, [v.astype(dtype) for v in feeds.values()], **attributes)
         np.testing.assert_allclose(run(other, typed)[0].astype(np.float64), run(single, feeds)[0],
                                    rtol=1e-2, atol=2e-2 if dtype == np.float16 else 1e-5)
+
+
+# ---- pools ----
+
+POOLS = {
+    "MaxPool": [(12, {}), (12, {"dilations": 2}), (12, {"storage_order": 1, "outputs": 2}), (8, {"outputs": 2}), (1, {})],
+    "AveragePool": [(11, {}), (11, {"count_include_pad": 1}), (19, {"count_include_pad": 1, "dilations": 2}), (7, {})],
+    "LpPool": [(11, {"p": 1}), (18, {"p": 3}), (2, {})],
+}
+
+
+@table(rank=[1, 2, 3], op=list(POOLS), padding=PADDING, stride=[1, 2, 3], ceil=[0, 1])
+def test_pool(case):
+    rank, padding = case["rank"], spatial(case["padding"], case["rank"])
+    for version, more in POOLS[case["op"]]:
+        attributes = {"kernel_shape": (3, 3, 3)[:rank], "strides": [case["stride"]] * rank, **padding, **more}
+        if version >= 10 and case["op"] != "LpPool":
+            attributes["ceil_mode"] = case["ceil"]
+        if "dilations" in more:
+            if "auto_pad" in padding:
+                continue  # which onnxruntime computes without dilation
+            attributes["dilations"] = [2] * rank
+        compare(case["op"], version, [data(2, 3, *(9, 8, 7)[:rank])], **attributes)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.float64])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_max_pool_of_other_types(dtype, outputs):
+    compare("MaxPool", 12, [data(1, 3, 9, 8, dtype=dtype)], kernel_shape=[3, 2], pads=[1, 0, 1, 1], outputs=outputs)
+
+
+@pytest.mark.parametrize("op, version, attributes", [
+    ("GlobalAveragePool", 1, {}), ("GlobalMaxPool", 1, {}), ("GlobalLpPool", 2, {"p": 3})])
+@pytest.mark.parametrize("shape", [(2, 3, 5), (1, 3, 17, 19), (2, 1, 3, 4, 5)])
+def test_global_pool(op, version, attributes, shape):
+    compare(op, version, [data(*shape)], **attributes)
+
+
+def test_max_unpool():
+    values, index = onnxruntime_runs(*build("MaxPool", 11, [data(1, 2, 7, 9)], outputs=2, kernel_shape=[3, 3],
+                                            strides=[2, 2], pads=[1, 1, 1, 1]))
+    compare("MaxUnpool", 11, [values, index], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    model, feeds = build("MaxUnpool", 11, [values, index + 1000], kernel_shape=[3, 3], strides=[2, 2])
+    with pytest.raises(libinfer.InferError, match="index"):
+        run(model, feeds)
+
+
+ROIS = np.array([[0, 0, 8, 6], [2, 1, 30, 40], [-4, -3, 3, 3], [5, 5, 4, 4], [11, 9, 60, 70]], np.float32)
+
+
+@table(mode=["avg", "max"], ratio=[0, 1, 3], version=[(10, {}), (16, {}),
+       (16, {"coordinate_transformation_mode": "output_half_pixel"})], scale=[1.0, 0.25])
+def test_roi_align(case):
+    version, attributes = case["version"]
+    compare("RoiAlign", version, [data(2, 3, 10, 12), ROIS, np.array([0, 1, 1, 0, 1])], mode=case["mode"],
+            sampling_ratio=case["ratio"], spatial_scale=case["scale"], output_height=3, output_width=2, **attributes)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_max_roi_pool(scale):
+    rois = np.concatenate([np.array([[0], [1], [1], [0], [1]], np.float32), ROIS], axis=1)
+    compare("MaxRoiPool", 1, [data(2, 3, 10, 12), rois], pooled_shape=[3, 2], spatial_scale=scale)
+
+
+@pytest.mark.parametrize("op, attributes", [("GlobalLpPool", {}), ("LpPool", {"kernel_shape": [2, 3]})])
+def test_p_was_a_float_in_version_1(op, attributes):
+    x = data(1, 2, 5, 6)
+    old, feeds = build(op, 1, [x], p=3.0, **attributes)
+    close(run(old, feeds), onnxruntime_runs(*build(op, 2, [x], p=3, **attributes)))
