@@ -54,6 +54,20 @@ NEEDS = {
     "Imputer": {"by_type": lambda t: {"imputed_value_int64s": [1]} if "int" in t else {"imputed_value_floats": [1.0]}},
     "FeatureVectorizer": {"attributes": lambda v: {"inputdimensions": [2]}},
     "ArrayFeatureExtractor": {"constants": {"Y": [0]}},
+    "CausalConvWithState": {"dims_of": {"input": [1, 2, 3], "weight": [2, 1, 2], "bias": [2], "past_state": [1, 2, 1]}},
+    "Conv": {"dims": [2, 2, 3], "dims_of": {"B": [2]}},
+    "ConvInteger": {"dims": [2, 2, 3], "dims_of": {"x_zero_point": [], "w_zero_point": []}},
+    "ConvTranspose": {"dims": [2, 2, 3], "dims_of": {"B": [2]}},
+    "DeformConv": {"dims_of": {"X": [1, 2, 3, 3], "W": [2, 2, 1, 1], "offset": [1, 2, 3, 3], "B": [2],
+                               "mask": [1, 1, 3, 3]}},
+    "QLinearConv": {"dims": [], "dims_of": {"x": [2, 2, 3], "w": [2, 2, 3], "B": [2]},
+                    "constants": {"x_scale": [0.5], "w_scale": [0.5], "y_scale": [0.25]}},
+    **{op: {"dims": [1, 1, 4], "attributes": lambda v: {"kernel_shape": [2]}} for op in ("AveragePool", "LpPool", "MaxPool")},
+    **{op: {"dims": [1, 1, 2, 2]} for op in ("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool")},
+    "MaxRoiPool": {"dims_of": {"X": [2, 1, 4, 4], "rois": [2, 5]}, "attributes": lambda v: {"pooled_shape": [2, 2]}},
+    "MaxUnpool": {"dims": [1, 1, 2], "dims_of": {"output_shape": [3]}, "constants": {"output_shape": [1, 1, 4]},
+                  "attributes": lambda v: {"kernel_shape": [2], "strides": [2]}},
+    "RoiAlign": {"dims_of": {"X": [2, 1, 4, 4], "rois": [2, 4], "batch_indices": [2]}},
     "ZipMap": None,  # its output is no tensor
 }
 
