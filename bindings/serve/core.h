@@ -15,6 +15,7 @@ struct infer_serve {
     char name[128];                           /* the model's file's, without folder and suffix */
     const infer_serve_preprocess *preprocess; /* NULL: the model takes no images */
     uint64_t *node_ns; /* of the request at hand; NULL where nobody wants to know */
+    void *connections; /* of options.objects, made by the first object */
     size_t rows;       /* predicted since an adapter set it to 0 */
     size_t features, outputs, classes;
     bool is_linear; /* a model that answers within microseconds */
@@ -157,6 +158,15 @@ struct infer_serve_engine {
                              infer_serve_error *error);
     bool (*decode)(const infer_serve_body *body, struct infer_serve_image *image,
                    infer_serve_error *error);
+};
+
+/* Behind pointers for the same reason: a program without them links no TLS. */
+struct infer_serve_objects {
+    /* Answers one record that names an object; "null" where there is nothing to do. As
+     * infer_serve_respond. */
+    bool (*respond)(infer_serve *serve, const infer_serve_call *call, const json_t *record,
+                    infer_serve_reply *reply);
+    void (*close)(void *connections);
 };
 
 /* ---- memory.c ---- */
