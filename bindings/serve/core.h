@@ -151,6 +151,8 @@ struct infer_serve_engine {
                         const infer_value *inputs, size_t input_count,
                         const char *const *output_names, infer_value *outputs, size_t output_count);
     infer_status (*observe)(infer_context *context, infer_node_observer *observer, void *user);
+    infer_status (*predict)(infer_context *context, const double *features, size_t feature_count,
+                            double *outputs, size_t output_count);
     /* Of images. */
     bool (*preprocess_open)(const infer_serve *serve, infer_serve_preprocess **block,
                             infer_serve_error *error);
