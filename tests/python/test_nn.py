@@ -272,3 +272,81 @@ def test_mean_variance_normalization(axes):
 @table(size=[1, 3, 5, 11], shape=[(2, 7, 3, 1), (1, 9, 4, 5)], beta=[0.75, 0.5])
 def test_lrn(case):
     compare("LRN", 13, [data(*case["shape"])], size=case["size"], alpha=0.5, beta=case["beta"], bias=2.0)
+
+
+# ---- recurrent cells ----
+
+CELLS = {"RNN": (1, 1, 2), "GRU": (3, 2, 2), "LSTM": (4, 3, 3)}  # gates, functions, outputs
+ACTIVATIONS = ["Affine", "Relu", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu", "Softsign", "Softplus"]
+
+
+def cell_inputs(op, steps, batch, size, hidden, directions, full, dtype=np.float32):
+    gates = CELLS[op][0]
+    weights = [data(directions, gates * hidden, n, dtype=dtype) / dtype(n) for n in (size, hidden)]
+    inputs = [data(steps, batch, size, dtype=dtype), *weights]
+    if full:
+        lengths = random.integers(1, steps, batch, endpoint=True).astype(np.int32)
+        inputs += [data(directions, 2 * gates * hidden, dtype=dtype), lengths, data(directions, batch, hidden, dtype=dtype)]
+        if op == "LSTM":
+            inputs += [data(directions, batch, hidden, dtype=dtype), data(directions, 3 * hidden, dtype=dtype)]
+    return inputs
+
+
+@table(op=list(CELLS), direction=["forward", "reverse", "bidirectional"], full=[False, True],
+       sizes=[(1, 1, 3, 5), (5, 1, 4, 17), (7, 3, 5, 16), (300, 2, 3, 4)], constant=[False, True])
+def test_cell(case):
+    op, (steps, batch, size, hidden) = case["op"], case["sizes"]
+    directions = 2 if case["direction"] == "bidirectional" else 1
+    inputs = cell_inputs(op, steps, batch, size, hidden, directions, case["full"])
+    for more in [{"linear_before_reset": 0}, {"linear_before_reset": 1}] if op == "GRU" else [{}]:
+        compare(op, 14, inputs, outputs=CELLS[op][2], hidden_size=hidden, direction=case["direction"],
+                constant=case["constant"], **more)
+
+
+@pytest.mark.parametrize("op", CELLS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_cell_activations(op, activation):
+    inputs = cell_inputs(op, 2, 2, 3, 5, 1, True)
+    if op == "LSTM":
+        inputs = inputs[:7]
+    compare(op, 14, inputs, outputs=CELLS[op][2], hidden_size=5, activations=[activation] * CELLS[op][1],
+            activation_alpha=[0.3, 0.4, 0.6][:CELLS[op][1]], activation_beta=[0.1, 0.2, 0.5][:CELLS[op][1]])
+
+
+@pytest.mark.parametrize("op", CELLS)
+def test_cell_clip(op):
+    compare(op, 14, cell_inputs(op, 6, 2, 3, 5, 1, True), outputs=CELLS[op][2], hidden_size=5, clip=0.15)
+
+
+def test_coupled_gates():
+    compare("LSTM", 14, cell_inputs("LSTM", 6, 2, 3, 5, 1, True), outputs=3, hidden_size=5, input_forget=1)
+
+
+@pytest.mark.parametrize("op", CELLS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float16])
+def test_cell_of_other_types(op, dtype):
+    inputs = cell_inputs(op, 5, 3, 4, 6, 2, True)
+    options = {"outputs": CELLS[op][2], "hidden_size": 6, "direction": "bidirectional"}
+    single = run(*build(op, 14, inputs, **options))
+    typed = [v if v.dtype == np.int32 else v.astype(dtype) for v in inputs]
+    for a, b in zip(run(*build(op, 14, typed, **options)), single):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a.astype(np.float64), b, rtol=0, atol=1e-2 if dtype == np.float16 else 1e-5)
+
+
+@pytest.mark.parametrize("op", CELLS)
+def test_cell_batch_first(op):
+    inputs = cell_inputs(op, 5, 3, 4, 6, 2, True)
+    options = {"outputs": CELLS[op][2], "hidden_size": 6, "direction": "bidirectional"}
+    expected = run(*build(op, 14, inputs, **options))
+    turned = [v if i not in (0, 5, 6) else v.swapaxes(0, 1).copy() for i, v in enumerate(inputs)]
+    y, *states = run(*build(op, 14, turned, layout=1, **options))
+    close([y.transpose(1, 2, 0, 3), *(s.swapaxes(0, 1) for s in states)], expected)
+
+
+def test_cell_lengths_are_checked():
+    inputs = cell_inputs("GRU", 5, 3, 4, 6, 1, True)
+    for wrong in (-1, 6):
+        inputs[4] = np.array([5, wrong, 1], np.int32)
+        with pytest.raises(libinfer.InferError, match="length"):
+            run(*build("GRU", 14, inputs, hidden_size=6))

@@ -56,6 +56,10 @@ NEEDS = {
     "LRN": {"dims": [1, 5, 3], "attributes": lambda v: {"size": 3}},
     "MeanVarianceNormalization": {"attributes": lambda v: {"axes": [0, 1]}},
     "RMSNormalization": {"dims": [4], "dims_of": {"X": [3, 4]}},
+    **{op: {"constants": {"sequence_lens": [3, 3]}, "attributes": lambda v: {"hidden_size": 2},
+            "dims_of": {"X": [3, 2, 2], "W": [1, 2 * gates, 2], "R": [1, 2 * gates, 2], "B": [1, 4 * gates],
+                        "initial_h": [1, 2, 2], "initial_c": [1, 2, 2], "P": [1, 6]}}
+       for op, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4))},
     "ZipMap": None,  # its output is no tensor
 }
 
