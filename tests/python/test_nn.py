@@ -23,6 +23,8 @@ def data(*shape, dtype=np.float32):
 
 def build(op, version, inputs, outputs=1, constant=False, **attributes):
     names = [f"i{i}" if v is not None else "" for i, v in enumerate(inputs)]
+    while not names[-1]:
+        names.pop()
     given = {n: v for n, v in zip(names, inputs) if n}
     node = helper.make_node(op, names, [f"o{i}" for i in range(outputs)], **attributes)
     ports = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
@@ -209,3 +211,142 @@ def test_p_was_a_float_in_version_1(op, attributes):
     x = data(1, 2, 5, 6)
     old, feeds = build(op, 1, [x], p=3.0, **attributes)
     close(run(old, feeds), onnxruntime_runs(*build(op, 2, [x], p=3, **attributes)))
+
+
+# ---- normalizations ----
+
+
+def positive(*shape, dtype=np.float32):
+    return np.abs(data(*shape, dtype=dtype)) + dtype(0.1)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 5), (1, 3, 4, 5), (2, 3, 2, 3, 4)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_batch_normalization(shape, dtype):
+    inputs = [data(*shape, dtype=dtype), *(data(3, dtype=dtype) for _ in range(3)), positive(3, dtype=dtype)]
+    compare("BatchNormalization", 9, inputs, epsilon=1e-3)
+    compare("BatchNormalization", 15, inputs)
+    if dtype == np.float32:
+        compare("BatchNormalization", 14, inputs, training_mode=1, outputs=3, momentum=0.7)
+
+
+def test_batch_normalization_of_each_element():
+    x, *rest = data(4, 3, 2, 5), data(3, 2, 5), data(3, 2, 5), data(3, 2, 5), positive(3, 2, 5)
+    compare("BatchNormalization", 7, [x, *rest], spatial=0)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 5), (1, 4, 4, 5), (2, 4, 2, 3, 4)])
+def test_groups_are_normalized(shape):
+    compare("InstanceNormalization", 6, [data(*shape), data(4), data(4)], epsilon=1e-2)
+    compare("GroupNormalization", 18, [data(*shape), data(2), data(2)], num_groups=2)
+    compare("GroupNormalization", 21, [data(*shape), data(4), data(4)], num_groups=2, epsilon=1e-2)
+
+
+@table(shape=[(2, 3, 4)], axis=[-1, 0, 1, 2], bias=[False, True], outputs=[1, 3], dtype=[np.float32, np.float64])
+def test_layer_normalization(case):
+    shape, dtype = case["shape"], case["dtype"]
+    parameters = [data(*shape[case["axis"]:], dtype=dtype) for _ in range(2)]
+    inputs = [data(*shape, dtype=dtype), parameters[0], parameters[1] if case["bias"] else None]
+    outputs = case["outputs"] if dtype == np.float32 else 1
+    compare("LayerNormalization", 17, inputs, axis=case["axis"], outputs=outputs)
+
+
+@pytest.mark.parametrize("dims", [(1,), (4,), (3, 1), (2, 1, 4), (2, 3, 1)])
+def test_layer_normalization_broadcasts(dims):
+    x, scale = data(2, 3, 4), data(*dims)
+    model, feeds = build("LayerNormalization", 17, [x, scale], axis=1)
+    mean, deviation = x.mean((1, 2), keepdims=True), np.sqrt(x.var((1, 2), keepdims=True) + 1e-5)
+    close(run(model, feeds), [((x - mean) / deviation * scale).astype(np.float32)])
+
+
+@table(axis=[-1, 0, 1], p=[1, 2], shape=[(3, 4), (2, 3, 17)])
+def test_lp_normalization(case):
+    compare("LpNormalization", 1, [data(*case["shape"])], axis=case["axis"], p=case["p"])
+
+
+@pytest.mark.parametrize("axes", [None, [1, 3], [0, 1, 2, 3], [3], [0, 2]])
+def test_mean_variance_normalization(axes):
+    compare("MeanVarianceNormalization", 9, [data(2, 3, 4, 5)], **({"axes": axes} if axes else {}))
+
+
+@table(size=[1, 3, 5, 11], shape=[(2, 7, 3, 1), (1, 9, 4, 5)], beta=[0.75, 0.5])
+def test_lrn(case):
+    compare("LRN", 13, [data(*case["shape"])], size=case["size"], alpha=0.5, beta=case["beta"], bias=2.0)
+
+
+# ---- recurrent cells ----
+
+CELLS = {"RNN": (1, 1, 2), "GRU": (3, 2, 2), "LSTM": (4, 3, 3)}  # gates, functions, outputs
+ACTIVATIONS = ["Affine", "Relu", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu", "Softsign", "Softplus"]
+
+
+def cell_inputs(op, steps, batch, size, hidden, directions, full, dtype=np.float32):
+    gates = CELLS[op][0]
+    weights = [data(directions, gates * hidden, n, dtype=dtype) / dtype(n) for n in (size, hidden)]
+    inputs = [data(steps, batch, size, dtype=dtype), *weights]
+    if full:
+        lengths = random.integers(1, steps, batch, endpoint=True).astype(np.int32)
+        inputs += [data(directions, 2 * gates * hidden, dtype=dtype), lengths, data(directions, batch, hidden, dtype=dtype)]
+        if op == "LSTM":
+            inputs += [data(directions, batch, hidden, dtype=dtype), data(directions, 3 * hidden, dtype=dtype)]
+    return inputs
+
+
+@table(op=list(CELLS), direction=["forward", "reverse", "bidirectional"], full=[False, True],
+       sizes=[(1, 1, 3, 5), (5, 1, 4, 17), (7, 3, 5, 16), (300, 2, 3, 4)], constant=[False, True])
+def test_cell(case):
+    op, (steps, batch, size, hidden) = case["op"], case["sizes"]
+    directions = 2 if case["direction"] == "bidirectional" else 1
+    inputs = cell_inputs(op, steps, batch, size, hidden, directions, case["full"])
+    for more in [{"linear_before_reset": 0}, {"linear_before_reset": 1}] if op == "GRU" else [{}]:
+        compare(op, 14, inputs, outputs=CELLS[op][2], hidden_size=hidden, direction=case["direction"],
+                constant=case["constant"], **more)
+
+
+@pytest.mark.parametrize("op", CELLS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_cell_activations(op, activation):
+    inputs = cell_inputs(op, 2, 2, 3, 5, 1, True)
+    if op == "LSTM":
+        inputs = inputs[:7]
+    compare(op, 14, inputs, outputs=CELLS[op][2], hidden_size=5, activations=[activation] * CELLS[op][1],
+            activation_alpha=[0.3, 0.4, 0.6][:CELLS[op][1]], activation_beta=[0.1, 0.2, 0.5][:CELLS[op][1]])
+
+
+@pytest.mark.parametrize("op", CELLS)
+def test_cell_clip(op):
+    compare(op, 14, cell_inputs(op, 6, 2, 3, 5, 1, True), outputs=CELLS[op][2], hidden_size=5, clip=0.15)
+
+
+def test_coupled_gates():
+    compare("LSTM", 14, cell_inputs("LSTM", 6, 2, 3, 5, 1, True), outputs=3, hidden_size=5, input_forget=1)
+
+
+@pytest.mark.parametrize("op", CELLS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float16])
+def test_cell_of_other_types(op, dtype):
+    inputs = cell_inputs(op, 5, 3, 4, 6, 2, True)
+    options = {"outputs": CELLS[op][2], "hidden_size": 6, "direction": "bidirectional"}
+    single = run(*build(op, 14, inputs, **options))
+    typed = [v if v.dtype == np.int32 else v.astype(dtype) for v in inputs]
+    for a, b in zip(run(*build(op, 14, typed, **options)), single):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a.astype(np.float64), b, rtol=0, atol=1e-2 if dtype == np.float16 else 1e-5)
+
+
+@pytest.mark.parametrize("op", CELLS)
+def test_cell_batch_first(op):
+    inputs = cell_inputs(op, 5, 3, 4, 6, 2, True)
+    options = {"outputs": CELLS[op][2], "hidden_size": 6, "direction": "bidirectional"}
+    expected = run(*build(op, 14, inputs, **options))
+    turned = [v if i not in (0, 5, 6) else v.swapaxes(0, 1).copy() for i, v in enumerate(inputs)]
+    y, *states = run(*build(op, 14, turned, layout=1, **options))
+    close([y.transpose(1, 2, 0, 3), *(s.swapaxes(0, 1) for s in states)], expected)
+
+
+def test_cell_lengths_are_checked():
+    inputs = cell_inputs("GRU", 5, 3, 4, 6, 1, True)
+    for wrong in (-1, 6):
+        inputs[4] = np.array([5, wrong, 1], np.int32)
+        with pytest.raises(libinfer.InferError, match="length"):
+            run(*build("GRU", 14, inputs, hidden_size=6))

@@ -92,6 +92,19 @@ NEEDS = {
     "MaxUnpool": {"dims": [1, 1, 2], "dims_of": {"output_shape": [3]}, "constants": {"output_shape": [1, 1, 4]},
                   "attributes": lambda v: {"kernel_shape": [2], "strides": [2]}},
     "RoiAlign": {"dims_of": {"X": [2, 1, 4, 4], "rois": [2, 4], "batch_indices": [2]}},
+    "BatchNormalization": {"dims": [2], "dims_of": {"X": [3, 2, 2]},
+                           "attributes": lambda v: {"consumed_inputs": [0] * 5} if v < 6 else {}},
+    "GroupNormalization": {"dims": [2], "dims_of": {"X": [3, 2, 4]}, "constants": {"bias": [0.5, 0.25]},
+                           "attributes": lambda v: {"num_groups": 2}},
+    "InstanceNormalization": {"dims": [2], "dims_of": {"input": [3, 2, 4]}},
+    "LayerNormalization": {"dims": [4], "dims_of": {"X": [3, 4]}},
+    "LRN": {"dims": [1, 5, 3], "attributes": lambda v: {"size": 3}},
+    "MeanVarianceNormalization": {"attributes": lambda v: {"axes": [0, 1]}},
+    "RMSNormalization": {"dims": [4], "dims_of": {"X": [3, 4]}},
+    **{op: {"constants": {"sequence_lens": [3, 3]}, "attributes": lambda v: {"hidden_size": 2},
+            "dims_of": {"X": [3, 2, 2], "W": [1, 2 * gates, 2], "R": [1, 2 * gates, 2], "B": [1, 4 * gates],
+                        "initial_h": [1, 2, 2], "initial_c": [1, 2, 2], "P": [1, 6]}}
+       for op, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4))},
     "ZipMap": None,  # its output is no tensor
 }
 
