@@ -103,6 +103,7 @@ struct infer_context {
     uint8_t *state;            /* infer_step_state a step */
     size_t *scratch_need;      /* a step */
     uint64_t calls;            /* of bodies that the run may still make */
+    uint64_t entropy;          /* 0 while nobody asked */
     bool has_run;
     infer_node_observer *observer; /* or NULL */
     void *observer_user;
@@ -124,6 +125,7 @@ infer_op_env infer_step_env(infer_frame *f, size_t step);
 
 /* frame.c: what a step's env offers. */
 void *infer_frame_alloc(infer_op_env *env, size_t size);
+uint64_t infer_frame_entropy(infer_op_env *env);
 bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t index,
                       infer_view *view);
 infer_status infer_frame_call(infer_op_env *env, uint32_t graph, const infer_view *const *in,

@@ -1,14 +1,32 @@
 /* Frames: what one graph of a model needs to run, and how a node runs its bodies. */
+#define _POSIX_C_SOURCE 200809L
 #include "engine.h"
 #include "status.h"
 
 #include <string.h>
+#include <time.h>
 
 /* ---- what a step's env offers ---- */
 
 void *infer_frame_alloc(infer_op_env *env, size_t size) {
     infer_frame *f = env->owner;
     return infer_arena_alloc(&f->dynamic, size ? size : 1);
+}
+
+/* Steps of a Weyl sequence, mixed (SplitMix64, by Steele, Lea and Flood); started by the clock and
+ * the context's address, so that two contexts differ. */
+uint64_t infer_frame_entropy(infer_op_env *env) {
+    infer_context *c = ((infer_frame *)env->owner)->context;
+    if (!c->entropy) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        c->entropy = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+        c->entropy ^= (uint64_t)(uintptr_t)c << 20;
+    }
+    uint64_t z = c->entropy += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
 }
 
 bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t index,

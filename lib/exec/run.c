@@ -20,6 +20,7 @@ infer_op_env infer_step_env(infer_frame *f, size_t step) {
                           .out = edges + s->node->in_count,
                           .kernels = &c->model->kernels,
                           .alloc = infer_frame_alloc,
+                          .entropy = infer_frame_entropy,
                           .body_port = infer_frame_port,
                           .call = infer_frame_call,
                           .owner = f};

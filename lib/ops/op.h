@@ -131,6 +131,8 @@ struct infer_op_env {
     /* In run: memory that lives until the context's next run, for composite and string outputs and
      * for data-dependent extents; NULL with the message set. */
     void *(*alloc)(infer_op_env *env, size_t size);
+    /* A number that differs each time, for operators that are INFER_OP_IMPURE. In run only. */
+    uint64_t (*entropy)(infer_op_env *env);
     /* What is known of an input or output of a body; false where it has no such. */
     bool (*body_port)(infer_op_env *env, uint32_t graph, bool output, uint32_t index,
                       infer_view *view);
