@@ -144,6 +144,9 @@ static infer_status read_ports(infer_onnx_reader *r, const infer_model *model, c
         if (!read_port(r, set, prefix, *count, info.kind, &values[*count], &status))
             break;
         INFER_TRY(status);
+        /* How older releases had bfloat16 in their data. */
+        if (info.type == INFER_TYPE_BFLOAT16 && values[*count].type == INFER_TYPE_UINT16)
+            values[*count].type = INFER_TYPE_BFLOAT16;
     }
     return INFER_OK;
 }

@@ -14,6 +14,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from conformance import run as conformance
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 # Builds beside the plain one, without a warning: compiler, options, and the tests that run there (None: all).
@@ -104,22 +106,18 @@ def c_programs(count, build, reports, only=None, without=()):
 
 
 def onnx_suites(count, build, reports, scratch):
-    """ONNX's own data, and the ai.onnx.ml cases made here, through the C runner."""
-    import onnx.backend.test
-
-    data = Path(onnx.backend.test.__file__).parent / "data"
+    """ONNX's own data, that of older releases in the plain build, and the ai.onnx.ml cases made here, through
+    the C runner."""
+    runner = next((build / "tests").rglob("onnx_runner"))
     ml = scratch / "ml"
     subprocess.run([sys.executable, "tests/python/gen_ml_cases.py", str(ml)], cwd=ROOT, check=True)
-    supported = (ROOT / "tests" / "operators.txt").read_text().split()
-    ops = scratch / "operators.txt"
-    ops.write_text("\n".join(supported) + "\n")
-    runner = next((build / "tests").rglob("onnx_runner"))
-    for name, root in (("onnx test data", data), ("ai.onnx.ml cases", ml)):
-        report = reports / f"{build.name}-{name.replace(' ', '-')}.xml"
-        run(count, f"{build.name} {name}",
-            # What Bernoulli draws is nobody's business: these cases hold one draw of NumPy's.
-            [str(runner), "--ops", str(ops), "--exclude", "test_bernoulli*", "--junit", str(report),
-             str(root)], report)
+    suites = [conformance.installed()] if build != BUILD else list(conformance.suites())
+    for version, data in suites:
+        report = reports / f"{build.name}-onnx-{version}.xml"
+        run(count, f"{build.name} onnx {version} test data",
+            conformance.command(runner, version, data, report), report)
+    report = reports / f"{build.name}-ml.xml"
+    run(count, f"{build.name} ai.onnx.ml cases", [str(runner), "--junit", str(report), str(ml)], report)
 
 
 def fuzz_seeds(count, build, reports, scratch):
@@ -145,7 +143,7 @@ def python_suites(count, reports):
         "PYTHONPATH": str(ROOT / "bindings" / "python"),
         "ORT_DISABLE_TELEMETRY": "1",
     }
-    for suite in ("python", "cli", "serve", "docs"):
+    for suite in ("python", "cli", "serve", "docs", "conformance"):
         if not (ROOT / "tests" / suite).is_dir():
             continue
         report = reports / f"{suite}.xml"
