@@ -411,6 +411,11 @@ INFER_API infer_status infer_run(infer_context *context, const char *const *inpu
                                  const char *const *output_names, infer_value *outputs,
                                  size_t output_count);
 
+/* As infer_predict_f64 by a run of this context, which is observed as any other. Since 0.1.0. */
+INFER_API infer_status infer_context_predict_f64(infer_context *context, const double *features,
+                                                 size_t feature_count, double *outputs,
+                                                 size_t output_count);
+
 /* Called after each node of a run, from the thread that runs: its number (infer_model_node) and the
  * time it took. It may not use the context. */
 typedef void infer_node_observer(void *user, size_t node, uint64_t nanoseconds);

@@ -145,6 +145,7 @@ def python_suites(count, reports):
         "INFER_NPM_DIR": str(ROOT / ".cache" / "npm"),
         "INFER_CARGO_LAMBDA": str(ROOT / ".cache" / "cargo-lambda" / "bin" / "cargo-lambda"),
         "INFER_SAM": str(ROOT / ".cache" / "sam" / "bin" / "sam"),
+        "INFER_MOTO": str(ROOT / ".cache" / "moto" / "bin"),
         "PYTHONPATH": str(ROOT / "bindings" / "python"),
         "ORT_DISABLE_TELEMETRY": "1",
     }

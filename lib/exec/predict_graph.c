@@ -229,6 +229,16 @@ static infer_status predict(infer_model *m, const void *x, size_t n, void *y, si
     return status;
 }
 
+infer_status infer_context_predict_f64(infer_context *c, const double *x, size_t n, double *y,
+                                       size_t outputs) {
+    infer_model *m = c ? c->model : NULL;
+    const numbers in = {(void *)x, true}, out = {y, true};
+    if (m && m->is_linear)
+        return infer_predict_f64(m, x, n, y, outputs);
+    INFER_TRY(infer_check_predict(m, x, n, y));
+    return predict_in(c, &in, n, &out, outputs);
+}
+
 static infer_status open_program(infer_model *m) {
     return infer_program_new(m, &m->program);
 }

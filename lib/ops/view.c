@@ -106,6 +106,23 @@ infer_status infer_place(infer_op_env *env, uint32_t index, const infer_view *sh
     return out->data ? INFER_OK : INFER_ERROR_MEMORY;
 }
 
+infer_status infer_give(infer_op_env *env, uint32_t index, const infer_view *value) {
+    infer_view *out = index < env->out_count ? env->out[index] : NULL;
+    if (!out)
+        return INFER_OK;
+    if (value->kind != out->kind || value->type != out->type)
+        return infer_fail(INFER_ERROR_TYPE, "output %u has another type than was inferred", index);
+    if (!out->data) {
+        *out = *value;
+        return INFER_OK;
+    }
+    INFER_TRY(infer_place(env, index, value));
+    size_t bytes = infer_view_bytes(value);
+    if (bytes)
+        memcpy(out->data, value->data, bytes);
+    return INFER_OK;
+}
+
 /* ---- lists ---- */
 
 const void *infer_list_data(const infer_op_env *env, const infer_list *list) {

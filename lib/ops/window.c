@@ -1,181 +1,174 @@
-/* HannWindow, HammingWindow, BlackmanWindow, MelWeightMatrix: tables for signals, computed in
- * double and stored in a type of one's choice. */
+/* The geometry of windows over spatial axes: attributes, padding, extents. */
+#include "window.h"
+
 #include "axes.h"
-#include "chunk.h"
-#include "convert.h"
-#include "op.h"
 #include "status.h"
 
-#include <math.h>
-#include <string.h>
+#define LARGEST (INT64_C(1) << 60) /* extent of an axis, so that sums of three terms fit */
 
-typedef struct table_params {
-    int64_t output_datatype, periodic;
-} table_params;
-
-static const infer_op_attr table_attrs[] = {
-    A_TYPE(table_params, output_datatype, INFER_TYPE_FLOAT),
-    A_INT(table_params, periodic, 1),
-};
-
-static infer_status check_type(const table_params *p) {
-    if (p->output_datatype && T_NUMERIC >> p->output_datatype & 1)
-        return INFER_OK;
-    return infer_fail(INFER_ERROR_TYPE, "the output cannot have elements of %s",
-                      infer_type_name((infer_type)p->output_datatype));
-}
-
-/* n numbers; integers are truncated. */
-static void store(infer_view *y, size_t at, const double *from, size_t n) {
-    infer_chunk whole;
-    if (infer_type_kind((infer_type)y->type) == INFER_CLASS_FLOATING) {
-        infer_store_double((infer_type)y->type, from, y->data, at, n);
-        return;
+infer_status infer_window_list(const infer_op_env *env, const infer_list *list, const char *name,
+                               int32_t count, int64_t least, int64_t absent, int64_t *to) {
+    const int64_t *given = infer_list_data(env, list);
+    if (list->count && list->count != (uint64_t)count)
+        return infer_fail(INFER_ERROR_SHAPE, "%s has %llu entries instead of %d", name,
+                          (unsigned long long)list->count, (int)count);
+    for (int32_t i = 0; i < count; i++) {
+        to[i] = list->count ? given[i] : absent;
+        if (to[i] < least || to[i] > INT32_MAX)
+            return infer_fail(INFER_ERROR_VALUE, "%s has the entry %lld", name, (long long)to[i]);
     }
-    for (size_t i = 0; i < n; i++)
-        whole.i[i] = infer_to_int64(from[i]);
-    infer_store_int((infer_type)y->type, whole.i, y->data, at, n);
-}
-
-/* ---- windows ---- */
-
-static infer_status window_infer(infer_op_env *env) {
-    const table_params *p = env->params;
-    INFER_TRY(check_type(p));
-    INFER_TRY(infer_check_scalar(env->in[0], "size"));
-    infer_view spare, *y = infer_out(env, 0, (uint32_t)p->output_datatype, 1, &spare);
-    if (!env->in[0]->data)
-        return INFER_OK;
-    y->dim[0] = infer_index(env->in[0], 0);
-    if (y->dim[0] < 0)
-        return infer_fail(INFER_ERROR_VALUE, "size is %lld", (long long)y->dim[0]);
     return INFER_OK;
 }
 
-/* The sum of a[k] cos(2 pi k i / n) for every i; n is the size, or one less where the window is
- * symmetric. */
-static infer_status window_run(infer_op_env *env, const double *a, int terms) {
-    const table_params *p = env->params;
-    infer_view *y = env->out[0];
-    size_t size = y ? (size_t)y->dim[0] : 0;
-    double n = (double)size - (p->periodic ? 0 : 1);
-    for (size_t at = 0; at < size; at += INFER_CHUNK) {
-        infer_chunk chunk;
-        size_t m = size - at < INFER_CHUNK ? size - at : INFER_CHUNK;
-        for (size_t i = 0; i < m; i++) {
-            double angle = n > 0 ? 2 * 3.14159265358979323846 * (double)(at + i) / n
-                                 : 3.14159265358979323846; /* one number is the middle */
-            chunk.d[i] = 0;
-            for (int k = 0; k < terms; k++)
-                chunk.d[i] += a[k] * cos(k * angle);
+infer_status infer_window_read(const infer_op_env *env, const infer_window_params *p,
+                               const infer_view *x, const infer_view *w, infer_window *window) {
+    int64_t pads[2 * INFER_WINDOW_RANK];
+    int32_t rank = window->rank = x->rank - 2;
+    if (rank < 0)
+        return infer_fail(INFER_ERROR_SHAPE, "rank %d leaves no spatial axes", (int)x->rank);
+    if (w && w->rank >= 0 && w->rank != x->rank)
+        return infer_fail(INFER_ERROR_SHAPE, "the weights have rank %d, the input %d", (int)w->rank,
+                          (int)x->rank);
+    if (!w && rank > 0 && !p->kernel_shape.count)
+        return infer_fail(INFER_ERROR_VALUE, "kernel_shape is missing");
+    INFER_TRY(infer_window_list(env, &p->kernel_shape, "kernel_shape", rank, 1, 1, window->kernel));
+    INFER_TRY(infer_window_list(env, &p->strides, "strides", rank, 1, 1, window->stride));
+    INFER_TRY(infer_window_list(env, &p->dilations, "dilations", rank, 1, 1, window->dilation));
+    INFER_TRY(infer_window_list(env, &p->pads, "pads", 2 * rank, 0, 0, pads));
+    for (int32_t i = 0; i < rank; i++) {
+        window->in[i] = x->dim[i + 2];
+        window->out[i] = -1;
+        window->before[i] = pads[i];
+        window->after[i] = pads[i + rank];
+        if (window->in[i] > LARGEST)
+            return infer_fail(INFER_ERROR_SHAPE, "axis %d is too long", (int)i + 2);
+        if (!w)
+            continue;
+        int64_t n = w->rank < 0 ? -1 : w->dim[i + 2];
+        if (p->kernel_shape.count && n >= 0 && n != window->kernel[i])
+            return infer_fail(INFER_ERROR_SHAPE,
+                              "kernel_shape has %lld where the weights have %lld",
+                              (long long)window->kernel[i], (long long)n);
+        if (!p->kernel_shape.count)
+            window->kernel[i] = n;
+        if (n == 0 || n > INT32_MAX)
+            return infer_fail(INFER_ERROR_SHAPE, "weights of extent %lld", (long long)n);
+    }
+    return INFER_OK;
+}
+
+/* What the window covers along an axis. */
+static int64_t span(const infer_window *w, int32_t i) {
+    return (w->kernel[i] - 1) * w->dilation[i] + 1;
+}
+
+static bool is_same(int64_t auto_pad) {
+    return auto_pad == INFER_PAD_SAME_UPPER || auto_pad == INFER_PAD_SAME_LOWER;
+}
+
+/* Halves the padding, if any; an odd one has its larger half behind for SAME_UPPER. */
+static void split(infer_window *w, int32_t i, int64_t total, bool upper) {
+    total = total > 0 ? total : 0;
+    w->before[i] = upper ? total / 2 : total - total / 2;
+    w->after[i] = total - w->before[i];
+}
+
+infer_status infer_window_out(infer_window *w, int64_t auto_pad, bool ceil) {
+    for (int32_t i = 0; i < w->rank; i++) {
+        int64_t in = w->in[i], stride = w->stride[i];
+        if (in < 0 || w->kernel[i] < 0)
+            continue;
+        if (is_same(auto_pad)) {
+            w->out[i] = in / stride + (in % stride != 0);
+            split(w, i, (w->out[i] - 1) * stride + span(w, i) - in,
+                  auto_pad == INFER_PAD_SAME_UPPER);
+            continue;
         }
-        store(y, at, chunk.d, m);
+        if (auto_pad == INFER_PAD_VALID)
+            w->before[i] = w->after[i] = 0;
+        int64_t room = in + w->before[i] + w->after[i] - span(w, i);
+        if (room < 0)
+            return infer_fail(INFER_ERROR_SHAPE, "a window of %lld does not fit axis %d",
+                              (long long)span(w, i), (int)i + 2);
+        w->out[i] = room / stride + 1;
+        if (ceil && room % stride != 0 && w->out[i] * stride < in + w->before[i])
+            w->out[i]++;
     }
     return INFER_OK;
 }
 
-#define WINDOW_OP(op_name, snake, ...)                                                             \
-    static infer_status snake##_run(infer_op_env *env) {                                           \
-        static const double a[] = {__VA_ARGS__};                                                   \
-        return window_run(env, a, sizeof a / sizeof *a);                                           \
-    }                                                                                              \
-    const infer_op infer_op_##snake = {                                                            \
-        .domain = "",                                                                              \
-        .name = op_name,                                                                           \
-        .since = 17,                                                                               \
-        .newest = 27,                                                                              \
-        .params_size = sizeof(table_params),                                                       \
-        .min_in = 1,                                                                               \
-        .max_in = 1,                                                                               \
-        .min_out = 1,                                                                              \
-        .max_out = 1,                                                                              \
-        .attr_count = 2,                                                                           \
-        .attrs = table_attrs,                                                                      \
-        .types = {T_INDEX},                                                                        \
-        .infer = window_infer,                                                                     \
-        .run = snake##_run,                                                                        \
-    };
-WINDOW_OP("HannWindow", hann_window, 0.5, -0.5)
-WINDOW_OP("HammingWindow", hamming_window, 25.0 / 46, -21.0 / 46)
-WINDOW_OP("BlackmanWindow", blackman_window, 0.42, -0.5, 0.08)
-
-/* ---- MelWeightMatrix ---- */
-
-enum { BINS, LENGTH, RATE, LOW, HIGH };
-
-static infer_status mel_infer(infer_op_env *env) {
-    static const char *const names[] = {"num_mel_bins", "dft_length", "sample_rate",
-                                        "lower_edge_hertz", "upper_edge_hertz"};
-    const table_params *p = env->params;
-    INFER_TRY(check_type(p));
-    infer_view spare, *y = infer_out(env, 0, (uint32_t)p->output_datatype, 2, &spare);
-    for (uint32_t i = 0; i < 5; i++)
-        INFER_TRY(infer_check_scalar(env->in[i], names[i]));
-    for (int32_t i = 0; i < 2; i++) {
-        const infer_view *v = env->in[i == 0 ? LENGTH : BINS];
-        int64_t n = v->data ? infer_index(v, 0) : -1;
-        if (v->data && n < 0)
-            return infer_fail(INFER_ERROR_VALUE, "%s is %lld", names[i == 0 ? LENGTH : BINS],
-                              (long long)n);
-        y->dim[i] = i == 0 && n >= 0 ? n / 2 + 1 : n;
+infer_status infer_window_transposed(infer_window *w, int64_t auto_pad, const int64_t *add,
+                                     const int64_t *shape) {
+    for (int32_t i = 0; i < w->rank; i++) {
+        int64_t whole; /* without padding */
+        if (w->in[i] < 0 || w->kernel[i] < 0) {
+            w->out[i] = shape ? shape[i] : -1;
+            continue;
+        }
+        if (__builtin_mul_overflow(w->in[i] - 1, w->stride[i], &whole) ||
+            __builtin_add_overflow(whole, add[i] + span(w, i), &whole) || whole > LARGEST)
+            return infer_fail(INFER_ERROR_SHAPE, "axis %d becomes too long", (int)i + 2);
+        if (shape || is_same(auto_pad)) {
+            w->out[i] = shape ? shape[i] : w->in[i] * w->stride[i];
+            split(w, i, whole - w->out[i], auto_pad == INFER_PAD_SAME_UPPER);
+        } else {
+            if (auto_pad == INFER_PAD_VALID)
+                w->before[i] = w->after[i] = 0;
+            w->out[i] = whole - w->before[i] - w->after[i];
+        }
+        if (w->out[i] < 0)
+            return infer_fail(INFER_ERROR_SHAPE, "axis %d would have extent %lld", (int)i + 2,
+                              (long long)w->out[i]);
     }
     return INFER_OK;
 }
 
-static double scalar(const infer_view *v) {
-    infer_chunk chunk;
-    return *infer_load_double((infer_type)v->type, v->data, 0, 1, &chunk);
+size_t infer_window_count(const int64_t *extents, int32_t rank) {
+    size_t n = 1;
+    for (int32_t i = 0; i < rank; i++)
+        n *= (size_t)extents[i];
+    return n;
 }
 
-static double to_mel(double hertz) {
-    return 2595 * log10(1 + hertz / 700);
+/* ---- taps and rows ---- */
+
+/* Output places [first, first + n) along an axis for which the tap lies inside of the input. */
+static void find_range(infer_taps *t, int32_t i) {
+    const infer_window *w = t->w;
+    int64_t stride = w->stride[i], at = t->tap[i] * w->dilation[i] - w->before[i];
+    int64_t room = w->in[i] - 1 - at; /* the last place's distance from this tap of the first */
+    int64_t first = at < 0 ? (-at + stride - 1) / stride : 0;
+    int64_t end = room < 0 ? 0 : room / stride + 1;
+    end = end < w->out[i] ? end : w->out[i];
+    t->first[i] = first;
+    t->n[i] = end > first ? end - first : 0;
 }
 
-/* The row of the spectrum that edge number i of the triangles falls on. */
-static infer_status edge_row(infer_op_env *env, int64_t i, int64_t rows, int64_t *row) {
-    double low = to_mel(scalar(env->in[LOW])), high = to_mel(scalar(env->in[HIGH]));
-    double step = (high - low) / (scalar(env->in[BINS]) + 2);
-    double hertz = 700 * (pow(10, ((double)i * step + low) / 2595) - 1);
-    double at = floor((scalar(env->in[LENGTH]) + 1) * hertz / scalar(env->in[RATE]));
-    if (!(at >= 0 && at < (double)rows))
-        return infer_fail(INFER_ERROR_VALUE, "an edge at %g Hz is outside of the spectrum", hertz);
-    *row = (int64_t)at;
-    return INFER_OK;
+void infer_taps_begin(infer_taps *t, const infer_window *w) {
+    *t = (infer_taps){.w = w, .step = w->rank > 0 ? w->stride[w->rank - 1] : 1, .count = 1};
 }
 
-static infer_status mel_run(infer_op_env *env) {
-    infer_view *y = env->out[0];
-    if (!y || infer_view_count(y) == 0)
-        return INFER_OK;
-    int64_t rows = y->dim[0], bins = y->dim[1], left = 0, center = 0, right = 0;
-    memset(y->data, 0, infer_view_bytes(y));
-    INFER_TRY(edge_row(env, 0, rows, &left));
-    INFER_TRY(edge_row(env, 1, rows, &center));
-    for (int64_t b = 0; b < bins; b++, left = center, center = right) {
-        INFER_TRY(edge_row(env, b + 2, rows, &right));
-        for (int64_t r = left < center ? left : center; r < right || r == center; r++) {
-            double v = r < center    ? (double)(r - left) / (double)(center - left)
-                       : r == center ? 1
-                                     : (double)(right - r) / (double)(right - center);
-            store(y, (size_t)(r * bins + b), &v, 1);
+bool infer_taps_next(infer_taps *t) {
+    const infer_window *w = t->w;
+    const int32_t last = w->rank - 1;
+    t->in_row = t->in_row && infer_window_next(t->index, t->n, last);
+    while (!t->in_row) {
+        if (t->started && !infer_window_next(t->tap, w->kernel, w->rank))
+            return false;
+        t->number += t->started;
+        t->started = t->in_row = true;
+        for (int32_t i = 0; i < w->rank; i++) {
+            find_range(t, i);
+            t->in_row = t->in_row && t->n[i] > 0;
         }
     }
-    return INFER_OK;
+    t->from = t->to = 0;
+    for (int32_t i = 0; i < w->rank; i++) {
+        int64_t o = t->first[i] + (i < last ? t->index[i] : 0);
+        t->to = t->to * w->out[i] + o;
+        t->from = t->from * w->in[i] + o * w->stride[i] + t->tap[i] * w->dilation[i] - w->before[i];
+    }
+    if (last >= 0)
+        t->count = t->n[last];
+    return true;
 }
-
-const infer_op infer_op_mel_weight_matrix = {
-    .domain = "",
-    .name = "MelWeightMatrix",
-    .since = 17,
-    .newest = 27,
-    .params_size = sizeof(table_params),
-    .min_in = 5,
-    .max_in = 5,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_count = 1,
-    .attrs = table_attrs,
-    .types = {T_INDEX, T_INDEX, T_INDEX, T_FLOAT, T_FLOAT},
-    .infer = mel_infer,
-    .run = mel_run,
-};

@@ -1,0 +1,91 @@
+/* Conv. */
+#include "conv.h"
+
+#include "axes.h"
+#include "pack.h"
+#include "real.h"
+#include "status.h"
+#include "widen.h"
+
+static const infer_op_attr conv_attrs[] = {INFER_CONV_ATTRS};
+
+/* A kernel of one tap that visits every place: the input is its matrix of columns. */
+static bool is_plain(const infer_window *w) {
+    for (int32_t i = 0; i < w->rank; i++)
+        if (w->kernel[i] != 1 || w->stride[i] != 1 || w->out[i] != w->in[i])
+            return false;
+    return true;
+}
+
+#define REAL float
+#define S    f32
+#include "conv.inc.h"
+#define REAL double
+#define S    f64
+#include "conv.inc.h"
+
+static infer_status read_conv(infer_op_env *env, infer_conv *c, infer_view *y) {
+    const infer_view *bias = infer_has_input(env, 2) ? env->in[2] : NULL;
+    return infer_conv_shape(env, env->params, env->in[0], env->in[1], bias,
+                            infer_type_size(infer_widen_type(env)), c, y);
+}
+
+/* With one input channel for each output channel a product would have rows of a few elements. */
+static bool is_direct(const infer_conv *c) {
+    return c->channels == 1 && c->window.rank > 0 && c->outputs * c->taps < 64;
+}
+
+static infer_status conv_infer(infer_op_env *env) {
+    infer_view spare, *y = infer_out(env, 0, env->in[0]->type, -1, &spare);
+    infer_conv c;
+    size_t at;
+    INFER_TRY(read_conv(env, &c, y));
+    if (!c.known)
+        return INFER_OK;
+    if (!is_direct(&c))
+        INFER_TRY(
+            infer_conv_take(env, c.depth, c.block, infer_type_size(infer_widen_type(env)), &at));
+    return infer_widen_plan(env);
+}
+
+static infer_status conv_body(infer_op_env *env) {
+    const void *x = env->in[0]->data, *w = env->in[1]->data;
+    const void *bias = infer_has_input(env, 2) ? env->in[2]->data : NULL;
+    infer_view spare = {.rank = -1};
+    infer_conv c;
+    INFER_TRY(read_conv(env, &c, &spare));
+    void *y = env->out[0]->data;
+    if (c.places == 0)
+        return INFER_OK;
+    bool is_double = env->out[0]->type == INFER_TYPE_DOUBLE;
+    if (is_direct(&c) && is_double)
+        direct_run_f64(&c, x, w, bias, y);
+    else if (is_direct(&c))
+        direct_run_f32(&c, x, w, bias, y);
+    else if (is_double)
+        product_run_f64(&c, env->kernels, x, w, bias, y, env->scratch);
+    else
+        product_run_f32(&c, env->kernels, x, w, bias, y, env->scratch);
+    return INFER_OK;
+}
+
+static infer_status conv_run(infer_op_env *env) {
+    return env->out[0] ? infer_widen_run(env, conv_body) : INFER_OK;
+}
+
+const infer_op infer_op_conv = {
+    .domain = "",
+    .name = "Conv",
+    .since = 1,
+    .newest = 27,
+    .params_size = sizeof(infer_conv_params),
+    .min_in = 2,
+    .max_in = 3,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = sizeof conv_attrs / sizeof *conv_attrs,
+    .attrs = conv_attrs,
+    .types = {T_FLOAT, T_SAME},
+    .infer = conv_infer,
+    .run = conv_run,
+};

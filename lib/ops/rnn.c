@@ -1,0 +1,277 @@
+/* RNN, LSTM and GRU. */
+#include "rnn.h"
+
+#include "axes.h"
+#include "checked.h"
+#include "pack.h"
+#include "real.h"
+#include "status.h"
+#include "widen.h"
+
+#include <string.h>
+#include <strings.h>
+#include <tgmath.h>
+
+#define CHUNK_ROWS 256 /* inputs that are multiplied together */
+
+enum direction { FORWARD, REVERSE, BIDIRECTIONAL };
+
+typedef struct rnn_params {
+    infer_list activations, activation_alpha, activation_beta;
+    int64_t hidden_size, direction, layout, input_forget, linear_before_reset;
+    float clip, reserved;
+} rnn_params;
+
+#define RNN_ATTRS                                                                                  \
+    A_LIST(rnn_params, activations, STRINGS), A_LIST(rnn_params, activation_alpha, FLOATS),        \
+        A_LIST(rnn_params, activation_beta, FLOATS), A_INT(rnn_params, hidden_size, 0),            \
+        A_ENUM(rnn_params, direction, FORWARD, "forward|reverse|bidirectional"),                   \
+        A_INT(rnn_params, layout, 0), A_FLOAT(rnn_params, clip, 0)
+
+static const infer_op_attr rnn_attrs[] = {RNN_ATTRS};
+static const infer_op_attr lstm_attrs[] = {RNN_ATTRS, A_INT(rnn_params, input_forget, 0)};
+static const infer_op_attr gru_attrs[] = {RNN_ATTRS, A_INT(rnn_params, linear_before_reset, 0)};
+
+#define REAL float
+#define S    f32
+#include "rnn.inc.h"
+#define REAL double
+#define S    f64
+#include "rnn.inc.h"
+
+/* Inputs. */
+enum { X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, P };
+
+static const size_t gates_of[] = {1, 4, 3}, functions_of[] = {1, 3, 2};
+
+/* ---- activations ---- */
+
+typedef struct activation_row {
+    const char *name;
+    bool has_alpha, has_beta;
+    float alpha, beta;
+} activation_row;
+
+static const activation_row activations[] = {
+#define ACTIVATION(name, has_alpha, alpha, has_beta, beta)                                         \
+    {#name, has_alpha, has_beta, alpha, beta},
+    INFER_RNN_ACTIVATIONS(ACTIVATION)
+#undef ACTIVATION
+};
+
+static infer_status find_activation(infer_string name, enum infer_rnn_activation *kind) {
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (strlen(activations[i].name) == name.size &&
+            strncasecmp(activations[i].name, name.data, name.size) == 0) {
+            *kind = (enum infer_rnn_activation)i;
+            return INFER_OK;
+        }
+    return infer_fail(INFER_ERROR_VALUE, "the activation %.*s is not known", (int)name.size,
+                      name.data);
+}
+
+/* alpha and beta are lists for those functions that have them, in order. */
+static infer_status read_functions(const infer_op_env *env, infer_rnn *r) {
+    const rnn_params *p = env->params;
+    const float *alpha = infer_list_data(env, &p->activation_alpha);
+    const float *beta = infer_list_data(env, &p->activation_beta);
+    uint64_t alphas = 0, betas = 0, count = functions_of[r->cell], given = p->activations.count;
+    if (given && given < count * r->directions)
+        return infer_fail(INFER_ERROR_VALUE, "%llu activations instead of %llu",
+                          (unsigned long long)given, (unsigned long long)(count * r->directions));
+    for (uint64_t i = 0; i < count * r->directions; i++) {
+        infer_rnn_function *f = &r->functions[i / count][i % count];
+        f->kind = i % count == 0 && r->cell != INFER_RNN_PLAIN ? INFER_RNN_Sigmoid : INFER_RNN_Tanh;
+        if (given)
+            INFER_TRY(find_activation(infer_list_string(env, &p->activations, i), &f->kind));
+        const activation_row *row = &activations[f->kind];
+        f->alpha =
+            row->has_alpha && alphas < p->activation_alpha.count ? alpha[alphas++] : row->alpha;
+        f->beta = row->has_beta && betas < p->activation_beta.count ? beta[betas++] : row->beta;
+    }
+    return INFER_OK;
+}
+
+/* ---- shapes ---- */
+
+/* Refuses another rank, and extents that are known and differ. */
+static infer_status expect(const infer_op_env *env, uint32_t index, int32_t rank,
+                           const int64_t *dim) {
+    const infer_view *v = infer_has_input(env, index) ? env->in[index] : NULL;
+    if (!v || v->rank < 0)
+        return INFER_OK;
+    bool fits = v->rank == rank;
+    for (int32_t i = 0; fits && i < rank; i++)
+        fits = v->dim[i] < 0 || dim[i] < 0 || v->dim[i] == dim[i];
+    return fits ? INFER_OK
+                : infer_fail(INFER_ERROR_SHAPE, "input %u does not fit the others", index);
+}
+
+static int64_t extent(const infer_view *v, int32_t axis) {
+    return v->rank == 3 ? v->dim[axis] : -1;
+}
+
+/* The extents; -1 where unknown. */
+typedef struct extents {
+    int64_t steps, batch, input, hidden, directions;
+} extents;
+
+static infer_status read_extents(const infer_op_env *env, size_t gates, extents *e) {
+    const rnn_params *p = env->params;
+    const infer_view *x = env->in[X];
+    if (p->layout != 0 && p->layout != 1)
+        return infer_fail(INFER_ERROR_VALUE, "layout is %lld", (long long)p->layout);
+    for (uint32_t i = X; i <= R; i++)
+        if (env->in[i]->rank >= 0 && env->in[i]->rank != 3)
+            return infer_fail(INFER_ERROR_SHAPE, "input %u has rank %d", i, (int)env->in[i]->rank);
+    e->steps = extent(x, p->layout ? 1 : 0);
+    e->batch = extent(x, p->layout ? 0 : 1);
+    e->input = extent(x, 2);
+    e->hidden = extent(env->in[R], 2);
+    e->directions = p->direction == BIDIRECTIONAL ? 2 : 1;
+    if (p->hidden_size && e->hidden >= 0 && p->hidden_size != e->hidden)
+        return infer_fail(INFER_ERROR_SHAPE, "hidden_size is %lld, but R has %lld",
+                          (long long)p->hidden_size, (long long)e->hidden);
+    e->hidden = p->hidden_size ? p->hidden_size : e->hidden;
+    if (e->hidden > INT32_MAX || e->hidden < -1)
+        return infer_fail(INFER_ERROR_SHAPE, "hidden_size is %lld", (long long)e->hidden);
+    int64_t n = e->hidden, d = e->directions, width = n < 0 ? -1 : n * (int64_t)gates;
+    int64_t w[] = {d, width, e->input}, r[] = {d, width, n}, b[] = {d, n < 0 ? -1 : 2 * width};
+    int64_t lengths[] = {e->batch}, peepholes[] = {d, n < 0 ? -1 : 3 * n};
+    int64_t state[] = {p->layout ? e->batch : d, p->layout ? d : e->batch, n};
+    INFER_TRY(expect(env, W, 3, w));
+    INFER_TRY(expect(env, R, 3, r));
+    INFER_TRY(expect(env, B, 2, b));
+    INFER_TRY(expect(env, LENGTHS, 1, lengths));
+    INFER_TRY(expect(env, INITIAL_H, 3, state));
+    INFER_TRY(expect(env, INITIAL_C, 3, state));
+    return expect(env, P, 2, peepholes);
+}
+
+static bool take(infer_rnn *r, size_t a, size_t b, size_t c, size_t element, size_t *at) {
+    size_t bytes;
+    *at = r->size;
+    return infer_mul(a, b, &bytes) && infer_mul(bytes, c, &bytes) &&
+           infer_mul(bytes, element, &bytes) && infer_add(r->size, bytes, &bytes) &&
+           infer_round_up(bytes, 64, &r->size);
+}
+
+static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const extents *e,
+                         infer_rnn *r) {
+    const rnn_params *p = env->params;
+    size_t element = infer_type_size(infer_widen_type(env)), first, last, width;
+    *r = (infer_rnn){.cell = cell,
+                     .gates = gates_of[cell],
+                     .directions = (size_t)e->directions,
+                     .steps = (size_t)e->steps,
+                     .batch = (size_t)e->batch,
+                     .input = (size_t)e->input,
+                     .hidden = (size_t)e->hidden,
+                     .batch_first = p->layout == 1,
+                     .reverse = p->direction == REVERSE,
+                     .coupled = p->input_forget != 0,
+                     .late_reset = p->linear_before_reset != 0,
+                     .clip = p->clip > 0 ? (double)p->clip : (double)INFINITY};
+    INFER_TRY(read_functions(env, r));
+    width = r->gates * r->hidden;
+    r->pack_r = r->batch > 1;
+    r->pack_w = r->batch > 2 || r->batch * (r->steps < 3 ? r->steps : 3) > 2;
+    r->chunk = r->batch && r->batch < CHUNK_ROWS ? CHUNK_ROWS / r->batch : 1;
+    r->chunk = r->chunk > r->steps ? r->steps : r->chunk;
+    bool fits = infer_pack_size(r->input, width, &first) &&
+                take(r, r->pack_w, first, 1, element, &r->w_at) &&
+                infer_pack_size(r->hidden, cell == INFER_RNN_GRU ? 2 * r->hidden : width, &first) &&
+                infer_pack_size(r->hidden, r->hidden, &last) && infer_add(first, last, &first) &&
+                take(r, r->pack_r, first, 1, element, &r->r_at) &&
+                take(r, r->chunk, r->batch, r->input, element, &r->x_at) &&
+                take(r, r->chunk, r->batch, width, element, &r->z_at) &&
+                take(r, r->batch, width, 1, element, &r->rec_at) &&
+                take(r, r->batch, r->hidden, 1, element, &r->h_at) &&
+                take(r, r->batch, r->hidden, 1, element, &r->c_at) &&
+                take(r, r->batch, r->hidden, 1, element, &r->reset_at) &&
+                take(r, width + r->hidden, 1, 1, element, &r->bias_at);
+    return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the cells do not fit memory");
+}
+
+static infer_status cell_infer(infer_op_env *env, infer_rnn_cell cell) {
+    const rnn_params *p = env->params;
+    infer_view spare;
+    extents e;
+    infer_rnn r;
+    INFER_TRY(read_extents(env, gates_of[cell], &e));
+    for (uint32_t i = 0; i < env->out_count; i++) {
+        infer_view *y = infer_out(env, i, env->in[X]->type, i == 0 ? 4 : 3, &spare);
+        int64_t sequence[] = {e.steps, e.directions, e.batch, e.hidden};
+        int64_t batched[] = {e.batch, e.steps, e.directions, e.hidden};
+        int64_t state[] = {p->layout ? e.batch : e.directions, p->layout ? e.directions : e.batch,
+                           e.hidden};
+        memcpy(y->dim,
+               i           ? state
+               : p->layout ? batched
+                           : sequence,
+               (size_t)y->rank * sizeof *y->dim);
+        INFER_TRY(infer_view_check(y, true));
+    }
+    for (uint32_t i = 0; i < env->in_count; i++)
+        if (env->in[i] && !infer_view_concrete(env->in[i]))
+            return INFER_OK;
+    INFER_TRY(plan(env, cell, &e, &r));
+    env->scratch_size = r.size;
+    return infer_widen_plan(env);
+}
+
+/* ---- running ---- */
+
+static infer_status cell_body(infer_op_env *env, infer_rnn_cell cell) {
+    extents e;
+    infer_rnn r;
+    INFER_TRY(read_extents(env, gates_of[cell], &e));
+    INFER_TRY(plan(env, cell, &e, &r));
+    for (int64_t b = 0; infer_has_input(env, LENGTHS) && b < e.batch; b++) {
+        int32_t n = ((const int32_t *)env->in[LENGTHS]->data)[b];
+        if (n < 0 || n > e.steps)
+            return infer_fail(INFER_ERROR_VALUE, "sequence %lld has the length %d of %lld",
+                              (long long)b, (int)n, (long long)e.steps);
+    }
+    if (e.batch == 0 || e.hidden == 0)
+        return INFER_OK;
+    return env->in[X]->type == INFER_TYPE_DOUBLE ? rnn_f64(env, &r) : rnn_f32(env, &r);
+}
+
+/* Before version 7 an attribute told whether the first output was wanted; the graph tells. */
+static infer_status cell_upgrade(infer_rewriter *rw) {
+    if (rw->version < 7)
+        rw->drop_attr(rw, "output_sequence");
+    return INFER_OK;
+}
+
+#define CELL_OP(op_name, snake, which, inputs, outputs, list)                                      \
+    static infer_status snake##_infer(infer_op_env *env) {                                         \
+        return cell_infer(env, which);                                                             \
+    }                                                                                              \
+    static infer_status snake##_body(infer_op_env *env) {                                          \
+        return cell_body(env, which);                                                              \
+    }                                                                                              \
+    static infer_status snake##_run(infer_op_env *env) {                                           \
+        return infer_widen_run(env, snake##_body);                                                 \
+    }                                                                                              \
+    const infer_op infer_op_##snake = {                                                            \
+        .domain = "",                                                                              \
+        .name = op_name,                                                                           \
+        .since = 1,                                                                                \
+        .newest = 27,                                                                              \
+        .params_size = sizeof(rnn_params),                                                         \
+        .min_in = 3,                                                                               \
+        .max_in = inputs,                                                                          \
+        .min_out = 0,                                                                              \
+        .max_out = outputs,                                                                        \
+        .attr_count = sizeof list / sizeof *list,                                                  \
+        .attrs = list,                                                                             \
+        .types = {T_FLOAT, T_SAME, T_SAME, T_SAME, T(INT32), T_FLOAT},                             \
+        .upgrade = cell_upgrade,                                                                   \
+        .infer = snake##_infer,                                                                    \
+        .run = snake##_run,                                                                        \
+    };
+CELL_OP("RNN", rnn, INFER_RNN_PLAIN, 6, 2, rnn_attrs)
+CELL_OP("LSTM", lstm, INFER_RNN_LSTM, 8, 3, lstm_attrs)
+CELL_OP("GRU", gru, INFER_RNN_GRU, 6, 2, gru_attrs)

@@ -1,0 +1,51 @@
+/* What the recurrent operators know of one node: its shapes, activations and places of scratch. */
+#ifndef INFER_OPS_RNN_H
+#define INFER_OPS_RNN_H
+
+#include "op.h"
+
+#define INFER_RNN_FUNCTIONS 3 /* of one direction at most: f, g, h */
+
+/* X(name, alpha, beta: whether it consumes them, and their defaults) */
+#define INFER_RNN_ACTIVATIONS(X)                                                                   \
+    X(Sigmoid, 0, 0, 0, 0)                                                                         \
+    X(Tanh, 0, 0, 0, 0)                                                                            \
+    X(Relu, 0, 0, 0, 0)                                                                            \
+    X(Affine, 1, 1.0f, 1, 0.0f)                                                                    \
+    X(LeakyRelu, 1, 0.01f, 0, 0)                                                                   \
+    X(ThresholdedRelu, 1, 1.0f, 0, 0)                                                              \
+    X(ScaledTanh, 1, 1.0f, 1, 1.0f)                                                                \
+    X(HardSigmoid, 1, 0.2f, 1, 0.5f)                                                               \
+    X(Elu, 1, 1.0f, 0, 0)                                                                          \
+    X(Softsign, 0, 0, 0, 0)                                                                        \
+    X(Softplus, 0, 0, 0, 0)
+
+enum infer_rnn_activation {
+#define ACTIVATION(name, has_alpha, alpha, has_beta, beta) INFER_RNN_##name,
+    INFER_RNN_ACTIVATIONS(ACTIVATION)
+#undef ACTIVATION
+};
+
+typedef struct infer_rnn_function {
+    enum infer_rnn_activation kind;
+    float alpha, beta;
+} infer_rnn_function;
+
+typedef enum infer_rnn_cell { INFER_RNN_PLAIN, INFER_RNN_LSTM, INFER_RNN_GRU } infer_rnn_cell;
+
+typedef struct infer_rnn {
+    infer_rnn_cell cell;
+    size_t gates, directions, steps, batch, input, hidden;
+    bool batch_first; /* layout 1 */
+    bool reverse, coupled,
+        late_reset; /* of a single direction; input_forget; linear_before_reset */
+    double clip;    /* infinity: none */
+    infer_rnn_function functions[2][INFER_RNN_FUNCTIONS];
+    /* How the products are done: with weights packed, or as they lie where rows are few. */
+    bool pack_w, pack_r;
+    size_t chunk; /* steps whose inputs are multiplied together */
+    /* Where things lie in the scratch. */
+    size_t w_at, r_at, x_at, z_at, rec_at, h_at, c_at, reset_at, bias_at, size;
+} infer_rnn;
+
+#endif

@@ -1,0 +1,296 @@
+/* Template (real.h): the recurrent cells. */
+
+/* ---- activations ---- */
+
+static void NAME(activate)(const infer_kernels *k, const infer_rnn_function *f, double clip,
+                           REAL *x, size_t n) {
+    const REAL alpha = (REAL)f->alpha, beta = (REAL)f->beta, limit = (REAL)clip;
+    if (clip < (double)INFINITY)
+        for (size_t i = 0; i < n; i++)
+            x[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
+#define EACH(expr)                                                                                 \
+    for (size_t i = 0; i < n; i++) {                                                               \
+        const REAL v = x[i];                                                                       \
+        x[i] = expr;                                                                               \
+    }                                                                                              \
+    break;
+    switch (f->kind) {
+    case INFER_RNN_Sigmoid:
+        k->NAME(sigmoid)(x, x, n);
+        break;
+    case INFER_RNN_Tanh:
+        k->NAME(tanh)(x, x, n);
+        break;
+    case INFER_RNN_Relu:
+        EACH(v < 0 ? 0 : v)
+    case INFER_RNN_Affine:
+        EACH(alpha * v + beta)
+    case INFER_RNN_LeakyRelu:
+        EACH(v < 0 ? alpha * v : v)
+    case INFER_RNN_ThresholdedRelu:
+        EACH(v < alpha ? 0 : v)
+    case INFER_RNN_ScaledTanh:
+        EACH(alpha * tanh(beta * v))
+    case INFER_RNN_HardSigmoid:
+        EACH(fmin(fmax(alpha * v + beta, (REAL)0), (REAL)1))
+    case INFER_RNN_Elu:
+        EACH(v < 0 ? alpha * expm1(v) : v)
+    case INFER_RNN_Softsign:
+        EACH(v / (1 + fabs(v)))
+    case INFER_RNN_Softplus:
+        EACH(fmax(v, (REAL)0) + log1p(exp(-fabs(v))))
+    }
+#undef EACH
+}
+
+/* ---- one direction ---- */
+
+typedef struct NAME(direction) {
+    const infer_rnn *p;
+    const infer_kernels *k;
+    const infer_rnn_function *f;
+    const REAL *w, *r, *peepholes;      /* weights as they are given */
+    const REAL *packed_w, *packed_r[2]; /* or packed; GRU's last gate apart */
+    REAL *bias, *late;                  /* of the gates, and of GRU's Rh where it is reset late */
+    REAL *z, *rec, *h, *c, *reset;
+} NAME(direction);
+
+/* c = a * weights^T + bias for weights [n][k], which packed has as well if it is not NULL. */
+static void NAME(multiply)(const infer_kernels *kernels, size_t rows, size_t n, size_t k,
+                           const REAL *a, const REAL *weights, const REAL *packed, const REAL *bias,
+                           REAL *c, size_t ldc) {
+    if (packed) {
+        kernels->NAME(gemm_packed)(rows, n, k, a, k, packed, bias, c, ldc);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++)
+        kernels->NAME(matvec)(n, k, weights, k, a + i * k, bias, c + i * ldc);
+}
+
+static void NAME(plain_row)(const NAME(direction) * d, REAL *z, const REAL *rec, REAL *h) {
+    const size_t n = d->p->hidden;
+    for (size_t i = 0; i < n; i++)
+        h[i] = z[i] + rec[i];
+    NAME(activate)(d->k, &d->f[0], d->p->clip, h, n);
+}
+
+static void NAME(lstm_row)(const NAME(direction) * d, REAL *z, const REAL *rec, REAL *h, REAL *c) {
+    const size_t n = d->p->hidden;
+    const REAL *p = d->peepholes;
+    const double clip = d->p->clip;
+    REAL *in = z, *out = z + n, *forget = z + 2 * n, *cell = z + 3 * n;
+    for (size_t i = 0; i < 4 * n; i++)
+        z[i] += rec[i];
+    for (size_t i = 0; p && i < n; i++) {
+        in[i] += p[i] * c[i];
+        forget[i] += p[2 * n + i] * c[i];
+    }
+    NAME(activate)(d->k, &d->f[0], clip, in, n);
+    NAME(activate)(d->k, &d->f[1], clip, cell, n);
+    if (d->p->coupled)
+        for (size_t i = 0; i < n; i++)
+            forget[i] = 1 - in[i];
+    else
+        NAME(activate)(d->k, &d->f[0], clip, forget, n);
+    for (size_t i = 0; i < n; i++)
+        h[i] = c[i] = forget[i] * c[i] + in[i] * cell[i];
+    for (size_t i = 0; p && i < n; i++)
+        out[i] += p[n + i] * c[i];
+    NAME(activate)(d->k, &d->f[0], clip, out, n);
+    NAME(activate)(d->k, &d->f[2], (double)INFINITY, h, n); /* as onnxruntime, without the clip */
+    for (size_t i = 0; i < n; i++)
+        h[i] *= out[i];
+}
+
+/* Update and reset gates of all samples, and what the reset gate leaves of the state. */
+static void NAME(gru_gates)(const NAME(direction) * d, REAL *z) {
+    const size_t n = d->p->hidden;
+    for (size_t b = 0; b < d->p->batch; b++) {
+        REAL *gate = z + b * 3 * n;
+        for (size_t i = 0; i < 2 * n; i++)
+            gate[i] += d->rec[b * 3 * n + i];
+        NAME(activate)(d->k, &d->f[0], d->p->clip, gate, 2 * n);
+        for (size_t i = 0; i < n; i++)
+            d->reset[b * n + i] = gate[n + i] * d->h[b * n + i];
+    }
+}
+
+static void NAME(gru_row)(const NAME(direction) * d, REAL *z, const REAL *rec, REAL *h) {
+    const size_t n = d->p->hidden;
+    const bool late = d->p->late_reset;
+    for (size_t i = 0; i < n; i++)
+        z[2 * n + i] += (late ? z[n + i] : 1) * rec[2 * n + i];
+    NAME(activate)(d->k, &d->f[1], d->p->clip, z + 2 * n, n);
+    for (size_t i = 0; i < n; i++)
+        h[i] = (1 - z[i]) * z[2 * n + i] + z[i] * h[i];
+}
+
+/* One step of all samples; those whose sequence has ended keep their state. */
+static void NAME(step)(const NAME(direction) * d, size_t s, const int32_t *lengths, REAL *z) {
+    const infer_rnn *p = d->p;
+    const size_t n = p->hidden, width = p->gates * n;
+    const bool gru = p->cell == INFER_RNN_GRU;
+    const size_t first = gru ? 2 * n : width; /* rows of R in the first product */
+    NAME(multiply)(d->k, p->batch, first, n, d->h, d->r, d->packed_r[0], NULL, d->rec, width);
+    if (gru && p->late_reset)
+        NAME(multiply)
+        (d->k, p->batch, n, n, d->h, d->r + first * n, d->packed_r[1], d->late, d->rec + first,
+         width);
+    if (gru)
+        NAME(gru_gates)(d, z);
+    if (gru && !p->late_reset)
+        NAME(multiply)
+        (d->k, p->batch, n, n, d->reset, d->r + first * n, d->packed_r[1], NULL, d->rec + first,
+         width);
+    for (size_t b = 0; b < p->batch; b++) {
+        if (lengths && s >= (size_t)lengths[b])
+            continue;
+        REAL *gates = z + b * width, *h = d->h + b * n;
+        const REAL *rec = d->rec + b * width;
+        if (gru)
+            NAME(gru_row)(d, gates, rec, h);
+        else if (p->cell == INFER_RNN_LSTM)
+            NAME(lstm_row)(d, gates, rec, h, d->c + b * n);
+        else
+            NAME(plain_row)(d, gates, rec, h);
+    }
+}
+
+/* ---- all of it ---- */
+
+typedef struct NAME(tensors) {
+    const REAL *x, *w, *r, *b, *h, *c, *p; /* NULL where absent */
+    const int32_t *lengths;
+    REAL *y, *y_h, *y_c;
+} NAME(tensors);
+
+/* Weights of a direction, packed where that pays, and its biases. */
+static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t number,
+                        char *scratch) {
+    const infer_rnn *p = d->p;
+    const size_t n = p->hidden, width = p->gates * n;
+    d->w = t->w + number * width * p->input;
+    d->r = t->r + number * width * n;
+    d->peepholes = t->p ? t->p + number * 3 * n : NULL;
+    if (p->pack_w) {
+        REAL *to = (REAL *)(scratch + p->w_at);
+        NAME(infer_pack_b)(p->input, width, d->w, p->input, true, to);
+        d->packed_w = to;
+    }
+    if (p->pack_r) {
+        REAL *to = (REAL *)(scratch + p->r_at);
+        size_t first = p->cell == INFER_RNN_GRU ? 2 * n : width, used = 0;
+        NAME(infer_pack_b)(n, first, d->r, n, true, to);
+        d->packed_r[0] = to;
+        infer_pack_size(n, first, &used); /* fits: the scratch has it */
+        if (first < width)
+            NAME(infer_pack_b)(n, width - first, d->r + first * n, n, true, to + used);
+        d->packed_r[1] = to + used;
+    }
+    d->bias = (REAL *)(scratch + p->bias_at);
+    d->late = d->bias + width;
+    const REAL *b = t->b ? t->b + number * 2 * width : NULL;
+    bool late = p->cell == INFER_RNN_GRU && p->late_reset;
+    for (size_t i = 0; i < width; i++)
+        d->bias[i] = b ? b[i] + (late && i >= 2 * n ? 0 : b[width + i]) : 0;
+    for (size_t i = 0; i < n; i++)
+        d->late[i] = b && late ? b[width + 2 * n + i] : 0;
+}
+
+/* States between [directions][batch] or, batch first, [batch][directions] and our own. */
+static void NAME(states)(const infer_rnn *p, size_t number, const REAL *from, REAL *to, bool in) {
+    for (size_t b = 0; b < p->batch; b++) {
+        size_t place = p->batch_first ? b * p->directions + number : number * p->batch + b;
+        const REAL *source = from ? from + (in ? place : b) * p->hidden : NULL;
+        REAL *target = to + (in ? b : place) * p->hidden;
+        for (size_t i = 0; i < p->hidden; i++)
+            target[i] = source ? source[i] : 0;
+    }
+}
+
+/* Row (step, sample) of the inputs, in the order of the walk; of the outputs. */
+static size_t NAME(time_of)(const infer_rnn *p, bool reverse, const int32_t *lengths, size_t s,
+                            size_t b) {
+    size_t length = lengths ? (size_t)lengths[b] : p->steps;
+    return reverse && s < length ? length - 1 - s : s;
+}
+
+static REAL *NAME(output)(const infer_rnn *p, REAL *y, size_t number, size_t t, size_t b) {
+    size_t row = p->batch_first ? (b * p->steps + t) * p->directions + number
+                                : (t * p->directions + number) * p->batch + b;
+    return y + row * p->hidden;
+}
+
+static void NAME(recur)(const infer_rnn *p, const infer_kernels *k, const NAME(tensors) * t,
+                        char *scratch) {
+    const size_t n = p->hidden, width = p->gates * n;
+    REAL *x = (REAL *)(scratch + p->x_at);
+    for (size_t number = 0; number < p->directions; number++) {
+        NAME(direction)
+        d = {.p = p,
+             .k = k,
+             .f = p->functions[number],
+             .z = (REAL *)(scratch + p->z_at),
+             .rec = (REAL *)(scratch + p->rec_at),
+             .h = (REAL *)(scratch + p->h_at),
+             .c = (REAL *)(scratch + p->c_at),
+             .reset = (REAL *)(scratch + p->reset_at)};
+        bool reverse = p->reverse || number == 1;
+        NAME(begin)(&d, t, number, scratch);
+        NAME(states)(p, number, t->h, d.h, true);
+        if (p->cell == INFER_RNN_LSTM)
+            NAME(states)(p, number, t->c, d.c, true);
+        for (size_t s = 0; s < p->steps; s++) {
+            size_t in_chunk = s % p->chunk;
+            if (in_chunk == 0) {
+                size_t count = p->steps - s < p->chunk ? p->steps - s : p->chunk;
+                for (size_t i = 0; i < count * p->batch; i++) {
+                    size_t b = i % p->batch;
+                    size_t at = NAME(time_of)(p, reverse, t->lengths, s + i / p->batch, b);
+                    at = p->batch_first ? b * p->steps + at : at * p->batch + b;
+                    memcpy(x + i * p->input, t->x + at * p->input, p->input * sizeof *x);
+                }
+                NAME(multiply)
+                (k, count * p->batch, width, p->input, x, d.w, d.packed_w, d.bias, d.z, width);
+            }
+            NAME(step)(&d, s, t->lengths, d.z + in_chunk * p->batch * width);
+            for (size_t b = 0; t->y && b < p->batch; b++) {
+                bool ended = t->lengths && s >= (size_t)t->lengths[b];
+                size_t at = NAME(time_of)(p, reverse, t->lengths, s, b);
+                REAL *to = NAME(output)(p, t->y, number, at, b);
+                for (size_t i = 0; i < n; i++)
+                    to[i] = ended ? 0 : d.h[b * n + i];
+            }
+        }
+        if (t->y_h)
+            NAME(states)(p, number, d.h, t->y_h, false);
+        if (t->y_c)
+            NAME(states)(p, number, d.c, t->y_c, false);
+    }
+}
+
+static infer_status NAME(rnn)(const infer_op_env *env, const infer_rnn *p) {
+    const void *in[8] = {NULL};
+    void *out[3] = {NULL};
+    for (uint32_t i = 0; i < env->in_count; i++)
+        in[i] = env->in[i] ? env->in[i]->data : NULL;
+    for (uint32_t i = 0; i < env->out_count; i++)
+        out[i] = env->out[i] ? env->out[i]->data : NULL;
+    NAME(tensors)
+    t = {.x = in[0],
+         .w = in[1],
+         .r = in[2],
+         .b = in[3],
+         .lengths = in[4],
+         .h = in[5],
+         .c = in[6],
+         .p = in[7],
+         .y = out[0],
+         .y_h = out[1],
+         .y_c = out[2]};
+    NAME(recur)(p, env->kernels, &t, env->scratch);
+    return INFER_OK;
+}
+
+#undef REAL
+#undef S

@@ -1,0 +1,352 @@
+"""Neural-network operators against onnxruntime: odd shapes, attributes and versions that ONNX's data leaves out."""
+
+import itertools
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper
+
+import libinfer
+
+random = np.random.default_rng(5)
+TOLERANCE = {np.float32: (1e-5, 1e-5), np.float64: (1e-11, 1e-12), np.float16: (2e-3, 2e-3)}
+
+
+def data(*shape, dtype=np.float32):
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        return random.integers(limits.min, limits.max, shape, endpoint=True).astype(dtype)
+    return random.normal(size=shape).astype(dtype)
+
+
+def build(op, version, inputs, outputs=1, constant=False, **attributes):
+    names = [f"i{i}" if v is not None else "" for i, v in enumerate(inputs)]
+    while not names[-1]:
+        names.pop()
+    given = {n: v for n, v in zip(names, inputs) if n}
+    node = helper.make_node(op, names, [f"o{i}" for i in range(outputs)], **attributes)
+    ports = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+             for n, v in given.items() if not constant or n == "i0"]
+    weights = [onnx.numpy_helper.from_array(v, n) for n, v in given.items() if constant and n != "i0"]
+    graph = helper.make_graph([node], "g", ports, [onnx.ValueInfoProto(name=o) for o in node.output], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=8)
+    return model.SerializeToString(), {p.name: given[p.name] for p in ports}
+
+
+def run(model, feeds):
+    with libinfer.load(model) as ours:
+        return list(ours.run(feeds).values())
+
+
+def onnxruntime_runs(model, feeds):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)
+
+
+def close(got, expected):
+    for a, b in zip(got, expected, strict=True):
+        assert np.shape(a) == np.shape(b)
+        rtol, atol = TOLERANCE.get(b.dtype.type, (0, 0))
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
+
+
+def compare(op, version, inputs, **options):
+    model, feeds = build(op, version, inputs, **options)
+    close(run(model, feeds), onnxruntime_runs(model, feeds))
+
+
+def table(**cases):
+    """One test for each line of keyword lists; every value that is a list is a choice."""
+    names = list(cases)
+    return pytest.mark.parametrize("case", [dict(zip(names, values)) for values in
+                                            itertools.product(*cases.values())], ids=str)
+
+
+# ---- convolutions ----
+
+PADDING = [{}, {"auto_pad": "SAME_UPPER"}, {"auto_pad": "SAME_LOWER"}, {"auto_pad": "VALID"}, {"pads": (1, 2)}]
+
+
+def spatial(padding, rank):
+    return {**padding, "pads": [1] * rank + [2] * rank} if "pads" in padding else padding
+
+
+@table(rank=[1, 2, 3], padding=PADDING, stride=[1, 2], dilation=[1, 2], groups=[(1, 3, 5), (2, 4, 6), (4, 4, 8)])
+def test_conv(case):
+    rank, (group, channels, outputs) = case["rank"], case["groups"]
+    same = case["padding"].get("auto_pad", "").startswith("SAME")
+    dilation = 1 if same else case["dilation"]  # onnxruntime has no such padding for dilated windows
+    x, w = data(2, channels, *(9, 8, 7)[:rank]), data(outputs, channels // group, *(3, 2, 3)[:rank])
+    compare("Conv", 11, [x, w, data(outputs)], group=group, strides=[case["stride"]] * rank,
+            dilations=[dilation] * rank, **spatial(case["padding"], rank))
+
+
+@pytest.mark.parametrize("channels, outputs, size", [(64, 48, 20), (3, 16, 33), (200, 17, 14), (520, 40, 15)])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_conv_in_blocks(channels, outputs, size, kernel):
+    x, w = data(1, channels, size, size), data(outputs, channels, kernel, kernel) / np.float32(channels)
+    compare("Conv", 11, [x, w], pads=[kernel // 2] * 4)
+
+
+@table(rank=[1, 2, 3], padding=PADDING, stride=[1, 3], add=[0, 1], group=[1, 2], dilation=[1, 2])
+def test_conv_transpose(case):
+    rank, group = case["rank"], case["group"]
+    add = min(case["add"], case["stride"] - 1)
+    x, w = data(2, 4, *(4, 5, 3)[:rank]), data(4, 3, *(3, 3, 4)[:rank])
+    compare("ConvTranspose", 11, [x, w, data(3 * group)], group=group, strides=[case["stride"]] * rank,
+            output_padding=[add] * rank, dilations=[case["dilation"]] * rank,
+            **spatial(case["padding"], rank))
+
+
+@pytest.mark.parametrize("shape", [(10, 9), (12, 13), (7, 8)])
+@pytest.mark.parametrize("auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER"])
+def test_conv_transpose_output_shape(shape, auto_pad):
+    compare("ConvTranspose", 11, [data(1, 2, 4, 4), data(2, 3, 3, 3)], strides=[3, 3], output_shape=shape,
+            auto_pad=auto_pad)
+
+
+@table(group=[1, 2], x=[np.uint8], w=[np.uint8, np.int8], per_channel=[False, True], padding=PADDING)
+def test_quantized_conv(case):
+    x, w = data(2, 4, 7, 6, dtype=case["x"]), data(6, 4 // case["group"], 3, 3, dtype=case["w"])
+    zero = data(6, dtype=case["w"]) if case["per_channel"] and case["w"] == np.int8 else data(dtype=case["w"])
+    if zero.shape:
+        zero[:] = zero[0]  # onnxruntime wants one zero point for all channels
+    options = {"group": case["group"], "constant": True, **spatial(case["padding"], 2)}
+    compare("ConvInteger", 10, [x, w, data(dtype=case["x"]), zero.reshape(-1)[0]], **options)
+    scale = np.abs(data(*zero.shape)) * np.float32(0.01)
+    model, feeds = build("QLinearConv", 10, [
+        x, np.array(0.02, np.float32), data(dtype=case["x"]), w, scale, zero, np.array(0.05, np.float32),
+        data(dtype=case["x"]), data(6, dtype=np.int8).astype(np.int32)], **options)
+    off = run(model, feeds)[0].astype(int) - onnxruntime_runs(model, feeds)[0]
+    assert np.abs(off).max() <= 1 and (off != 0).mean() < 0.01  # onnxruntime rounds its scales elsewhere
+
+
+@table(group=[1, 2], offset_group=[1, 2], mask=[False, True], dtype=[np.float32, np.float64])
+def test_deform_conv(case):
+    dtype, sets = case["dtype"], case["offset_group"]
+    x, w = data(2, 4, 7, 6, dtype=dtype), data(6, 4 // case["group"], 3, 2, dtype=dtype)
+    offset, mask = data(2, sets * 12, 4, 4, dtype=dtype), data(2, sets * 6, 4, 4, dtype=dtype)
+    compare("DeformConv", 19, [x, w, offset, data(6, dtype=dtype), mask if case["mask"] else None],
+            group=case["group"], offset_group=sets, strides=[2, 2], pads=[1, 1, 1, 2])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_conv_of_other_types(dtype):
+    x, w, b = data(1, 4, 9, 9), data(4, 2, 3, 3), data(4)
+    for op, attributes in [("Conv", {"group": 2}), ("ConvTranspose", {})]:
+        single, feeds = build(op, 11, [x, w, b[:2] if op != "Conv" else b], **attributes)
+        other, typed = build(op, 11, [v.astype(dtype) for v in feeds.values()], **attributes)
+        np.testing.assert_allclose(run(other, typed)[0].astype(np.float64), run(single, feeds)[0],
+                                   rtol=1e-2, atol=2e-2 if dtype == np.float16 else 1e-5)
+
+
+# ---- pools ----
+
+POOLS = {
+    "MaxPool": [(12, {}), (12, {"dilations": 2}), (12, {"storage_order": 1, "outputs": 2}), (8, {"outputs": 2}), (1, {})],
+    "AveragePool": [(11, {}), (11, {"count_include_pad": 1}), (19, {"count_include_pad": 1, "dilations": 2}), (7, {})],
+    "LpPool": [(11, {"p": 1}), (18, {"p": 3}), (2, {})],
+}
+
+
+@table(rank=[1, 2, 3], op=list(POOLS), padding=PADDING, stride=[1, 2, 3], ceil=[0, 1])
+def test_pool(case):
+    rank, padding = case["rank"], spatial(case["padding"], case["rank"])
+    for version, more in POOLS[case["op"]]:
+        attributes = {"kernel_shape": (3, 3, 3)[:rank], "strides": [case["stride"]] * rank, **padding, **more}
+        if version >= 10 and case["op"] != "LpPool":
+            attributes["ceil_mode"] = case["ceil"]
+        if "dilations" in more:
+            if "auto_pad" in padding:
+                continue  # which onnxruntime computes without dilation
+            attributes["dilations"] = [2] * rank
+        compare(case["op"], version, [data(2, 3, *(9, 8, 7)[:rank])], **attributes)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.float64])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_max_pool_of_other_types(dtype, outputs):
+    compare("MaxPool", 12, [data(1, 3, 9, 8, dtype=dtype)], kernel_shape=[3, 2], pads=[1, 0, 1, 1], outputs=outputs)
+
+
+@pytest.mark.parametrize("op, version, attributes", [
+    ("GlobalAveragePool", 1, {}), ("GlobalMaxPool", 1, {}), ("GlobalLpPool", 2, {"p": 3})])
+@pytest.mark.parametrize("shape", [(2, 3, 5), (1, 3, 17, 19), (2, 1, 3, 4, 5)])
+def test_global_pool(op, version, attributes, shape):
+    compare(op, version, [data(*shape)], **attributes)
+
+
+def test_max_unpool():
+    values, index = onnxruntime_runs(*build("MaxPool", 11, [data(1, 2, 7, 9)], outputs=2, kernel_shape=[3, 3],
+                                            strides=[2, 2], pads=[1, 1, 1, 1]))
+    compare("MaxUnpool", 11, [values, index], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    model, feeds = build("MaxUnpool", 11, [values, index + 1000], kernel_shape=[3, 3], strides=[2, 2])
+    with pytest.raises(libinfer.InferError, match="index"):
+        run(model, feeds)
+
+
+ROIS = np.array([[0, 0, 8, 6], [2, 1, 30, 40], [-4, -3, 3, 3], [5, 5, 4, 4], [11, 9, 60, 70]], np.float32)
+
+
+@table(mode=["avg", "max"], ratio=[0, 1, 3], version=[(10, {}), (16, {}),
+       (16, {"coordinate_transformation_mode": "output_half_pixel"})], scale=[1.0, 0.25])
+def test_roi_align(case):
+    version, attributes = case["version"]
+    compare("RoiAlign", version, [data(2, 3, 10, 12), ROIS, np.array([0, 1, 1, 0, 1])], mode=case["mode"],
+            sampling_ratio=case["ratio"], spatial_scale=case["scale"], output_height=3, output_width=2, **attributes)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_max_roi_pool(scale):
+    rois = np.concatenate([np.array([[0], [1], [1], [0], [1]], np.float32), ROIS], axis=1)
+    compare("MaxRoiPool", 1, [data(2, 3, 10, 12), rois], pooled_shape=[3, 2], spatial_scale=scale)
+
+
+@pytest.mark.parametrize("op, attributes", [("GlobalLpPool", {}), ("LpPool", {"kernel_shape": [2, 3]})])
+def test_p_was_a_float_in_version_1(op, attributes):
+    x = data(1, 2, 5, 6)
+    old, feeds = build(op, 1, [x], p=3.0, **attributes)
+    close(run(old, feeds), onnxruntime_runs(*build(op, 2, [x], p=3, **attributes)))
+
+
+# ---- normalizations ----
+
+
+def positive(*shape, dtype=np.float32):
+    return np.abs(data(*shape, dtype=dtype)) + dtype(0.1)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 5), (1, 3, 4, 5), (2, 3, 2, 3, 4)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_batch_normalization(shape, dtype):
+    inputs = [data(*shape, dtype=dtype), *(data(3, dtype=dtype) for _ in range(3)), positive(3, dtype=dtype)]
+    compare("BatchNormalization", 9, inputs, epsilon=1e-3)
+    compare("BatchNormalization", 15, inputs)
+    if dtype == np.float32:
+        compare("BatchNormalization", 14, inputs, training_mode=1, outputs=3, momentum=0.7)
+
+
+def test_batch_normalization_of_each_element():
+    x, *rest = data(4, 3, 2, 5), data(3, 2, 5), data(3, 2, 5), data(3, 2, 5), positive(3, 2, 5)
+    compare("BatchNormalization", 7, [x, *rest], spatial=0)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 5), (1, 4, 4, 5), (2, 4, 2, 3, 4)])
+def test_groups_are_normalized(shape):
+    compare("InstanceNormalization", 6, [data(*shape), data(4), data(4)], epsilon=1e-2)
+    compare("GroupNormalization", 18, [data(*shape), data(2), data(2)], num_groups=2)
+    compare("GroupNormalization", 21, [data(*shape), data(4), data(4)], num_groups=2, epsilon=1e-2)
+
+
+@table(shape=[(2, 3, 4)], axis=[-1, 0, 1, 2], bias=[False, True], outputs=[1, 3], dtype=[np.float32, np.float64])
+def test_layer_normalization(case):
+    shape, dtype = case["shape"], case["dtype"]
+    parameters = [data(*shape[case["axis"]:], dtype=dtype) for _ in range(2)]
+    inputs = [data(*shape, dtype=dtype), parameters[0], parameters[1] if case["bias"] else None]
+    outputs = case["outputs"] if dtype == np.float32 else 1
+    compare("LayerNormalization", 17, inputs, axis=case["axis"], outputs=outputs)
+
+
+@pytest.mark.parametrize("dims", [(1,), (4,), (3, 1), (2, 1, 4), (2, 3, 1)])
+def test_layer_normalization_broadcasts(dims):
+    x, scale = data(2, 3, 4), data(*dims)
+    model, feeds = build("LayerNormalization", 17, [x, scale], axis=1)
+    mean, deviation = x.mean((1, 2), keepdims=True), np.sqrt(x.var((1, 2), keepdims=True) + 1e-5)
+    close(run(model, feeds), [((x - mean) / deviation * scale).astype(np.float32)])
+
+
+@table(axis=[-1, 0, 1], p=[1, 2], shape=[(3, 4), (2, 3, 17)])
+def test_lp_normalization(case):
+    compare("LpNormalization", 1, [data(*case["shape"])], axis=case["axis"], p=case["p"])
+
+
+@pytest.mark.parametrize("axes", [None, [1, 3], [0, 1, 2, 3], [3], [0, 2]])
+def test_mean_variance_normalization(axes):
+    compare("MeanVarianceNormalization", 9, [data(2, 3, 4, 5)], **({"axes": axes} if axes else {}))
+
+
+@table(size=[1, 3, 5, 11], shape=[(2, 7, 3, 1), (1, 9, 4, 5)], beta=[0.75, 0.5])
+def test_lrn(case):
+    compare("LRN", 13, [data(*case["shape"])], size=case["size"], alpha=0.5, beta=case["beta"], bias=2.0)
+
+
+# ---- recurrent cells ----
+
+CELLS = {"RNN": (1, 1, 2), "GRU": (3, 2, 2), "LSTM": (4, 3, 3)}  # gates, functions, outputs
+ACTIVATIONS = ["Affine", "Relu", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu", "Softsign", "Softplus"]
+
+
+def cell_inputs(op, steps, batch, size, hidden, directions, full, dtype=np.float32):
+    gates = CELLS[op][0]
+    weights = [data(directions, gates * hidden, n, dtype=dtype) / dtype(n) for n in (size, hidden)]
+    inputs = [data(steps, batch, size, dtype=dtype), *weights]
+    if full:
+        lengths = random.integers(1, steps, batch, endpoint=True).astype(np.int32)
+        inputs += [data(directions, 2 * gates * hidden, dtype=dtype), lengths, data(directions, batch, hidden, dtype=dtype)]
+        if op == "LSTM":
+            inputs += [data(directions, batch, hidden, dtype=dtype), data(directions, 3 * hidden, dtype=dtype)]
+    return inputs
+
+
+@table(op=list(CELLS), direction=["forward", "reverse", "bidirectional"], full=[False, True],
+       sizes=[(1, 1, 3, 5), (5, 1, 4, 17), (7, 3, 5, 16), (300, 2, 3, 4)], constant=[False, True])
+def test_cell(case):
+    op, (steps, batch, size, hidden) = case["op"], case["sizes"]
+    directions = 2 if case["direction"] == "bidirectional" else 1
+    inputs = cell_inputs(op, steps, batch, size, hidden, directions, case["full"])
+    for more in [{"linear_before_reset": 0}, {"linear_before_reset": 1}] if op == "GRU" else [{}]:
+        compare(op, 14, inputs, outputs=CELLS[op][2], hidden_size=hidden, direction=case["direction"],
+                constant=case["constant"], **more)
+
+
+@pytest.mark.parametrize("op", CELLS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_cell_activations(op, activation):
+    inputs = cell_inputs(op, 2, 2, 3, 5, 1, True)
+    if op == "LSTM":
+        inputs = inputs[:7]
+    compare(op, 14, inputs, outputs=CELLS[op][2], hidden_size=5, activations=[activation] * CELLS[op][1],
+            activation_alpha=[0.3, 0.4, 0.6][:CELLS[op][1]], activation_beta=[0.1, 0.2, 0.5][:CELLS[op][1]])
+
+
+@pytest.mark.parametrize("op", CELLS)
+def test_cell_clip(op):
+    compare(op, 14, cell_inputs(op, 6, 2, 3, 5, 1, True), outputs=CELLS[op][2], hidden_size=5, clip=0.15)
+
+
+def test_coupled_gates():
+    compare("LSTM", 14, cell_inputs("LSTM", 6, 2, 3, 5, 1, True), outputs=3, hidden_size=5, input_forget=1)
+
+
+@pytest.mark.parametrize("op", CELLS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float16])
+def test_cell_of_other_types(op, dtype):
+    inputs = cell_inputs(op, 5, 3, 4, 6, 2, True)
+    options = {"outputs": CELLS[op][2], "hidden_size": 6, "direction": "bidirectional"}
+    single = run(*build(op, 14, inputs, **options))
+    typed = [v if v.dtype == np.int32 else v.astype(dtype) for v in inputs]
+    for a, b in zip(run(*build(op, 14, typed, **options)), single):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a.astype(np.float64), b, rtol=0, atol=1e-2 if dtype == np.float16 else 1e-5)
+
+
+@pytest.mark.parametrize("op", CELLS)
+def test_cell_batch_first(op):
+    inputs = cell_inputs(op, 5, 3, 4, 6, 2, True)
+    options = {"outputs": CELLS[op][2], "hidden_size": 6, "direction": "bidirectional"}
+    expected = run(*build(op, 14, inputs, **options))
+    turned = [v if i not in (0, 5, 6) else v.swapaxes(0, 1).copy() for i, v in enumerate(inputs)]
+    y, *states = run(*build(op, 14, turned, layout=1, **options))
+    close([y.transpose(1, 2, 0, 3), *(s.swapaxes(0, 1) for s in states)], expected)
+
+
+def test_cell_lengths_are_checked():
+    inputs = cell_inputs("GRU", 5, 3, 4, 6, 1, True)
+    for wrong in (-1, 6):
+        inputs[4] = np.array([5, wrong, 1], np.int32)
+        with pytest.raises(libinfer.InferError, match="length"):
+            run(*build("GRU", 14, inputs, hidden_size=6))
