@@ -46,3 +46,25 @@ void infer_order_keys(infer_type type, const void *data, size_t at, size_t step,
     for (size_t i = 0; i < n && reverse; i++)
         keys[i] = ~keys[i];
 }
+
+/* ---- the heap ---- */
+
+void infer_heap_sink(infer_keyed *heap, size_t n) {
+    infer_keyed p = heap[0];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && infer_keyed_before(heap[child + 1], heap[child]))
+            child++;
+        if (!infer_keyed_before(heap[child], p))
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = p;
+}
+
+void infer_heap_rise(infer_keyed *heap, size_t i) {
+    infer_keyed p = heap[i];
+    for (size_t parent; i > 0 && infer_keyed_before(p, heap[parent = (i - 1) / 2]); i = parent)
+        heap[i] = heap[parent];
+    heap[i] = p;
+}

@@ -1,4 +1,5 @@
-/* Pad: elements before and after those of each axis: a constant, or others of the axis. */
+/* Pad: elements before and after those of each axis: a constant, or others of the axis. And
+ * CenterCropPad, which pads or cuts both ends alike. */
 #include "axes.h"
 #include "movement.h"
 #include "op.h"
@@ -159,34 +160,38 @@ static void pad_from(const pad_walk *w, int32_t axis, const char *from, char *to
         memcpy(core + (size_t)i * out, core + (size_t)source_of(w->mode, i, p->kept) * out, out);
 }
 
-static infer_status pad_run(infer_op_env *env) {
+/* The walk with its mode and pads set; value is NULL where it is not given. */
+static infer_status pad_all(pad_walk *w, const infer_view *x, infer_view *y, const void *value) {
     static const infer_string empty = {"", 0};
     static const char zeros[16];
+    const void *none = x->type == INFER_TYPE_STRING ? (const void *)&empty : zeros;
+    w->axes = x->rank;
+    w->size = w->block = infer_type_size((infer_type)x->type);
+    w->value = value ? value : none;
+    for (int32_t i = 0; i < x->rank; i++)
+        if (w->pads[i].before + w->pads[i].kept + w->pads[i].after != y->dim[i])
+            return infer_fail(INFER_ERROR_VALUE, "the pads changed");
+    while (w->axes > 0 && x->dim[w->axes - 1] == w->pads[w->axes - 1].kept &&
+           w->pads[w->axes - 1].kept == y->dim[w->axes - 1])
+        w->block *= (size_t)x->dim[--w->axes];
+    size_t from = w->block, to = w->block;
+    for (int32_t i = w->axes; i-- > 0; from *= (size_t)x->dim[i], to *= (size_t)y->dim[i]) {
+        w->from[i] = from;
+        w->to[i] = to;
+    }
+    pad_from(w, 0, x->data, y->data);
+    return INFER_OK;
+}
+
+static infer_status pad_run(infer_op_env *env) {
     const pad_params *p = env->params;
-    const infer_view *x = env->in[0];
     infer_view *y = env->out[0];
     bool known;
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
-    pad_walk w = {.mode = p->mode, .axes = x->rank};
+    pad_walk w = {.mode = p->mode};
     INFER_TRY(read_pads(env, w.pads, &known));
-    w.size = w.block = infer_type_size((infer_type)x->type);
-    w.value = infer_has_input(env, VALUE)    ? env->in[VALUE]->data
-              : x->type == INFER_TYPE_STRING ? (const void *)&empty
-                                             : zeros;
-    for (int32_t i = 0; i < x->rank; i++)
-        if (w.pads[i].before + w.pads[i].kept + w.pads[i].after != y->dim[i])
-            return infer_fail(INFER_ERROR_VALUE, "the pads changed");
-    while (w.axes > 0 && x->dim[w.axes - 1] == y->dim[w.axes - 1] && !w.pads[w.axes - 1].before &&
-           !w.pads[w.axes - 1].skip)
-        w.block *= (size_t)x->dim[--w.axes];
-    size_t from = w.block, to = w.block;
-    for (int32_t i = w.axes; i-- > 0; from *= (size_t)x->dim[i], to *= (size_t)y->dim[i]) {
-        w.from[i] = from;
-        w.to[i] = to;
-    }
-    pad_from(&w, 0, x->data, y->data);
-    return INFER_OK;
+    return pad_all(&w, env->in[0], y, infer_has_input(env, VALUE) ? env->in[VALUE]->data : NULL);
 }
 
 const infer_op infer_op_pad = {
@@ -205,4 +210,86 @@ const infer_op infer_op_pad = {
     .upgrade = pad_upgrade,
     .infer = pad_infer,
     .run = pad_run,
+};
+
+/* ---- CenterCropPad ---- */
+
+typedef struct center_params {
+    infer_list axes;
+} center_params;
+
+static const infer_op_attr center_attrs[] = {A_LIST(center_params, axes, INTS)};
+
+/* What becomes of every axis, where *known; of axes whose extents are given only in y. */
+static infer_status read_center(infer_op_env *env, padding *pads, infer_view *y, bool *known) {
+    const center_params *p = env->params;
+    const infer_view *x = env->in[0], *shape = env->in[1];
+    int64_t count = infer_view_count(shape);
+    bool listed = p->axes.type != INFER_TYPE_UNDEFINED;
+    const int64_t *list = listed ? infer_list_data(env, &p->axes) : NULL;
+    INFER_TRY(infer_check_list(shape, "shape"));
+    *known = false;
+    if (x->rank < 0 || count < 0)
+        return INFER_OK;
+    if (count > x->rank || (uint64_t)count != (listed ? p->axes.count : (uint64_t)x->rank))
+        return infer_fail(INFER_ERROR_SHAPE, "%lld extents for the axes of rank %d",
+                          (long long)count, (int)x->rank);
+    *known = shape->data || count == 0;
+    for (int32_t i = 0; i < x->rank; i++) {
+        pads[i] = (padding){0, x->dim[i], 0, 0};
+        y->dim[i] = x->dim[i];
+    }
+    uint32_t seen = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int32_t axis = 0;
+        INFER_TRY(infer_axis(listed ? list[i] : i, x->rank, &axis));
+        if (seen >> axis & 1)
+            return infer_fail(INFER_ERROR_VALUE, "axis %d is named twice", (int)axis);
+        seen |= 1u << axis;
+        int64_t to = *known ? infer_index(shape, i) : -1, from = x->dim[axis];
+        if (*known && to < 0)
+            return infer_fail(INFER_ERROR_VALUE, "extent %lld in shape", (long long)to);
+        y->dim[axis] = to;
+        if (to < 0 || from < 0)
+            continue;
+        if (to < from)
+            pads[axis] = (padding){(from - to) / 2, to, 0, 0};
+        else
+            pads[axis] = (padding){0, from, (to - from) / 2, to - from - (to - from) / 2};
+    }
+    return INFER_OK;
+}
+
+static infer_status center_crop_pad_infer(infer_op_env *env) {
+    infer_view spare, *y = infer_out(env, 0, env->in[0]->type, env->in[0]->rank, &spare);
+    padding pads[INFER_MAX_RANK];
+    bool known;
+    return read_center(env, pads, y, &known);
+}
+
+static infer_status center_crop_pad_run(infer_op_env *env) {
+    infer_view *y = env->out[0], shape;
+    pad_walk w = {.mode = CONSTANT};
+    bool known;
+    if (!y || infer_view_count(y) == 0)
+        return INFER_OK;
+    INFER_TRY(read_center(env, w.pads, &shape, &known));
+    return pad_all(&w, env->in[0], y, NULL);
+}
+
+const infer_op infer_op_center_crop_pad = {
+    .domain = "",
+    .name = "CenterCropPad",
+    .since = 18,
+    .newest = 27,
+    .params_size = sizeof(center_params),
+    .min_in = 2,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = 1,
+    .attrs = center_attrs,
+    .types = {T_ALL, T_INDEX},
+    .infer = center_crop_pad_infer,
+    .run = center_crop_pad_run,
 };

@@ -21,11 +21,6 @@ static infer_status top_k_upgrade(infer_rewriter *rw) {
     return rw->version < 10 ? infer_attr_to_input(rw, "k", 1) : INFER_OK;
 }
 
-typedef struct pair {
-    uint64_t key; /* the order of elements as that of numbers */
-    int64_t at;
-} pair;
-
 static infer_status top_k_infer(infer_op_env *env) {
     const top_k_params *p = env->params;
     const infer_view *x = env->in[0], *k = env->in[1];
@@ -44,7 +39,7 @@ static infer_status top_k_infer(infer_op_env *env) {
     for (int32_t i = 0; i < x->rank; i++)
         y[0]->dim[i] = y[1]->dim[i] = i == axis ? n : x->dim[i];
     size_t keys = (size_t)(x->dim[axis] < 0 ? 0 : x->dim[axis]);
-    if (!infer_mul(n < 0 ? 0 : (size_t)n, sizeof(pair), &env->scratch_size) ||
+    if (!infer_mul(n < 0 ? 0 : (size_t)n, sizeof(infer_keyed), &env->scratch_size) ||
         !infer_mul(keys, sizeof(uint64_t), &keys) ||
         !infer_add(env->scratch_size, keys, &env->scratch_size))
         return infer_fail(INFER_ERROR_SHAPE, "an axis of %lld elements is too long",
@@ -54,48 +49,22 @@ static infer_status top_k_infer(infer_op_env *env) {
 
 /* ---- running ---- */
 
-/* Whether a comes after b in the answer. */
-static bool after(pair a, pair b) {
-    return a.key < b.key || (a.key == b.key && a.at > b.at);
-}
-
-/* The heap's root is the last of the answer. Lets the pair at the root sink. */
-static void sink(pair *heap, size_t n) {
-    pair p = heap[0];
-    size_t i = 0;
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && after(heap[child + 1], heap[child]))
-            child++;
-        if (!after(heap[child], p))
-            break;
-        heap[i] = heap[child];
-    }
-    heap[i] = p;
-}
-
-static void rise(pair *heap, size_t i) {
-    pair p = heap[i];
-    for (size_t parent; i > 0 && after(p, heap[parent = (i - 1) / 2]); i = parent)
-        heap[i] = heap[parent];
-    heap[i] = p;
-}
-
-/* The first k of n keys, in order. */
-static void select_first(const uint64_t *keys, size_t n, pair *heap, size_t k) {
+/* The first k of n keys, in order; the heap's root is the last of them so far. */
+static void select_first(const uint64_t *keys, size_t n, infer_keyed *heap, size_t k) {
     for (size_t i = 0; i < k; i++) {
-        heap[i] = (pair){keys[i], (int64_t)i};
-        rise(heap, i);
+        heap[i] = (infer_keyed){keys[i], (int64_t)i};
+        infer_heap_rise(heap, i);
     }
     for (size_t i = k; i < n; i++)
         if (keys[i] > heap[0].key) { /* of equals the first stays */
-            heap[0] = (pair){keys[i], (int64_t)i};
-            sink(heap, k);
+            heap[0] = (infer_keyed){keys[i], (int64_t)i};
+            infer_heap_sink(heap, k);
         }
     for (size_t left = k; left-- > 1;) {
-        pair last = heap[0];
+        infer_keyed last = heap[0];
         heap[0] = heap[left];
         heap[left] = last;
-        sink(heap, left);
+        infer_heap_sink(heap, left);
     }
 }
 
@@ -111,7 +80,7 @@ static infer_status top_k_run(infer_op_env *env) {
     size_t size = infer_type_size((infer_type)x->type);
     char *values = env->out[0] ? env->out[0]->data : NULL;
     int64_t *places = env->out_count > 1 && env->out[1] ? env->out[1]->data : NULL;
-    pair *heap = env->scratch;
+    infer_keyed *heap = env->scratch;
     uint64_t *keys = (uint64_t *)(heap + k);
     for (size_t row = 0; row < outer * inner; row++) {
         size_t first = row / inner * n * inner + row % inner;

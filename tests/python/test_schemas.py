@@ -65,6 +65,18 @@ NEEDS = {
     "CumSum": {"constants": {"axis": [0]}},
     "CumProd": {"constants": {"axis": [0]}},
     "ReverseSequence": {"constants": {"sequence_lens": [2, 1]}},
+    "Einsum": {"attributes": lambda v: {"equation": "ij->ji"}},
+    "CenterCropPad": {"constants": {"shape": [1, 3]}, "unjudged": "tensor(string)"},
+    "AffineGrid": {"constants": {"size": [1, 1, 2, 3]}, "dims": [1, 2, 3]},
+    "Col2Im": {"constants": {"image_shape": [3, 2], "block_shape": [2, 2]}, "dims": [1, 4, 2],
+               "unjudged": "tensor(string)", "refused": "tensor(string)"},  # text has no sum
+    "MelWeightMatrix": {"constants": {"num_mel_bins": [2], "dft_length": [8], "sample_rate": [16],
+                                      "lower_edge_hertz": [0], "upper_edge_hertz": [8]}},
+    "HannWindow": {"constants": {"size": [4]}},
+    "HammingWindow": {"constants": {"size": [4]}},
+    "BlackmanWindow": {"constants": {"size": [4]}},
+    "DFT": {"constants": {"dft_length": [3], "axis": [1]}, "dims": [1, 3, 2]},
+    "STFT": {"constants": {"frame_step": [2], "frame_length": [4]}, "dims": [1, 8, 1], "dims_of": {"window": [4]}},
     "BitShift": {"attributes": lambda v: {"direction": "LEFT"}},
     "BitCast": {"by_type": lambda t: {"to": same_bits(t)}},
     "Dropout": {"dims_of": {"ratio": [], "training_mode": []}, "constants": {"training_mode": [0]}},
@@ -183,7 +195,7 @@ def test_every_type_loads(schema, last):
     for types in assignments(schema) if NEEDS.get(schema.name, {}) is not None else []:
         for version in {schema.since_version, last}:
             model = build(schema, types, version)
-            if model is None:
+            if model is None or NEEDS.get(schema.name, {}).get("refused") in types.values():
                 continue
             try:
                 libinfer.load(model.SerializeToString()).close()
