@@ -145,6 +145,8 @@ typedef struct infer_options {
     const infer_metadata *metadata;   /* entries that a loader adds, or puts in place of those with
                                          the same key; a prepared image is UNSUPPORTED */
     size_t metadata_count;
+    uint64_t iteration_limit; /* bodies of Loop, Scan, If and the like that one run may execute
+                                 before it fails with LIMIT; 0: 2^24 */
 } infer_options;
 
 #define INFER_CPU_AVX2        1u
@@ -408,6 +410,11 @@ INFER_API infer_status infer_run(infer_context *context, const char *const *inpu
                                  const infer_value *inputs, size_t input_count,
                                  const char *const *output_names, infer_value *outputs,
                                  size_t output_count);
+
+/* As infer_predict_f64 by a run of this context, which is observed as any other. Since 0.1.0. */
+INFER_API infer_status infer_context_predict_f64(infer_context *context, const double *features,
+                                                 size_t feature_count, double *outputs,
+                                                 size_t output_count);
 
 /* Called after each node of a run, from the thread that runs: its number (infer_model_node) and the
  * time it took. It may not use the context. */

@@ -12,8 +12,9 @@ typedef enum case_result {
     CASE_UNSELECTED = 78 /* has operators that were not asked for */
 } case_result;
 
-/* Runs the case in `folder`: from the model, or from the image that the model is saved as. ops,
- * where not NULL, restricts it (see onnx_runner.c). message says what failed or why it was skipped.
+/* Runs the case in `folder`, or the model of that name where it is a file "light_NAME.onnx": from
+ * the model, or from the image that the model is saved as. ops, where not NULL, restricts it (see
+ * onnx_runner.c). message says what failed or why it was skipped.
  */
 case_result run_case(const char *folder, const char *ops, bool from_image, char *message,
                      size_t size);
@@ -21,6 +22,9 @@ case_result run_case(const char *folder, const char *ops, bool from_image, char 
 /* onnx_values.c: the message in size bytes at data as a value of this kind. */
 infer_status read_value(infer_onnx_reader *r, uint32_t kind, const void *data, size_t size,
                         infer_value *value);
+
+/* onnx_values.c: element number i of a tensor of numbers. */
+double value_number(const infer_value *v, size_t i);
 
 /* onnx_values.c: whether two values are the same within ONNX's tolerances; if not, why holds the
  * reason. */

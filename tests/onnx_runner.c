@@ -3,12 +3,12 @@
  * usage: onnx_runner [-j N] [-v] [--ops LIST] [--exclude PATTERN] [--junit FILE] FOLDER...
  * [PATTERN...]
  *
- * FOLDER is a case (it has a model.onnx) or has cases below it. Each case runs twice and counts as
- * two: from the model, and as NAME.infer from the image that the model is saved as. Only cases
- * whose name fits one of the PATTERNs (shell wildcards) are run, if there are any, and none that
- * fits one of the excluded. LIST restricts them to those all of whose operators stand in it: names
- * such as Add and ai.onnx.ml.Scaler, separated by commas, or a file of them, or "supported" for all
- * that the build knows. Others are not counted. */
+ * FOLDER is a case (it has a model.onnx) or has cases, or models light_NAME.onnx, below it. Each
+ * case runs twice and counts as two: from the model, and as NAME.infer from the image that the
+ * model is saved as. Only cases whose name fits one of the PATTERNs (shell wildcards) are run, if
+ * there are any, and none that fits one of the excluded. LIST restricts them to those all of whose
+ * operators stand in it: names such as Add and ai.onnx.ml.Scaler, separated by commas, or a file of
+ * them, or "supported" for all that the build knows. Others are not counted. */
 #define _POSIX_C_SOURCE 200809L
 #include "onnx_case.h"
 
@@ -113,8 +113,12 @@ static void find_cases(const char *folder, int depth) {
         if (e->d_name[0] == '.')
             continue;
         join(path, sizeof path, folder, e->d_name);
+        size_t size = strlen(e->d_name);
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
             find_cases(path, depth - 1);
+        else if (strncmp(e->d_name, "light_", 6) == 0 && size > 5 &&
+                 strcmp(e->d_name + size - 5, ".onnx") == 0)
+            add_folder(path);
     }
     if (dir)
         closedir(dir);

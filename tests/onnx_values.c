@@ -182,6 +182,17 @@ static double number_at(const infer_value *v, size_t i) {
     return f;
 }
 
+double value_number(const infer_value *v, size_t i) {
+    infer_type_class kind = infer_type_kind((infer_type)v->type);
+    size_t size = infer_type_size((infer_type)v->type);
+    const char *at = (const char *)v->data + i * size;
+    int64_t whole = kind == INFER_CLASS_SIGNED && at[size - 1] < 0 ? -1 : 0;
+    if (kind == INFER_CLASS_FLOATING)
+        return number_at(v, i);
+    memcpy(&whole, at, size);
+    return (double)whole;
+}
+
 /* Complex numbers as floats or doubles, two for each. */
 static infer_value parts_of(const infer_value *v) {
     infer_value parts = *v;

@@ -15,6 +15,7 @@ struct infer_serve {
     char name[128];                           /* the model's file's, without folder and suffix */
     const infer_serve_preprocess *preprocess; /* NULL: the model takes no images */
     uint64_t *node_ns; /* of the request at hand; NULL where nobody wants to know */
+    void *connections; /* of options.objects, made by the first object */
     size_t rows;       /* predicted since an adapter set it to 0 */
     size_t features, outputs, classes;
     bool is_linear; /* a model that answers within microseconds */
@@ -150,6 +151,8 @@ struct infer_serve_engine {
                         const infer_value *inputs, size_t input_count,
                         const char *const *output_names, infer_value *outputs, size_t output_count);
     infer_status (*observe)(infer_context *context, infer_node_observer *observer, void *user);
+    infer_status (*predict)(infer_context *context, const double *features, size_t feature_count,
+                            double *outputs, size_t output_count);
     /* Of images. */
     bool (*preprocess_open)(const infer_serve *serve, infer_serve_preprocess **block,
                             infer_serve_error *error);
@@ -157,6 +160,15 @@ struct infer_serve_engine {
                              infer_serve_error *error);
     bool (*decode)(const infer_serve_body *body, struct infer_serve_image *image,
                    infer_serve_error *error);
+};
+
+/* Behind pointers for the same reason: a program without them links no TLS. */
+struct infer_serve_objects {
+    /* Answers one record that names an object; "null" where there is nothing to do. As
+     * infer_serve_respond. */
+    bool (*respond)(infer_serve *serve, const infer_serve_call *call, const json_t *record,
+                    infer_serve_reply *reply);
+    void (*close)(void *connections);
 };
 
 /* ---- memory.c ---- */

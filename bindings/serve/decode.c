@@ -19,7 +19,7 @@ static bool make_pixels(infer_serve_image *image, size_t width, size_t height,
         return infer_serve_fail(error, 413, "the image has %zu x %zu pixels, at most %zu are read",
                                 width, height, INFER_SERVE_MOST_PIXELS),
                false;
-    *image = (infer_serve_image){width, height, malloc(3 * width * height)};
+    *image = (infer_serve_image){width, height, malloc(3 * width * height), 1};
     if (!image->pixels)
         infer_serve_fail(error, 503, "no memory is left");
     return image->pixels != NULL;
@@ -63,8 +63,12 @@ static bool decode_jpeg(const infer_serve_body *body, infer_serve_image *image,
     }
     jpeg_create_decompress(&info);
     jpeg_mem_src(&info, body->data, body->size);
+    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&info, TRUE);
     bool good = make_pixels(image, info.image_width, info.image_height, error);
+    for (jpeg_saved_marker_ptr at = info.marker_list; good && at && image->orientation == 1;
+         at = at->next)
+        image->orientation = infer_serve_orientation(at->data, at->data_length);
     info.out_color_space = JCS_RGB;
     if (good) {
         jpeg_start_decompress(&info);

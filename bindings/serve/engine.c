@@ -7,6 +7,7 @@ static const infer_serve_engine engine = {
     .context_free = infer_context_free,
     .run = infer_run,
     .observe = infer_context_observe,
+    .predict = infer_context_predict_f64,
     .preprocess_open = infer_serve_preprocess_open,
     .predict_image = infer_serve_predict_image,
     .decode = infer_serve_decode,

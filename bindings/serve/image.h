@@ -7,7 +7,8 @@
 /* Rows of pixels, 8 bits red, green and blue. */
 typedef struct infer_serve_image {
     size_t width, height;
-    uint8_t *pixels; /* to be given to free */
+    uint8_t *pixels;      /* to be given to free */
+    unsigned orientation; /* as EXIF numbers them; 1: upright */
 } infer_serve_image;
 
 /* More is refused before memory is taken for it: a small file may claim a picture of any size. */
@@ -18,6 +19,14 @@ typedef struct infer_serve_image {
 /* JPEG or PNG, told by the first bytes; alpha is dropped. */
 bool infer_serve_decode(const infer_serve_body *body, infer_serve_image *image,
                         infer_serve_error *error);
+
+/* ---- orient.c ---- */
+
+/* What a segment of a JPEG says, 1 where it is no EXIF or says nothing. */
+unsigned infer_serve_orientation(const void *data, size_t size);
+
+/* Turns a picture upright. False for no memory. */
+bool infer_serve_orient(infer_serve_image *image);
 
 /* ---- resize.c ---- */
 

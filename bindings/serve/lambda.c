@@ -171,6 +171,10 @@ static void leave_signals_to_wait(void) {
 
 /* ---- the platform ---- */
 
+static bool is_place(const char *url) {
+    return strncmp(url, "s3://", 5) == 0 && strchr(url + 5, '/') > url + 5;
+}
+
 int infer_serve_lambda_run(infer_serve_options *options) {
     const char *api = getenv("AWS_LAMBDA_RUNTIME_API");
     const char *memory = getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
@@ -178,6 +182,11 @@ int infer_serve_lambda_run(infer_serve_options *options) {
     infer_lambda_client *client = api ? infer_lambda_client_new(api, -1) : NULL;
     if (!client) {
         infer_serve_log(INFER_SERVE_ERROR, NULL, "AWS_LAMBDA_RUNTIME_API is not host:port");
+        return INFER_SERVE_EXIT_USAGE;
+    }
+    if (options->s3_output && !is_place(options->s3_output)) {
+        infer_serve_log(INFER_SERVE_ERROR, NULL, "INFER_S3_OUTPUT is not s3://bucket/prefix");
+        infer_lambda_client_free(client);
         return INFER_SERVE_EXIT_USAGE;
     }
     if (!options->folder)

@@ -1,6 +1,6 @@
 /* AWS's events of records: each payload is a request of its own, and what failed is said as the
  * source wants to hear it. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "lambda_event.h"
 
 #include <stdio.h>
@@ -9,32 +9,37 @@
 
 /* ---- sources ---- */
 
-typedef enum encoding { TEXT, BASE64, OBJECT, ATTRIBUTES } encoding;
+typedef enum encoding {
+    TEXT,
+    BASE64,
+    OBJECT,
+    ATTRIBUTES,
+    NAMES
+} encoding; /* NAMES: of S3's objects */
 
-/* Where a source keeps its payload and what it calls a record. A source without a payload is known
- * so that it can be named. */
+/* Where a source keeps its payload and what it calls a record. */
 typedef struct source {
     const char *name;
     const char *group, *payload; /* members; group NULL: the record itself */
     encoding encoding;
-    const char *id;      /* beside the payload or in the record */
-    bool partial;        /* takes batchItemFailures; else a failure is one of the invocation */
-    bool ordered;        /* what follows a failure fails as well */
-    const char *instead; /* what to do where there is no payload */
+    const char *id; /* beside the payload or in the record */
+    bool partial;   /* takes batchItemFailures; else a failure is one of the invocation */
+    bool ordered;   /* what follows a failure fails as well */
 } source;
 
 static const source sources[] = {
-    {"aws:sqs", NULL, "body", TEXT, "messageId", true, false, NULL},
-    {"aws:kinesis", "kinesis", "data", BASE64, "sequenceNumber", true, true, NULL},
-    {"aws:dynamodb", "dynamodb", "NewImage", ATTRIBUTES, "SequenceNumber", true, true, NULL},
-    {"aws:sns", "Sns", "Message", TEXT, "MessageId", false, false, NULL},
-    {"aws:s3", NULL, NULL, TEXT, NULL, false, false,
-     "send the object itself, by a queue or an HTTP event"},
+    {"aws:sqs", NULL, "body", TEXT, "messageId", true, false},
+    {"aws:kinesis", "kinesis", "data", BASE64, "sequenceNumber", true, true},
+    {"aws:dynamodb", "dynamodb", "NewImage", ATTRIBUTES, "SequenceNumber", true, true},
+    {"aws:sns", "Sns", "Message", TEXT, "MessageId", false, false},
+    {"aws:s3", NULL, "s3", NAMES, NULL, false, false},
 };
 #define SOURCES (sizeof sources / sizeof *sources)
 
-/* EventBridge sends one event without a list around it. */
-static const source bridge = {"EventBridge", NULL, "detail", OBJECT, "id", false, false, NULL};
+/* Sources that send one event without a list around it. */
+static const source bridge = {"EventBridge", NULL, "detail", OBJECT, "id", false, false};
+static const source object_bridge = {"EventBridge", NULL, "detail", NAMES, "id", false, false};
+static const source object_test = {"Amazon S3", NULL, NULL, NAMES, NULL, false, false};
 
 static bool is_bridge(const json_t *event) {
     return json_is_string(json_object_get(event, "detail-type")) &&
@@ -47,9 +52,32 @@ static const char *source_name(const json_t *record) {
     return name ? name : json_string_value(json_object_get(record, "EventSource"));
 }
 
+static bool says(const json_t *event, const char *member, const char *what) {
+    const char *text = json_string_value(json_object_get(event, member));
+    return text && strcmp(text, what) == 0;
+}
+
+/* What S3 sends to a queue or a topic when it is told of it. */
+static bool is_test(const json_t *event) {
+    return says(event, "Event", "s3:TestEvent") && says(event, "Service", "Amazon S3");
+}
+
+/* Whether an event names objects: S3's own, EventBridge's, or the test. */
+static bool names_objects(const json_t *event) {
+    return says(json_array_get(json_object_get(event, "Records"), 0), "eventSource", "aws:s3") ||
+           (is_bridge(event) && says(event, "source", "aws.s3")) || is_test(event);
+}
+
 bool infer_lambda_is_records(const json_t *event) {
     return source_name(json_array_get(json_object_get(event, "Records"), 0)) ||
-           source_name(event) || is_bridge(event);
+           source_name(event) || is_bridge(event) || is_test(event);
+}
+
+/* The source of an event that is no list, NULL for others. */
+static const source *single_source(const json_t *event) {
+    if (is_bridge(event))
+        return names_objects(event) ? &object_bridge : &bridge;
+    return is_test(event) ? &object_test : NULL;
 }
 
 static const source *find_source(const char *name) {
@@ -138,14 +166,96 @@ static bool respond_bytes(infer_serve *serve, const infer_serve_call *call, cons
     return good;
 }
 
+/* ---- objects ---- */
+
+/* Answers one record that names an object. */
+static bool respond_object(infer_serve *serve, const infer_serve_call *call, const json_t *record,
+                           infer_serve_reply *reply) {
+    infer_serve_error error;
+    if (serve->options.objects)
+        return serve->options.objects->respond(serve, call, record, reply);
+    infer_serve_fail(&error, 501,
+                     "this program fetches no objects of S3: infer-serve does, with TLS");
+    return infer_serve_refuse(&error, reply);
+}
+
+/* Answers an event of objects that came in a message: as an event of its own, up to the first
+ * record that fails. */
+static bool respond_objects(infer_serve *serve, const infer_serve_call *call, const json_t *event,
+                            infer_serve_reply *reply) {
+    json_t *records = json_object_get(event, "Records"), *record;
+    char *text = NULL;
+    size_t size, i;
+    if (!json_is_array(records))
+        return respond_object(serve, call, event, reply);
+    FILE *to = open_memstream(&text, &size);
+    bool good = to != NULL;
+    *reply = (infer_serve_reply){0};
+    if (good)
+        fputs("{\"results\":[", to);
+    json_array_foreach(records, i, record) {
+        free(reply->text);
+        good = good && respond_object(serve, call, record, reply);
+        if (!good || reply->error.status)
+            break;
+        fputs(i ? "," : "", to);
+        fwrite(reply->text, 1, reply->size, to);
+    }
+    if (to) {
+        fputs("]}", to);
+        bool failed = ferror(to);
+        good = fclose(to) == 0 && !failed && good;
+    }
+    if (good && !reply->error.status) {
+        free(reply->text);
+        *reply = (infer_serve_reply){.text = text, .size = size};
+        return true;
+    }
+    free(text);
+    if (good)
+        return true;
+    if (!reply->error.status)
+        infer_serve_fail(&reply->error, 503, "no memory is left for an answer");
+    return false;
+}
+
+/* Before a message is read twice. */
+static bool mentions_objects(const infer_serve_body *body) {
+    static const char *const words[] = {"aws:s3", "aws.s3", "s3:TestEvent"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (memmem(body->data, body->size, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
+/* A message: a request, or an event of objects, perhaps in what a topic puts around it. */
+static bool respond_message(infer_serve *serve, const infer_serve_call *call,
+                            const infer_serve_body *body, infer_serve_reply *reply) {
+    infer_serve_error error = {0};
+    json_t *event = body->size <= serve->options.max_body && mentions_objects(body)
+                        ? infer_serve_read(serve, body->data, body->size, &error)
+                        : NULL;
+    const json_t *message =
+        says(event, "Type", "Notification") ? json_object_get(event, "Message") : NULL;
+    const infer_serve_body inner = {"", json_string_value(message), json_string_length(message)};
+    bool good = names_objects(event) ? respond_objects(serve, call, event, reply)
+                : inner.data && inner.size < body->size
+                    ? respond_message(serve, call, &inner, reply)
+                    : infer_serve_respond(serve, call, body, reply);
+    json_decref(event);
+    return good;
+}
+
 static bool respond_record(infer_serve *serve, const infer_serve_call *call, const source *from,
                            const json_t *record, infer_serve_reply *reply) {
     const json_t *holder = from->group ? json_object_get(record, from->group) : record;
-    json_t *payload = json_object_get(holder, from->payload);
+    json_t *payload = from->payload ? json_object_get(holder, from->payload) : NULL;
     infer_serve_error error;
+    if (from->encoding == NAMES)
+        return respond_object(serve, call, record, reply);
     if (from->encoding == TEXT && json_is_string(payload)) {
         infer_serve_body body = {"", json_string_value(payload), json_string_length(payload)};
-        return infer_serve_respond(serve, call, &body, reply);
+        return respond_message(serve, call, &body, reply);
     }
     if (from->encoding == BASE64 && json_is_string(payload))
         return respond_bytes(serve, call, payload, reply);
@@ -214,8 +324,8 @@ static bool add_record(infer_serve *serve, const infer_serve_call *call, const s
                     reply.error.reason);
     if (from->partial)
         return add_failure(to, id);
-    infer_serve_fail(error, reply.error.status, "record %.60s of %s: %.200s", id, from->name,
-                     reply.error.reason);
+    infer_serve_fail(error, reply.error.status, "record %.40s%sof %s: %.230s", id, *id ? " " : "",
+                     from->name, reply.error.reason);
     return false;
 }
 
@@ -223,8 +333,9 @@ static bool add_all(infer_serve *serve, const infer_serve_call *call, const json
                     batch *to, infer_serve_error *error) {
     json_t *records = json_object_get(event, "Records"), *record;
     size_t i;
-    if (is_bridge(event))
-        return add_record(serve, call, &bridge, event, to, error);
+    const source *single = single_source(event);
+    if (single)
+        return add_record(serve, call, single, event, to, error);
     if (!json_is_array(records))
         return infer_serve_fail(error, 400, "events of %.100s are not supported",
                                 source_name(event)),
@@ -232,10 +343,9 @@ static bool add_all(infer_serve *serve, const infer_serve_call *call, const json
     json_array_foreach(records, i, record) {
         const char *name = source_name(record);
         const source *from = name ? find_source(name) : NULL;
-        if (!from || !from->payload)
-            return infer_serve_fail(error, 400, "records of %.100s are not supported%s%s",
-                                    name ? name : "no source", from ? ": " : "",
-                                    from ? from->instead : ""),
+        if (!from)
+            return infer_serve_fail(error, 400, "records of %.100s are not supported",
+                                    name ? name : "no source"),
                    false;
         if (!add_record(serve, call, from, record, to, error))
             return false;

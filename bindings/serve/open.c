@@ -176,6 +176,7 @@ infer_serve *infer_serve_share(const infer_serve *serve) {
     *s = *serve;
     s->context = NULL;
     s->node_ns = NULL;
+    s->connections = NULL;
     s->shares = true;
     return s;
 }
@@ -185,6 +186,8 @@ void infer_serve_close(infer_serve *serve) {
         return;
     if (serve->context)
         serve->options.engine->context_free(serve->context);
+    if (serve->connections)
+        serve->options.objects->close(serve->connections);
     free(serve->node_ns);
     if (!serve->shares)
         free((void *)serve->preprocess);

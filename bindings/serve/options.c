@@ -49,6 +49,8 @@ static const struct option {
     {"log-format", "INFER_LOG_FORMAT", AT(log_json), 0, 0, formats, "FORMAT", "text or json"},
     {"response-stream", "INFER_RESPONSE_STREAM", AT(stream), 0, 1, NULL, "0|1",
      "1: AWS Lambda's answers are streamed"},
+    {"s3-output", "INFER_S3_OUTPUT", AT(s3_output), 0, 0, NULL, "URL",
+     "s3://bucket/prefix of answers about S3's objects"},
     {"emf", "INFER_EMF", AT(emf), 0, 0, NULL, "NAMESPACE",
      "of metrics that AWS Lambda's log embeds"},
     /* What AWS calls them. */

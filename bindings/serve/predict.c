@@ -92,6 +92,20 @@ static json_t *classify(infer_serve *serve, const double *rows, infer_serve_resu
     return infer_serve_answer(serve, result, error);
 }
 
+/* A graph runs in the context of all its runs, so that slow requests can name their nodes. */
+static bool run_scores(infer_serve *serve, const double *rows, size_t features, double *scores,
+                       size_t count, infer_serve_error *error) {
+    if (!serve->is_linear && !get_context(serve, error))
+        return false;
+    infer_status status =
+        serve->is_linear
+            ? infer_predict_f64(serve->model, rows, features, scores, count)
+            : serve->options.engine->predict(serve->context, rows, features, scores, count);
+    if (status != INFER_OK)
+        infer_serve_failed(error, status);
+    return status == INFER_OK;
+}
+
 static json_t *predict_scores(infer_serve *serve, const double *rows, infer_serve_result *result,
                               infer_serve_error *error) {
     size_t features = result->rows * serve->features;
@@ -101,14 +115,10 @@ static json_t *predict_scores(infer_serve *serve, const double *rows, infer_serv
     if (!scores)
         return infer_serve_fail(error, 503, "no memory is left");
     json_t *answer = NULL;
-    infer_status status =
-        infer_predict_f64(serve->model, rows, features, scores, result->rows * serve->outputs);
     result->scores = scores;
     result->width = serve->outputs;
-    if (status == INFER_OK)
+    if (run_scores(serve, rows, features, scores, result->rows * serve->outputs, error))
         answer = infer_serve_answer(serve, result, error);
-    else
-        infer_serve_failed(error, status);
     free(scores);
     return answer;
 }

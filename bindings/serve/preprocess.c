@@ -65,13 +65,15 @@ static bool read_list(const json_t *json, const char *name, size_t count, double
 }
 
 static bool read_members(const json_t *json, infer_serve_preprocess *p, infer_serve_error *error) {
-    static const char *const members[] = {"input", "resize", "crop",   "channels", "scale",
-                                          "mean",  "std",    "layout", NULL};
+    static const char *const members[] = {"input", "resize", "crop",   "channels",    "scale",
+                                          "mean",  "std",    "layout", "orientation", NULL};
     static const char *const channels[] = {"RGB", "BGR", "GRAY", NULL};
     static const char *const layouts[] = {"NCHW", "NHWC", NULL};
+    static const char *const orientations[] = {"exif", "ignore", NULL};
     const json_t *scale = json_object_get(json, "scale"), *crop = json_object_get(json, "crop");
     const json_t *colour = json_object_get(json, "channels"), *value;
     const json_t *layout = json_object_get(json, "layout");
+    const json_t *orientation = json_object_get(json, "orientation");
     const char *name;
     if (!json_is_object(json))
         return FAIL("it is not a JSON object");
@@ -83,8 +85,10 @@ static bool read_members(const json_t *json, infer_serve_preprocess *p, infer_se
             return FAIL("it has a member \"%.60s\" that is not known", name);
     }
     int c = colour ? find_word(colour, channels) : 0, l = layout ? find_word(layout, layouts) : 0;
-    if (c < 0 || l < 0)
-        return FAIL("\"channels\" or \"layout\" is a word that is not known");
+    int o = orientation ? find_word(orientation, orientations) : 0;
+    if (c < 0 || l < 0 || o < 0)
+        return FAIL("\"channels\", \"layout\" or \"orientation\" is a word that is not known");
+    p->as_stored = o == 1;
     p->channels = c == 2 ? 1 : 3;
     p->bgr = c == 1;
     p->last = l == 1;
@@ -247,7 +251,9 @@ json_t *infer_serve_predict_image(infer_serve *serve, const infer_serve_body *bo
                                 "the model does not say how an image becomes its input");
     if (!serve->options.engine->decode(body, &image, error))
         return NULL;
-    if (resize(serve->preprocess, &image, error))
+    if (!serve->preprocess->as_stored && !infer_serve_orient(&image))
+        infer_serve_fail(error, 503, "no memory is left for the image");
+    else if (resize(serve->preprocess, &image, error))
         answer = predict(serve, &image, error);
     free(image.pixels);
     return answer;

@@ -7,6 +7,7 @@
 /* docs/preprocess.md has the members of the block. */
 struct infer_serve_preprocess {
     char input[128];
+    bool as_stored;       /* whatever EXIF says */
     size_t width, height; /* to resize to; 0: not */
     bool shortest;        /* width is for the shorter side */
     infer_serve_filter filter;

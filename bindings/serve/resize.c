@@ -89,7 +89,7 @@ static bool resample(infer_serve_image *image, size_t out, bool across, infer_se
         return false;
     }
     free(image->pixels);
-    *image = (infer_serve_image){width, height, pixels};
+    *image = (infer_serve_image){width, height, pixels, 1};
     return true;
 }
 
@@ -107,7 +107,7 @@ static bool pick(infer_serve_image *image, size_t width, size_t height) {
                    image->pixels + 3 * (from_y * image->width + from_x), 3);
         }
     free(image->pixels);
-    *image = (infer_serve_image){width, height, pixels};
+    *image = (infer_serve_image){width, height, pixels, 1};
     return true;
 }
 

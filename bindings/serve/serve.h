@@ -74,6 +74,9 @@ typedef enum infer_serve_level {
 /* What graph models need beyond linear ones. */
 typedef struct infer_serve_engine infer_serve_engine;
 
+/* What fetches objects that events only name. */
+typedef struct infer_serve_objects infer_serve_objects;
+
 /* Every option has a safe default, set by infer_serve_options_init; docs/serve.md lists their names
  * on the command line and in the environment. */
 typedef struct infer_serve_options {
@@ -91,6 +94,8 @@ typedef struct infer_serve_options {
     size_t log_json;        /* 1: a line is an object */
     size_t stream;          /* 1: answers are streamed where the platform can */
     const char *emf; /* namespace of metrics in the log, as CloudWatch embeds them; or NULL */
+    const char
+        *s3_output; /* where answers about S3's objects are put, s3://bucket/prefix; or NULL */
     /* Of adapters that listen. */
     const char *address; /* NULL: as the platform has it */
     size_t port;         /* 0: as the platform has it */
@@ -99,7 +104,8 @@ typedef struct infer_serve_options {
     size_t drain_ms;     /* after SIGTERM the process is gone by then */
     size_t threads;      /* that predict; 0: the thread that listens */
     infer_serve_handler handler;
-    const infer_serve_engine *engine; /* NULL: prepared linear models only */
+    const infer_serve_engine *engine;   /* NULL: prepared linear models only */
+    const infer_serve_objects *objects; /* NULL: none are fetched; infer_serve_main sets it */
 } infer_serve_options;
 
 /* The second one sets no engine: a static program that calls nothing but it stays small. */

@@ -94,9 +94,20 @@ static infer_status make_tables(infer_context *c) {
     c->edges = infer_arena_array(&c->tables, edges, sizeof(infer_view *));
     c->state = infer_arena_array(&c->tables, steps, sizeof *c->state);
     c->scratch_need = infer_arena_array(&c->tables, steps, sizeof *c->scratch_need);
-    c->seen = infer_arena_array(&c->tables, (size_t)m->header->inputs.count, sizeof *c->seen);
-    if (!c->values || !c->edges || !c->state || !c->scratch_need || !c->seen)
+    c->frames = infer_arena_array(&c->tables, c->program->graph_count, sizeof *c->frames);
+    if (!c->values || !c->edges || !c->state || !c->scratch_need || !c->frames)
         return INFER_ERROR_MEMORY;
+    for (uint32_t i = 0; i < c->program->graph_count; i++) {
+        infer_frame *f = &c->frames[i];
+        infer_arena *const arenas[] = {&f->planned, &f->dynamic, &f->results[0], &f->results[1]};
+        for (size_t a = 0; a < sizeof arenas / sizeof *arenas; a++)
+            infer_arena_init(arenas[a], &c->allocator, 0);
+        f->context = c;
+        f->graph = i;
+        f->seen = infer_arena_array(&c->tables, c->program->graphs[i].in_count, sizeof *f->seen);
+        if (!f->seen)
+            return INFER_ERROR_MEMORY;
+    }
     memcpy(c->values, c->program->constants, values * sizeof *c->values);
     for (size_t i = 0; i < edges; i++)
         if (m->edges[i] < values)
@@ -118,8 +129,6 @@ infer_status infer_context_open(infer_model *model, infer_budget budget, infer_c
     c->budget = budget;
     c->allocator = infer_budget_allocator(&c->budget);
     infer_arena_init(&c->tables, &c->allocator, 0);
-    infer_arena_init(&c->planned, &c->allocator, 0);
-    infer_arena_init(&c->dynamic, &c->allocator, 0);
     infer_status status = make_tables(c);
     if (status != INFER_OK) {
         if (c->budget.refused)
@@ -135,9 +144,16 @@ infer_status infer_context_open(infer_model *model, infer_budget budget, infer_c
 void infer_context_free(infer_context *c) {
     if (!c)
         return;
-    infer_dealloc(&c->allocator, c->memory, c->memory_size);
-    infer_arena_free(&c->dynamic);
-    infer_arena_free(&c->planned);
+    for (size_t i = 0; c->frames && i < c->program->graph_count; i++) {
+        infer_frame *f = &c->frames[i];
+        if (!f->context)
+            break;
+        infer_dealloc(&c->allocator, f->memory, f->memory_size);
+        infer_arena_free(&f->dynamic);
+        infer_arena_free(&f->planned);
+        infer_arena_free(&f->results[0]);
+        infer_arena_free(&f->results[1]);
+    }
     infer_arena_free(&c->tables);
     infer_budget budget = c->budget;
     infer_allocator last = infer_budget_allocator(&budget);
@@ -181,7 +197,7 @@ static infer_status view_of(infer_context *c, const infer_value *value, infer_vi
     size_t members = value->kind == INFER_KIND_MAP ? 2 : value->count;
     if (members && !value->data)
         return infer_fail(INFER_ERROR_ARGUMENT, "data is NULL");
-    infer_view *inner = infer_arena_array(&c->dynamic, members, sizeof *inner);
+    infer_view *inner = infer_arena_array(&c->frames[0].dynamic, members, sizeof *inner);
     if (!inner)
         return INFER_ERROR_MEMORY;
     const infer_value *given = value->data;
@@ -190,6 +206,37 @@ static infer_status view_of(infer_context *c, const infer_value *value, infer_vi
     view->rank = 1;
     view->dim[0] = (int64_t)members;
     view->data = inner;
+    return INFER_OK;
+}
+
+/* Keys and values of a map are as many tensors' elements. */
+static infer_status check_map(const infer_view *map, uint8_t key, uint8_t value) {
+    const infer_view *pair = map->data;
+    for (int i = 0; i < 2; i++)
+        if (pair[i].kind != INFER_KIND_TENSOR || pair[i].type != (i ? value : key) ||
+            infer_view_count(&pair[i]) != infer_view_count(&pair[0]))
+            return infer_fail(INFER_ERROR_TYPE,
+                              "the %s of a map are no tensor of %s with one "
+                              "element for each key",
+                              i ? "values" : "keys",
+                              infer_type_name((infer_type)(i ? value : key)));
+    return INFER_OK;
+}
+
+/* What a value holds has the types of the value `as`; composite values take them over. */
+static infer_status check_members(infer_view *v, const infer_image_value *as, uint8_t kind) {
+    if (v->kind != kind || (kind == INFER_KIND_TENSOR && v->type != as->type))
+        return infer_fail(INFER_ERROR_TYPE, "it holds a value of the wrong kind or type");
+    if (kind == INFER_KIND_TENSOR)
+        return INFER_OK;
+    v->type = as->type;
+    v->value_type = as->value_type;
+    if (kind == INFER_KIND_MAP)
+        return check_map(v, as->type, as->value_type);
+    /* An optional may hold a sequence; sequences hold tensors or maps. */
+    v->member = kind == as->kind ? as->member : as->value_type ? INFER_KIND_MAP : INFER_KIND_TENSOR;
+    for (int64_t i = 0; i < v->dim[0]; i++)
+        INFER_TRY(check_members((infer_view *)v->data + i, as, v->member));
     return INFER_OK;
 }
 
@@ -213,13 +260,28 @@ static infer_status fits_port(const infer_image *m, const infer_image_port *p,
     return INFER_OK;
 }
 
+/* A value given for an optional one is there. */
+static infer_status wrap(infer_context *c, infer_view *view) {
+    infer_view *inner = infer_arena_array(&c->frames[0].dynamic, 1, sizeof *inner);
+    if (!inner)
+        return INFER_ERROR_MEMORY;
+    *inner = *view;
+    *view = (infer_view){.kind = INFER_KIND_OPTIONAL, .rank = 1, .dim = {1}, .data = inner};
+    return INFER_OK;
+}
+
 infer_status infer_set_input(infer_context *c, uint32_t index, const infer_value *value) {
     const infer_image *m = &c->model->image;
     const infer_image_port *p = &m->inputs[index];
     infer_view view = {0};
     infer_status status = view_of(c, value, &view, 0);
+    const infer_image_value *v = &m->values[p->value];
+    if (status == INFER_OK && p->kind == INFER_KIND_OPTIONAL && view.kind == v->member)
+        status = wrap(c, &view);
     if (status == INFER_OK)
         status = fits_port(m, p, &view);
+    if (status == INFER_OK && p->kind != INFER_KIND_TENSOR)
+        status = check_members(&view, v, v->kind);
     if (status != INFER_OK)
         return infer_fail_within(status, "input %s", infer_image_chars(m, p->name));
     c->values[p->value] = view;

@@ -17,13 +17,23 @@ typedef struct infer_step {
 
 #define INFER_SPARE_CONTEXTS 16
 
+/* The steps, inputs and outputs of a graph; number 0 is the model's. */
+typedef struct infer_subgraph {
+    uint32_t first, end;              /* steps */
+    const uint32_t *inputs, *outputs; /* value numbers, INFER_IMAGE_NONE where there is none */
+    uint32_t in_count, out_count;
+} infer_subgraph;
+
 struct infer_program {
     infer_step *steps;
     size_t step_count;
     infer_view *constants; /* one view a value: constants complete, others rank -1 */
-    uint32_t *last_use; /* of each value: number of the last step that reads it; outputs: steps */
+    uint32_t *last_use;    /* of each value: number of the last step that reads it; what leaves a
+                              graph: the number behind its last */
+    infer_subgraph *graphs;
+    uint32_t *ports;       /* the values of the model's inputs and outputs */
     infer_string *strings; /* elements of all string constants */
-    size_t string_count;
+    size_t string_count, graph_count, port_count;
     /* Contexts that infer_predict left for the next caller. */
     _Atomic(infer_context *) spare[INFER_SPARE_CONTEXTS];
 };
@@ -66,36 +76,63 @@ typedef enum infer_step_state {
     INFER_STEP_DYNAMIC  /* shapes depend on data: inferred and placed while running */
 } infer_step_state;
 
+/* What a graph needs to run: its plan and the memory for it. Bodies never call one another in
+ * circles, so that one for each graph suffices. */
+typedef struct infer_frame {
+    infer_context *context;
+    uint32_t graph;
+    infer_arena planned;    /* values known at planning; until the next plan */
+    infer_arena dynamic;    /* of one run */
+    infer_arena results[2]; /* what a body gave, and gave before that */
+    uint8_t turn;           /* the next of them */
+    char *memory;           /* planned intermediates, then scratch; it only grows */
+    size_t memory_size, scratch_offset;
+    infer_view *seen; /* inputs that the plan was made for */
+    bool is_planned;
+} infer_frame;
+
 struct infer_context {
     infer_model *model;
     infer_program *program;
     infer_budget budget;
     infer_allocator allocator; /* the budget's */
     infer_arena tables;        /* lives as long as the context */
-    infer_arena planned;       /* values known at planning; until the next plan */
-    infer_arena dynamic;       /* of one run */
+    infer_frame *frames;       /* one a graph */
     infer_view *values;        /* one a value */
     infer_view **edges;        /* one an entry of the image's edges; NULL for absent */
     uint8_t *state;            /* infer_step_state a step */
     size_t *scratch_need;      /* a step */
-    char *memory;              /* planned intermediates, then scratch; it only grows */
-    size_t memory_size, scratch_offset;
-    infer_view *seen; /* inputs that the plan was made for */
-    bool is_planned, has_run;
+    uint64_t calls;            /* of bodies that the run may still make */
+    uint64_t entropy;          /* 0 while nobody asked */
+    bool has_run;
     infer_node_observer *observer; /* or NULL */
     void *observer_user;
 };
 
 infer_status infer_context_open(infer_model *model, infer_budget budget, infer_context **context);
 
-/* Plans for the inputs now in context->values. */
-infer_status infer_plan(infer_context *c);
+/* Plans where the inputs now in context->values have other shapes than those planned for, then runs
+ * all steps. */
+infer_status infer_run_frame(infer_frame *f);
 
-/* Runs all steps; inputs are set and planned for. */
-infer_status infer_execute(infer_context *c);
+infer_status infer_execute(infer_frame *f);
+
+/* Plans for the inputs now in context->values. */
+infer_status infer_plan(infer_frame *f);
 
 /* The env of a step, with the context's views; scratch is not set. */
-infer_op_env infer_step_env(infer_context *c, size_t step);
+infer_op_env infer_step_env(infer_frame *f, size_t step);
+
+/* frame.c: what a step's env offers. */
+void *infer_frame_alloc(infer_op_env *env, size_t size);
+uint64_t infer_frame_entropy(infer_op_env *env);
+bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t index,
+                      infer_view *view);
+infer_status infer_frame_call(infer_op_env *env, uint32_t graph, const infer_view *const *in,
+                              uint32_t in_count, infer_view *out, uint32_t out_count);
+
+/* A copy of a value with all that it holds, in an arena. */
+infer_status infer_keep(infer_arena *arena, const infer_view *from, infer_view *to);
 
 /* Sets the inputs, plans where their shapes are new, and runs. */
 infer_status infer_run_inputs(infer_context *c, const char *const *names, const infer_value *inputs,

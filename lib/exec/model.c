@@ -16,8 +16,11 @@ extern __typeof__(infer_openblas_install) infer_openblas_install __attribute__((
 
 /* ---- options ---- */
 
+#define ITERATIONS (UINT64_C(1) << 24) /* where the caller does not say */
+
 infer_status infer_options_read(const infer_options *given, infer_options *options) {
     infer_options_init(options);
+    options->iteration_limit = ITERATIONS;
     if (!given)
         return INFER_OK;
     if (given->struct_size < sizeof given->struct_size)
@@ -38,6 +41,8 @@ infer_status infer_options_read(const infer_options *given, infer_options *optio
     for (size_t i = 0; i < options->metadata_count; i++)
         if (!options->metadata || !options->metadata[i].key || !options->metadata[i].value)
             return infer_fail(INFER_ERROR_ARGUMENT, "options: metadata entry %zu is NULL", i);
+    if (!options->iteration_limit)
+        options->iteration_limit = ITERATIONS;
     const infer_allocator *a = options->allocator;
     if (a && (!a->alloc || !a->free))
         return infer_fail(INFER_ERROR_ARGUMENT, "options: the allocator lacks a function");

@@ -62,6 +62,11 @@ typedef struct infer_engine {
 
 extern const infer_engine infer_engine_graph;
 
+/* ---- predict.c ---- */
+
+/* What every way to predict asks first. */
+infer_status infer_check_predict(const infer_model *m, const void *x, size_t n, const void *y);
+
 /* Where an image comes from: exactly one of map.data and owned, or borrowed bytes. On success the
  * model owns map and owned; on failure the caller still does. options were checked. */
 infer_status infer_model_new(const infer_options *options, infer_map map, void *owned,

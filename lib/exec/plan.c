@@ -18,6 +18,7 @@ typedef struct piece {
 } piece;
 
 typedef struct planner {
+    infer_frame *f;
     infer_context *c;
     piece *live; /* sorted by offset */
     size_t live_count;
@@ -122,7 +123,7 @@ static bool concrete(infer_view *const *views, uint32_t count) {
 /* Whether the step's outputs follow from what is known now, and are small. */
 static bool foldable(const infer_op *op, const infer_op_env *env) {
     size_t bytes = 0;
-    if (op->flags & INFER_OP_IMPURE)
+    if (op->flags & (INFER_OP_IMPURE | INFER_OP_BODIES))
         return false;
     for (uint32_t i = 0; i < env->in_count; i++)
         if (env->in[i] && !env->in[i]->data && !(op->flags & INFER_OP_READS_SHAPE))
@@ -137,12 +138,12 @@ static bool foldable(const infer_op *op, const infer_op_env *env) {
     return bytes <= FOLD_BYTES && env->scratch_size <= FOLD_BYTES;
 }
 
-static infer_status fold(infer_context *c, const infer_op *op, infer_op_env *env) {
+static infer_status fold(infer_frame *f, const infer_op *op, infer_op_env *env) {
     for (uint32_t i = 0; i < env->out_count; i++)
         if (env->out[i] &&
-            !(env->out[i]->data = infer_arena_alloc(&c->planned, infer_view_bytes(env->out[i]))))
+            !(env->out[i]->data = infer_arena_alloc(&f->planned, infer_view_bytes(env->out[i]))))
             return INFER_ERROR_MEMORY;
-    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&c->planned, env->scratch_size)))
+    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&f->planned, env->scratch_size)))
         return INFER_ERROR_MEMORY;
     return op->run(env);
 }
@@ -153,7 +154,8 @@ static bool can_alias(const planner *p, const infer_step *s, const infer_op_env 
         env->out[0]->kind != INFER_KIND_TENSOR)
         return false;
     /* What the caller gave is not handed back as an output. */
-    return !(p->given[in] && p->c->program->last_use[out] == p->c->program->step_count);
+    return !(p->given[in] &&
+             p->c->program->last_use[out] == p->c->program->graphs[p->f->graph].end);
 }
 
 static void alias(planner *p, uint32_t in, uint32_t out) {
@@ -168,7 +170,7 @@ static infer_status plan_step(planner *p, uint32_t step) {
     infer_context *c = p->c;
     const infer_step *s = &c->program->steps[step];
     const uint32_t *edges = c->model->image.edges + s->node->edges;
-    infer_op_env env = infer_step_env(c, step);
+    infer_op_env env = infer_step_env(p->f, step);
     infer_view *const *in = (infer_view *const *)(const void *)env.in;
     for (uint32_t i = 0; i < env.out_count; i++)
         if (env.out[i])
@@ -183,7 +185,7 @@ static infer_status plan_step(planner *p, uint32_t step) {
         return INFER_OK;
     if (foldable(s->op, &env)) {
         c->state[step] = INFER_STEP_FOLDED;
-        status = fold(c, s->op, &env);
+        status = fold(p->f, s->op, &env);
         return status == INFER_OK ? INFER_OK : infer_step_failed(c, step, status);
     }
     c->scratch_need[step] = env.scratch_size;
@@ -203,61 +205,75 @@ static infer_status plan_step(planner *p, uint32_t step) {
 /* Values read by a dynamic step, and what it makes of them, have no place in the block. A planned
  * value that a dynamic step aliases would be freed too early, so dynamic steps always copy. */
 
-static infer_status grow_memory(infer_context *c, size_t size) {
-    if (c->memory && size <= c->memory_size)
+static infer_status grow_memory(infer_frame *f, size_t size) {
+    const infer_allocator *a = &f->context->allocator;
+    if (f->memory && size <= f->memory_size)
         return INFER_OK;
-    infer_dealloc(&c->allocator, c->memory, c->memory_size);
-    c->memory_size = 0;
-    if (!(c->memory = infer_alloc(&c->allocator, size)))
+    infer_dealloc(a, f->memory, f->memory_size);
+    f->memory_size = 0;
+    if (!(f->memory = infer_alloc(a, size)))
         return INFER_ERROR_MEMORY;
-    c->memory_size = size;
+    f->memory_size = size;
     return INFER_OK;
 }
 
-static infer_status plan(planner *p) {
-    infer_context *c = p->c;
-    const infer_image *m = &c->model->image;
-    size_t values = (size_t)m->header->values.count;
-    p->live = infer_arena_array(&c->planned, values, sizeof *p->live);
-    p->offset = infer_arena_array(&c->planned, values, sizeof *p->offset);
-    p->root = infer_arena_array(&c->planned, values, sizeof *p->root);
-    p->given = infer_arena_array(&c->planned, values, sizeof *p->given);
+static infer_status make_tables(planner *p, const infer_subgraph *g) {
+    infer_arena *a = &p->f->planned;
+    size_t values = (size_t)p->c->model->image.header->values.count;
+    p->live = infer_arena_array(a, values, sizeof *p->live);
+    p->offset = infer_arena_array(a, values, sizeof *p->offset);
+    p->root = infer_arena_array(a, values, sizeof *p->root);
+    p->given = infer_arena_array(a, values, sizeof *p->given);
     if (!p->live || !p->offset || !p->root || !p->given)
         return INFER_ERROR_MEMORY;
     for (uint32_t i = 0; i < values; i++) {
         p->offset[i] = NOWHERE;
         p->root[i] = i;
     }
-    for (uint32_t i = 0; i < m->header->inputs.count; i++)
-        p->given[m->inputs[i].value] = 1;
-    for (uint32_t i = 0; i < c->program->step_count; i++) {
+    for (uint32_t i = 0; i < g->in_count; i++)
+        p->given[g->inputs[i]] = 1;
+    return INFER_OK;
+}
+
+static infer_status plan(planner *p) {
+    infer_frame *f = p->f;
+    infer_context *c = p->c;
+    const infer_image *m = &c->model->image;
+    const infer_subgraph *g = &c->program->graphs[f->graph];
+    INFER_TRY(make_tables(p, g));
+    for (uint32_t i = g->first; i < g->end; i++) {
         INFER_TRY(plan_step(p, i));
         release(p, i);
     }
     size_t size;
-    if (!infer_round_up(p->end, INFER_ALIGN, &c->scratch_offset) ||
-        !infer_add(c->scratch_offset, p->scratch, &size))
+    if (!infer_round_up(p->end, INFER_ALIGN, &f->scratch_offset) ||
+        !infer_add(f->scratch_offset, p->scratch, &size))
         return infer_fail(INFER_ERROR_MEMORY, "the values do not fit memory");
-    INFER_TRY(grow_memory(c, size));
-    for (uint32_t i = 0; i < values; i++)
-        if (p->offset[p->root[i]] != NOWHERE)
-            c->values[i].data = c->memory + p->offset[p->root[i]];
+    INFER_TRY(grow_memory(f, size));
+    for (uint32_t i = g->first; i < g->end; i++) {
+        const infer_image_node *n = c->program->steps[i].node;
+        const uint32_t *out = m->edges + n->edges + n->in_count;
+        for (uint32_t o = 0; o < n->out_count; o++)
+            if (out[o] != INFER_IMAGE_NONE && p->offset[p->root[out[o]]] != NOWHERE)
+                c->values[out[o]].data = f->memory + p->offset[p->root[out[o]]];
+    }
     return INFER_OK;
 }
 
-infer_status infer_plan(infer_context *c) {
-    const infer_image *m = &c->model->image;
-    c->is_planned = false;
+infer_status infer_plan(infer_frame *f) {
+    infer_context *c = f->context;
+    const infer_subgraph *g = &c->program->graphs[f->graph];
+    f->is_planned = false;
     /* Planning sees shapes only: what the inputs hold now says nothing about the next run. */
-    for (uint32_t i = 0; i < m->header->inputs.count; i++) {
-        infer_view *v = &c->values[m->inputs[i].value];
-        c->seen[i] = *v;
+    for (uint32_t i = 0; i < g->in_count; i++) {
+        infer_view *v = &c->values[g->inputs[i]];
+        f->seen[i] = *v;
         v->data = NULL;
     }
-    infer_arena_reset(&c->planned);
-    infer_status status = plan(&(planner){.c = c});
-    for (uint32_t i = 0; i < m->header->inputs.count; i++)
-        c->values[m->inputs[i].value].data = c->seen[i].data;
-    c->is_planned = status == INFER_OK;
+    infer_arena_reset(&f->planned);
+    infer_status status = plan(&(planner){.f = f, .c = c});
+    for (uint32_t i = 0; i < g->in_count; i++)
+        c->values[g->inputs[i]].data = f->seen[i].data;
+    f->is_planned = status == INFER_OK;
     return status;
 }

@@ -6,7 +6,7 @@
 /* model.c refuses graph models where the engine is not linked. */
 extern const infer_engine infer_engine_graph __attribute__((weak));
 
-static infer_status check_arguments(const infer_model *m, const void *x, size_t n, const void *y) {
+infer_status infer_check_predict(const infer_model *m, const void *x, size_t n, const void *y) {
     if (!m || !x || !y)
         return infer_fail(INFER_ERROR_ARGUMENT, "infer_predict: an argument is NULL");
     if (m->primary == UINT32_MAX)
@@ -21,7 +21,7 @@ static infer_status check_arguments(const infer_model *m, const void *x, size_t 
 static __attribute__((noinline)) infer_status linear_rows(const infer_model *m, const void *x,
                                                           size_t n, const void *y, size_t outputs,
                                                           size_t *rows) {
-    INFER_TRY(check_arguments(m, x, n, y));
+    INFER_TRY(infer_check_predict(m, x, n, y));
     size_t wanted;
     *rows = n / m->features;
     if (!infer_mul(*rows, m->scores, &wanted) || wanted != outputs)
@@ -39,13 +39,13 @@ infer_status infer_predict(infer_model *m, const float *x, size_t n, float *y, s
         infer_linear_f32(&m->kernels, &m->linear, x, rows, y);
         return INFER_OK;
     }
-    INFER_TRY(check_arguments(m, x, n, y));
+    INFER_TRY(infer_check_predict(m, x, n, y));
     return infer_engine_graph.predict(m, x, n, y, outputs, INFER_TYPE_FLOAT);
 }
 
 infer_status infer_predict_f64(infer_model *m, const double *x, size_t n, double *y,
                                size_t outputs) {
-    INFER_TRY(check_arguments(m, x, n, y));
+    INFER_TRY(infer_check_predict(m, x, n, y));
     if (m->is_linear) {
         size_t rows;
         INFER_TRY(linear_rows(m, x, n, y, outputs, &rows));

@@ -203,9 +203,9 @@ static infer_status predict_in(infer_context *c, const numbers *x, size_t n, con
     size_t bytes;
     if (!infer_mul(n, infer_type_size((infer_type)in.type), &bytes))
         return infer_fail(INFER_ERROR_SHAPE, "%zu features do not fit memory", n);
-    infer_arena_reset(&c->dynamic);
+    infer_arena_reset(&c->frames[0].dynamic);
     if (in.type != (x->wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT)) {
-        if (!(in.data = infer_arena_alloc(&c->dynamic, bytes ? bytes : 1)))
+        if (!(in.data = infer_arena_alloc(&c->frames[0].dynamic, bytes ? bytes : 1)))
             return INFER_ERROR_MEMORY;
         INFER_TRY(convert_in((infer_type)in.type, x, n, in.data));
     }
@@ -227,6 +227,16 @@ static infer_status predict(infer_model *m, const void *x, size_t n, void *y, si
     infer_status status = predict_in(c, &in, n, &out, outputs);
     leave_context(c->program, c);
     return status;
+}
+
+infer_status infer_context_predict_f64(infer_context *c, const double *x, size_t n, double *y,
+                                       size_t outputs) {
+    infer_model *m = c ? c->model : NULL;
+    const numbers in = {(void *)x, true}, out = {y, true};
+    if (m && m->is_linear)
+        return infer_predict_f64(m, x, n, y, outputs);
+    INFER_TRY(infer_check_predict(m, x, n, y));
+    return predict_in(c, &in, n, &out, outputs);
 }
 
 static infer_status open_program(infer_model *m) {

@@ -12,7 +12,8 @@ static infer_status check_lists(const infer_image *m, const infer_op *op, const 
         const infer_op_attr *a = &op->attrs[i];
         if (a->type == INFER_ATTR_INT || a->type == INFER_ATTR_FLOAT ||
             a->type == INFER_ATTR_ENUM || a->type == INFER_ATTR_TYPE ||
-            a->type == INFER_ATTR_REJECTED)
+            a->type == INFER_ATTR_REJECTED || a->type == INFER_ATTR_GRAPH ||
+            a->type == INFER_ATTR_VALUE)
             continue;
         infer_list list;
         memcpy(&list, params + a->offset, sizeof list);
@@ -48,28 +49,109 @@ static infer_status resolve(const infer_image *m, const infer_image_node *n, inf
     return check_lists(m, op, step->params);
 }
 
-/* Values come into being once, before they are read. */
-static infer_status check_order(const infer_image *m, char *born) {
-    for (uint32_t i = 0; i < m->header->values.count; i++)
-        born[i] = (char)m->values[i].constant;
-    for (uint32_t i = 0; i < m->header->inputs.count; i++)
-        if (born[m->inputs[i].value]++)
-            return infer_fail(INFER_ERROR_FORMAT, "image: input %u has two sources", i);
-    for (uint32_t i = 0; i < m->header->nodes.count; i++) {
+/* ---- graphs ---- */
+
+/* Where a value was made: a graph's number and one, or everywhere. */
+#define EVERYWHERE UINT32_MAX
+
+typedef struct births {
+    uint32_t *home, *depth; /* of values; of graphs: 0 where nobody calls them so far */
+} births;
+
+static infer_status give_birth(births *b, uint32_t value, uint32_t graph, const char *what,
+                               uint32_t index) {
+    if (value != INFER_IMAGE_NONE && b->home[value])
+        return infer_fail(INFER_ERROR_FORMAT, "image: %s %u: a value has two sources", what, index);
+    if (value != INFER_IMAGE_NONE)
+        b->home[value] = graph + 1;
+    return INFER_OK;
+}
+
+static bool is_there(const births *b, uint32_t value, uint32_t graph) {
+    return b->home[value] == graph + 1 || b->home[value] == EVERYWHERE;
+}
+
+/* The bodies of a node lie behind its graph, have no other caller and take what it captures. */
+static infer_status check_bodies(const infer_image *m, const infer_step *s, uint32_t graph,
+                                 births *b) {
+    uint64_t captures = 0;
+    for (size_t i = 0; i < s->op->attr_count; i++) {
+        if (s->op->attrs[i].type != INFER_ATTR_GRAPH)
+            continue;
+        infer_body body;
+        memcpy(&body, (const char *)s->params + s->op->attrs[i].offset, sizeof body);
+        captures += body.captures;
+        if (body.graph == 0 && body.captures == 0)
+            continue;
+        if (body.graph <= graph || body.graph >= m->header->graphs.count || b->depth[body.graph] ||
+            b->depth[graph] > INFER_BODY_DEPTH || body.captures > m->graphs[body.graph].in_count ||
+            captures > s->node->in_count)
+            return infer_fail(INFER_ERROR_FORMAT, "image: %s is no graph of its own",
+                              s->op->attrs[i].name);
+        b->depth[body.graph] = b->depth[graph] + 1;
+    }
+    return INFER_OK;
+}
+
+/* Within a graph values come into being once, before they are read; nothing of other graphs is. */
+static infer_status check_graph(const infer_image *m, const infer_program *p, uint32_t graph,
+                                births *b) {
+    const infer_subgraph *g = &p->graphs[graph];
+    if (!b->depth[graph])
+        return infer_fail(INFER_ERROR_FORMAT, "image: graph %u is never called", graph);
+    for (uint32_t i = 0; i < g->in_count; i++) {
+        if (g->inputs[i] == INFER_IMAGE_NONE)
+            return infer_fail(INFER_ERROR_FORMAT, "image: input %u is no value", i);
+        INFER_TRY(give_birth(b, g->inputs[i], graph, "input", i));
+    }
+    for (uint32_t i = g->first; i < g->end; i++) {
         const infer_image_node *n = &m->nodes[i];
-        for (uint32_t e = 0; e < n->in_count + n->out_count; e++) {
-            uint32_t v = m->edges[n->edges + e];
-            bool input = e < n->in_count;
-            if (v != INFER_IMAGE_NONE && (input ? !born[v] : born[v]++))
+        const uint32_t *edges = m->edges + n->edges;
+        for (uint32_t e = 0; e < n->in_count; e++)
+            if (edges[e] != INFER_IMAGE_NONE && !is_there(b, edges[e], graph))
                 return infer_fail(INFER_ERROR_FORMAT, "image: node %u: edge %u is out of order", i,
                                   e);
-        }
+        for (uint32_t e = n->in_count; e < n->in_count + n->out_count; e++)
+            INFER_TRY(give_birth(b, edges[e], graph, "node", i));
+        INFER_TRY(check_bodies(m, &p->steps[i], graph, b));
     }
-    for (uint32_t i = 0; i < m->header->outputs.count; i++)
-        if (!born[m->outputs[i].value])
+    for (uint32_t i = 0; i < g->out_count; i++)
+        if (g->outputs[i] == INFER_IMAGE_NONE || !is_there(b, g->outputs[i], graph))
             return infer_fail(INFER_ERROR_FORMAT, "image: output %u is never computed", i);
     return INFER_OK;
 }
+
+static infer_status check_graphs(const infer_image *m, const infer_program *p, births *b) {
+    for (uint32_t i = 0; i < m->header->values.count; i++)
+        b->home[i] = m->values[i].constant ? EVERYWHERE : 0;
+    b->depth[0] = 1;
+    for (uint32_t i = 0; i < p->graph_count; i++)
+        INFER_TRY(check_graph(m, p, i, b));
+    return INFER_OK;
+}
+
+/* The model's own graph has ports, bodies have edges. */
+static void view_graphs(const infer_image *m, infer_program *p) {
+    const infer_image_header *h = m->header;
+    uint32_t *port = p->ports;
+    for (uint32_t i = 0; i < h->inputs.count; i++)
+        *port++ = m->inputs[i].value;
+    for (uint32_t i = 0; i < h->outputs.count; i++)
+        *port++ = m->outputs[i].value;
+    for (uint32_t i = 0; i < p->graph_count; i++) {
+        const infer_image_graph *g = &m->graphs[i];
+        const uint32_t *edges = i ? m->edges + g->edges : p->ports;
+        uint32_t in_count = i ? g->in_count : (uint32_t)h->inputs.count;
+        p->graphs[i] = (infer_subgraph){.first = g->node,
+                                        .end = g->node + g->node_count,
+                                        .inputs = edges,
+                                        .outputs = edges + in_count,
+                                        .in_count = in_count,
+                                        .out_count = i ? g->out_count : (uint32_t)h->outputs.count};
+    }
+}
+
+/* ---- constants and uses ---- */
 
 static infer_status view_constants(const infer_image *m, infer_program *p) {
     infer_string *strings = p->strings;
@@ -103,12 +185,12 @@ static void find_last_uses(const infer_image *m, infer_program *p) {
             if (m->edges[n->edges + e] != INFER_IMAGE_NONE)
                 p->last_use[m->edges[n->edges + e]] = i;
     }
-    for (uint32_t i = 0; i < m->header->outputs.count; i++)
-        p->last_use[m->outputs[i].value] = (uint32_t)p->step_count;
+    for (uint32_t g = 0; g < p->graph_count; g++)
+        for (uint32_t i = 0; i < p->graphs[g].out_count; i++)
+            p->last_use[p->graphs[g].outputs[i]] = p->graphs[g].end;
 }
 
-static infer_status fill(const infer_image *m, infer_program *p, char *born) {
-    INFER_TRY(check_order(m, born));
+static infer_status fill(const infer_image *m, infer_program *p, births *born) {
     for (uint32_t i = 0; i < p->step_count; i++) {
         const infer_image_node *n = &m->nodes[i];
         infer_status status = resolve(m, n, &p->steps[i]);
@@ -117,6 +199,8 @@ static infer_status fill(const infer_image *m, infer_program *p, char *born) {
                                      infer_image_chars(m, n->domain), n->domain.size ? "." : "",
                                      infer_image_chars(m, n->op));
     }
+    view_graphs(m, p);
+    INFER_TRY(check_graphs(m, p, born));
     INFER_TRY(view_constants(m, p));
     find_last_uses(m, p);
     return INFER_OK;
@@ -139,15 +223,22 @@ infer_status infer_program_new(infer_model *model, infer_program **program) {
         return INFER_ERROR_MEMORY;
     p->step_count = (size_t)m->header->nodes.count;
     p->string_count = count_strings(m);
-    char *born = infer_alloc_zero(a, values);
+    p->graph_count = (size_t)m->header->graphs.count;
+    p->port_count = (size_t)(m->header->inputs.count + m->header->outputs.count);
+    births born = {infer_alloc_zero(a, values * sizeof *born.home),
+                   infer_alloc_zero(a, p->graph_count * sizeof *born.depth)};
     p->steps = infer_alloc_zero(a, p->step_count * sizeof *p->steps);
     p->constants = infer_alloc_zero(a, values * sizeof *p->constants);
     p->last_use = infer_alloc_zero(a, values * sizeof *p->last_use);
     p->strings = infer_alloc_zero(a, p->string_count * sizeof *p->strings);
+    p->graphs = infer_alloc_zero(a, p->graph_count * sizeof *p->graphs);
+    p->ports = infer_alloc_zero(a, p->port_count * sizeof *p->ports);
     infer_status status = INFER_ERROR_MEMORY;
-    if (born && p->steps && p->constants && p->last_use && p->strings)
-        status = fill(m, p, born);
-    infer_dealloc(a, born, values);
+    if (born.home && born.depth && p->steps && p->constants && p->last_use && p->strings &&
+        p->graphs && p->ports)
+        status = fill(m, p, &born);
+    infer_dealloc(a, born.home, values * sizeof *born.home);
+    infer_dealloc(a, born.depth, p->graph_count * sizeof *born.depth);
     if (status == INFER_OK)
         *program = p;
     else
@@ -166,6 +257,8 @@ void infer_program_free(infer_model *model, infer_program *p) {
     infer_dealloc(a, p->constants, values * sizeof *p->constants);
     infer_dealloc(a, p->last_use, values * sizeof *p->last_use);
     infer_dealloc(a, p->strings, p->string_count * sizeof *p->strings);
+    infer_dealloc(a, p->graphs, p->graph_count * sizeof *p->graphs);
+    infer_dealloc(a, p->ports, p->port_count * sizeof *p->ports);
     infer_dealloc(a, p, sizeof *p);
 }
 

@@ -6,12 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-static void *dynamic_alloc(infer_op_env *env, size_t size) {
-    infer_context *c = env->owner;
-    return infer_arena_alloc(&c->dynamic, size ? size : 1);
-}
-
-infer_op_env infer_step_env(infer_context *c, size_t step) {
+infer_op_env infer_step_env(infer_frame *f, size_t step) {
+    infer_context *c = f->context;
     const infer_step *s = &c->program->steps[step];
     const infer_image *m = &c->model->image;
     infer_view **edges = c->edges + s->node->edges;
@@ -23,8 +19,11 @@ infer_op_env infer_step_env(infer_context *c, size_t step) {
                           .in = (const infer_view *const *)edges,
                           .out = edges + s->node->in_count,
                           .kernels = &c->model->kernels,
-                          .alloc = dynamic_alloc,
-                          .owner = c};
+                          .alloc = infer_frame_alloc,
+                          .entropy = infer_frame_entropy,
+                          .body_port = infer_frame_port,
+                          .call = infer_frame_call,
+                          .owner = f};
 }
 
 infer_status infer_step_failed(const infer_context *c, size_t step, infer_status status) {
@@ -35,19 +34,21 @@ infer_status infer_step_failed(const infer_context *c, size_t step, infer_status
                              infer_image_chars(m, n->op));
 }
 
-/* Shapes that depend on data: inferred from the values, outputs placed in the run's memory. */
-static infer_status run_dynamic(infer_context *c, const infer_op *op, infer_op_env *env) {
+/* Shapes that depend on data: inferred from the values, outputs placed in the run's memory, by the
+ * operator itself where only it can know. */
+static infer_status run_dynamic(infer_frame *f, const infer_op *op, infer_op_env *env) {
+    bool places = op->flags & INFER_OP_PLACES;
     INFER_TRY(infer_op_infer(op, env));
     for (uint32_t i = 0; i < env->out_count; i++) {
         infer_view *out = env->out[i];
-        if (!out || out->kind != INFER_KIND_TENSOR)
+        if (!out || out->kind != INFER_KIND_TENSOR || (places && !infer_view_concrete(out)))
             continue;
         if (!infer_view_concrete(out))
             return infer_fail(INFER_ERROR_SHAPE, "output %u: the shape cannot be determined", i);
-        if (!(out->data = dynamic_alloc(env, infer_view_bytes(out))))
+        if (!(out->data = env->alloc(env, infer_view_bytes(out))))
             return INFER_ERROR_MEMORY;
     }
-    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&c->dynamic, env->scratch_size)))
+    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&f->dynamic, env->scratch_size)))
         return INFER_ERROR_MEMORY;
     return op->run(env);
 }
@@ -63,22 +64,24 @@ static void observe(const infer_context *c, size_t step, uint64_t start) {
     c->observer(c->observer_user, (size_t)(node - c->model->image.nodes), now_ns() - start);
 }
 
-infer_status infer_execute(infer_context *c) {
-    for (size_t i = 0; i < c->program->step_count; i++) {
+infer_status infer_execute(infer_frame *f) {
+    infer_context *c = f->context;
+    const infer_subgraph *g = &c->program->graphs[f->graph];
+    for (size_t i = g->first; i < g->end; i++) {
         if (c->state[i] == INFER_STEP_FOLDED)
             continue;
         const infer_op *op = c->program->steps[i].op;
-        infer_op_env env = infer_step_env(c, i);
+        infer_op_env env = infer_step_env(f, i);
         infer_status status = INFER_OK;
         uint64_t start = c->observer ? now_ns() : 0;
         if (c->state[i] == INFER_STEP_ALIAS) {
             env.out[0]->data = env.in[0]->data;
         } else if (c->state[i] == INFER_STEP_PLANNED) {
             env.scratch_size = c->scratch_need[i];
-            env.scratch = c->memory + c->scratch_offset;
+            env.scratch = f->memory + f->scratch_offset;
             status = op->run(&env);
         } else {
-            status = run_dynamic(c, op, &env);
+            status = run_dynamic(f, op, &env);
         }
         if (status != INFER_OK)
             return infer_step_failed(c, i, status);

@@ -59,11 +59,6 @@ static infer_status port_index(const infer_image *m, const infer_image_port *por
     return infer_fail(INFER_ERROR_ARGUMENT, "the model has no %s named %.200s", what, name);
 }
 
-static bool same_shape(const infer_view *a, const infer_view *b) {
-    return a->kind == b->kind && a->type == b->type && a->rank == b->rank &&
-           (a->rank <= 0 || memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0);
-}
-
 static infer_status set_inputs(infer_context *c, const char *const *names,
                                const infer_value *inputs, size_t count) {
     const infer_image *m = &c->model->image;
@@ -90,17 +85,12 @@ static infer_status set_inputs(infer_context *c, const char *const *names,
 
 infer_status infer_run_inputs(infer_context *c, const char *const *names, const infer_value *inputs,
                               size_t count) {
-    const infer_image *m = &c->model->image;
     c->has_run = false;
     c->budget.refused = 0;
+    c->calls = c->model->options.iteration_limit;
     infer_status status = set_inputs(c, names, inputs, count);
-    bool same = c->is_planned;
-    for (size_t i = 0; same && i < m->header->inputs.count; i++)
-        same = same_shape(&c->seen[i], &c->values[m->inputs[i].value]);
-    if (status == INFER_OK && !same)
-        status = infer_plan(c);
     if (status == INFER_OK)
-        status = infer_execute(c);
+        status = infer_run_frame(&c->frames[0]);
     c->has_run = status == INFER_OK;
     return limited(&c->budget, status);
 }
@@ -117,7 +107,7 @@ static infer_status value_of(infer_context *c, const infer_view *v, infer_value 
     }
     size_t members = (size_t)v->dim[0];
     const infer_view *inner = v->data;
-    infer_value *values = infer_arena_array(&c->dynamic, members, sizeof *values);
+    infer_value *values = infer_arena_array(&c->frames[0].dynamic, members, sizeof *values);
     if (!values)
         return INFER_ERROR_MEMORY;
     for (size_t i = 0; i < members; i++)
@@ -127,55 +117,26 @@ static infer_status value_of(infer_context *c, const infer_view *v, infer_value 
     return INFER_OK;
 }
 
-/* Texts in memory of the run; those of constants stay where they are. */
-static infer_status own_texts(infer_context *c, const infer_view *v) {
-    infer_string *texts = v->data;
-    const infer_string *constants = c->program->strings;
-    size_t count = (size_t)infer_view_count(v), size = 0;
-    if (texts >= constants && texts < constants + c->program->string_count)
-        return INFER_OK;
-    for (size_t i = 0; i < count; i++)
-        if (!infer_add(size, texts[i].size, &size))
-            return infer_fail(INFER_ERROR_MEMORY, "the texts do not fit memory");
-    char *at = infer_arena_alloc(&c->dynamic, size);
-    if (!at)
-        return INFER_ERROR_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        if (texts[i].size)
-            memcpy(at, texts[i].data, texts[i].size);
-        texts[i].data = at;
-        at += texts[i].size;
-    }
-    return INFER_OK;
-}
-
-/* An output that is an input: the context keeps a copy. */
-static infer_status own_input(infer_context *c, infer_view *v) {
-    size_t bytes = infer_view_bytes(v);
-    void *copy = infer_arena_alloc(&c->dynamic, bytes);
-    if (!copy)
-        return INFER_ERROR_MEMORY;
-    if (bytes)
-        memcpy(copy, v->data, bytes);
-    v->data = copy;
-    return INFER_OK;
-}
-
-/* What the caller gave is read during the run only: outputs do not point into it. */
+/* What the caller gave is read during the run only: outputs do not point into it. Only an output
+ * that is an input, texts of texts and what sequences and the like held can do so. */
 static infer_status own_outputs(infer_context *c) {
     const infer_image *m = &c->model->image;
-    bool texts = false;
-    for (uint32_t i = 0; i < m->header->inputs.count; i++)
+    bool texts = false, composite = false;
+    for (uint32_t i = 0; i < m->header->inputs.count; i++) {
         texts = texts || m->inputs[i].type == INFER_TYPE_STRING;
+        composite = composite || m->inputs[i].kind != INFER_KIND_TENSOR;
+    }
     for (uint32_t o = 0; o < m->header->outputs.count; o++) {
         infer_view *v = &c->values[m->outputs[o].value];
-        if (v->kind != INFER_KIND_TENSOR)
-            continue;
+        bool given =
+            composite || (texts && (v->kind != INFER_KIND_TENSOR || v->type == INFER_TYPE_STRING));
         for (uint32_t i = 0; i < m->header->inputs.count; i++)
-            if (m->inputs[i].value == m->outputs[o].value)
-                INFER_TRY(own_input(c, v));
-        if (texts && v->type == INFER_TYPE_STRING)
-            INFER_TRY(own_texts(c, v));
+            given = given || m->inputs[i].value == m->outputs[o].value;
+        if (given) {
+            infer_view copy;
+            INFER_TRY(infer_keep(&c->frames[0].dynamic, v, &copy));
+            *v = copy;
+        }
     }
     return INFER_OK;
 }
@@ -210,7 +171,7 @@ infer_status infer_run(infer_context *c, const char *const *input_names, const i
     if (!output_names && output_count > have)
         return infer_fail(INFER_ERROR_ARGUMENT, "%zu outputs were asked for, the model has %zu",
                           output_count, have);
-    infer_arena_reset(&c->dynamic);
+    infer_arena_reset(&c->frames[0].dynamic);
     INFER_TRY(infer_run_inputs(c, input_names, inputs, input_count));
     infer_status status = own_outputs(c);
     c->has_run = status == INFER_OK;
@@ -264,6 +225,8 @@ static bool takes_more(const infer_context *c) {
         infer_view *const *out = c->edges + n->edges + n->in_count;
         if (c->state[i] == INFER_STEP_DYNAMIC)
             return true;
+        if (c->program->steps[i].op->flags & INFER_OP_BODIES)
+            return true;
         for (uint32_t o = 0; o < n->out_count; o++)
             if (out[o] && (out[o]->kind != INFER_KIND_TENSOR || out[o]->type == INFER_TYPE_STRING))
                 return true;
@@ -294,7 +257,7 @@ infer_status infer_model_memory(const infer_model *model, size_t *bytes, int *ex
             *exact = *exact && dim >= 0;
         }
     }
-    infer_status status = infer_plan(c);
+    infer_status status = infer_plan(&c->frames[0]);
     *exact = *exact && !takes_more(c);
     *bytes = c->budget.held;
     infer_context_free(c);

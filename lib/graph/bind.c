@@ -93,6 +93,24 @@ static infer_status put_int(const infer_op_attr *spec, const infer_attr *a, void
     return INFER_OK;
 }
 
+static infer_status put_body(const infer_graph *g, const infer_op_attr *spec, const infer_attr *a,
+                             void *field) {
+    if (!a || a->type != INFER_ATTR_GRAPH)
+        return a ? wrong_type(spec, a) : INFER_OK;
+    infer_body body = {(uint32_t)a->i, (uint32_t)g->bodies[a->i]->captured_count};
+    memcpy(field, &body, sizeof body);
+    return INFER_OK;
+}
+
+static infer_status put_type(const infer_op_attr *spec, const infer_attr *a, void *field) {
+    if (!a || a->type != INFER_ATTR_VALUE)
+        return a ? wrong_type(spec, a) : INFER_OK;
+    infer_value_type type = {a->tensor.kind, a->tensor.type, a->tensor.member, a->tensor.value_type,
+                             1};
+    memcpy(field, &type, sizeof type);
+    return INFER_OK;
+}
+
 static infer_status put_attr(infer_graph *g, const infer_op_attr *spec, const infer_attr *a,
                              void *field) {
     static const struct {
@@ -119,6 +137,10 @@ static infer_status put_attr(infer_graph *g, const infer_op_attr *spec, const in
     case INFER_ATTR_REJECTED:
         return a ? infer_fail(INFER_ERROR_UNSUPPORTED, "attribute %s: %s", spec->name, spec->text)
                  : INFER_OK;
+    case INFER_ATTR_GRAPH:
+        return put_body(g, spec, a, field);
+    case INFER_ATTR_VALUE:
+        return put_type(spec, a, field);
     default:
         break;
     }

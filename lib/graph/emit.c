@@ -11,6 +11,9 @@ typedef struct emitter {
     infer_image_tables t;
     infer_image_value *values;
     infer_image_node *nodes;
+    infer_image_graph *graphs;
+    graph_body **bodies; /* in the order of graphs */
+    size_t body_count;
     infer_image_port *inputs, *outputs;
     uint32_t *edges, *number; /* number: of each graph value in the image */
     int64_t *extents;
@@ -46,7 +49,7 @@ static void number_value(emitter *e, uint32_t value) {
 }
 
 typedef struct sizes {
-    size_t edges, extents, symbols, text, records;
+    size_t nodes, edges, extents, symbols, text, records;
 } sizes;
 
 static bool count_text(sizes *s, size_t size) {
@@ -63,15 +66,25 @@ static bool count_port(sizes *s, const graph_port *p) {
     return count_text(s, strlen(p->spec.name)) && count_text(s, strlen(p->spec.type_string));
 }
 
-static bool count_all(const infer_graph *g, sizes *s) {
-    bool ok = count_text(s, 0);
-    for (size_t i = 0; i < g->node_count; i++) {
-        const graph_node *n = g->nodes[i];
+static bool count_nodes(const graph_body *b, sizes *s) {
+    bool ok = true;
+    s->nodes += b->node_count;
+    s->edges += b->input_count + b->output_count;
+    for (size_t i = 0; i < b->node_count; i++) {
+        const graph_node *n = b->nodes[i];
         s->edges += (size_t)n->in_count + n->out_count;
         s->records += (n->op->params_size + (size_t)7) & ~(size_t)7;
         ok = ok && count_text(s, strlen(n->name)) && count_text(s, strlen(n->op->name)) &&
              count_text(s, strlen(n->op->domain));
     }
+    return ok;
+}
+
+static bool count_all(const emitter *e, sizes *s) {
+    const infer_graph *g = e->g;
+    bool ok = count_text(s, 0);
+    for (size_t i = 0; i < e->body_count; i++)
+        ok = ok && count_nodes(e->bodies[i], s);
     for (size_t i = 0; i < g->value_count; i++) {
         s->extents += g->values[i].view.rank > 0 ? (size_t)g->values[i].view.rank : 0;
         ok = ok && count_text(s, strlen(g->values[i].name));
@@ -91,11 +104,12 @@ static bool count_all(const infer_graph *g, sizes *s) {
 static infer_status reserve(emitter *e) {
     infer_graph *g = e->g;
     sizes s = {0};
-    if (!count_all(g, &s))
+    if (!count_all(e, &s))
         return infer_fail(INFER_ERROR_LIMIT, "names and shapes pass what an image can hold");
     infer_arena *a = &g->arena;
     e->values = infer_arena_array(a, g->value_count, sizeof *e->values);
-    e->nodes = infer_arena_array(a, g->node_count, sizeof *e->nodes);
+    e->nodes = infer_arena_array(a, s.nodes, sizeof *e->nodes);
+    e->graphs = infer_arena_array(a, e->body_count, sizeof *e->graphs);
     e->inputs = infer_arena_array(a, g->input_count, sizeof *e->inputs);
     e->outputs = infer_arena_array(a, g->output_count, sizeof *e->outputs);
     e->edges = infer_arena_array(a, s.edges, sizeof *e->edges);
@@ -106,23 +120,33 @@ static infer_status reserve(emitter *e) {
     e->metadata = infer_arena_array(a, g->metadata_count, sizeof *e->metadata);
     e->text = infer_arena_array(a, s.text, 1);
     e->records = infer_arena_array(a, s.records, 1);
-    if (!e->values || !e->nodes || !e->inputs || !e->outputs || !e->edges || !e->number ||
-        !e->extents || !e->symbols || !e->features || !e->metadata || !e->text || !e->records)
+    if (!e->values || !e->nodes || !e->graphs || !e->inputs || !e->outputs || !e->edges ||
+        !e->number || !e->extents || !e->symbols || !e->features || !e->metadata || !e->text ||
+        !e->records)
         return INFER_ERROR_MEMORY;
     memset(e->number, 0xff, g->value_count * sizeof *e->number);
     return INFER_OK;
+}
+
+static void number_body(emitter *e, const graph_body *b) {
+    for (size_t i = 0; i < b->input_count; i++)
+        number_value(e, b->inputs[i]);
+    for (size_t i = 0; i < b->node_count; i++) {
+        for (uint32_t v = 0; v < b->nodes[i]->in_count; v++)
+            number_value(e, b->nodes[i]->in[v]);
+        for (uint32_t v = 0; v < b->nodes[i]->out_count; v++)
+            number_value(e, b->nodes[i]->out[v]);
+    }
+    for (size_t i = 0; i < b->output_count; i++)
+        number_value(e, b->outputs[i]);
 }
 
 static void number_all(emitter *e) {
     const infer_graph *g = e->g;
     for (size_t i = 0; i < g->input_count; i++)
         number_value(e, g->inputs[i].value);
-    for (size_t i = 0; i < g->node_count; i++) {
-        for (uint32_t v = 0; v < g->nodes[i]->in_count; v++)
-            number_value(e, g->nodes[i]->in[v]);
-        for (uint32_t v = 0; v < g->nodes[i]->out_count; v++)
-            number_value(e, g->nodes[i]->out[v]);
-    }
+    for (size_t b = 0; b < e->body_count; b++)
+        number_body(e, e->bodies[b]);
     for (size_t i = 0; i < g->output_count; i++)
         number_value(e, g->outputs[i].value);
 }
@@ -150,6 +174,8 @@ static infer_status put_values(emitter *e) {
                                    .kind = v->view.kind,
                                    .type = v->view.type,
                                    .constant = v->constant,
+                                   .member = v->view.member,
+                                   .value_type = v->view.value_type,
                                    .rank = v->view.rank,
                                    .extents = put_extents(e, &v->view)};
         if (!v->constant)
@@ -168,29 +194,65 @@ static infer_status put_values(emitter *e) {
     return INFER_OK;
 }
 
-static void put_nodes(emitter *e) {
-    const infer_graph *g = e->g;
-    for (size_t i = 0; i < g->node_count; i++) {
-        const graph_node *n = g->nodes[i];
-        e->nodes[i] = (infer_image_node){.name = put_chars(e, n->name),
-                                         .domain = put_chars(e, n->op->domain),
-                                         .op = put_chars(e, n->op->name),
-                                         .revision = n->op->revision,
-                                         .record_size = n->op->params_size,
-                                         .record = e->t.records_count,
-                                         .edges = (uint32_t)e->t.edges_count,
-                                         .in_count = n->in_count,
-                                         .out_count = n->out_count};
-        memcpy(e->records + e->t.records_count, n->params, n->op->params_size);
-        e->t.records_count += (n->op->params_size + (size_t)7) & ~(size_t)7;
-        for (uint32_t v = 0; v < n->in_count + n->out_count; v++) {
-            uint32_t value = v < n->in_count ? n->in[v] : n->out[v - n->in_count];
-            e->edges[e->t.edges_count++] = value == INFER_NO_VALUE
-                                               ? INFER_IMAGE_NONE
-                                               : e->number[infer_graph_resolve(g, value)];
-        }
+static void put_edge(emitter *e, uint32_t value) {
+    e->edges[e->t.edges_count++] =
+        value == INFER_NO_VALUE ? INFER_IMAGE_NONE : e->number[infer_graph_resolve(e->g, value)];
+}
+
+/* The record, its bodies by their numbers in the image. */
+static void put_record(emitter *e, const graph_node *n) {
+    char *record = e->records + e->t.records_count;
+    memcpy(record, n->params, n->op->params_size);
+    for (size_t i = 0; i < n->op->attr_count; i++) {
+        const infer_op_attr *a = &n->op->attrs[i];
+        if (a->type != INFER_ATTR_GRAPH || !infer_graph_find_attr(n, a->name))
+            continue;
+        infer_body body;
+        memcpy(&body, record + a->offset, sizeof body);
+        body.graph = e->g->bodies[body.graph]->number;
+        memcpy(record + a->offset, &body, sizeof body);
     }
-    e->t.nodes_count = g->node_count;
+    e->t.records_count += (n->op->params_size + (size_t)7) & ~(size_t)7;
+}
+
+static void put_node(emitter *e, const graph_node *n) {
+    e->nodes[e->t.nodes_count++] = (infer_image_node){.name = put_chars(e, n->name),
+                                                      .domain = put_chars(e, n->op->domain),
+                                                      .op = put_chars(e, n->op->name),
+                                                      .revision = n->op->revision,
+                                                      .record_size = n->op->params_size,
+                                                      .record = e->t.records_count,
+                                                      .edges = (uint32_t)e->t.edges_count,
+                                                      .in_count = n->in_count,
+                                                      .out_count = n->out_count};
+    put_record(e, n);
+    for (uint32_t v = 0; v < n->in_count; v++)
+        put_edge(e, n->in[v]);
+    for (uint32_t v = 0; v < n->out_count; v++)
+        put_edge(e, n->out[v]);
+}
+
+static void put_graphs(emitter *e) {
+    for (size_t i = 0; i < e->body_count; i++)
+        e->bodies[i]->number = (uint32_t)i;
+    for (size_t i = 0; i < e->body_count; i++) {
+        const graph_body *b = e->bodies[i];
+        infer_image_graph *out = &e->graphs[e->t.graphs_count++];
+        *out = (infer_image_graph){.node = (uint32_t)e->t.nodes_count,
+                                   .node_count = (uint32_t)b->node_count,
+                                   .edges = (uint32_t)e->t.edges_count};
+        for (size_t n = 0; n < b->node_count; n++)
+            put_node(e, b->nodes[n]);
+        if (i == 0)
+            continue;
+        out->edges = (uint32_t)e->t.edges_count;
+        out->in_count = (uint32_t)b->input_count;
+        out->out_count = (uint32_t)b->output_count;
+        for (size_t v = 0; v < b->input_count; v++)
+            put_edge(e, b->inputs[v]);
+        for (size_t v = 0; v < b->output_count; v++)
+            put_edge(e, b->outputs[v]);
+    }
 }
 
 static void put_port(emitter *e, const graph_port *p, infer_image_port *out) {
@@ -258,14 +320,16 @@ static void put_data(const emitter *e, char *data) {
 static infer_status emit(infer_graph *g, void **image, size_t *size) {
     INFER_TRY(infer_graph_passes(g));
     emitter e = {.g = g};
+    INFER_TRY(infer_graph_live(g, &e.bodies, &e.body_count));
     INFER_TRY(reserve(&e));
     number_all(&e);
     INFER_TRY(put_values(&e));
-    put_nodes(&e);
+    put_graphs(&e);
     put_rest(&e);
 #define TABLE(name) e.t.name = e.name
     TABLE(values);
     TABLE(nodes);
+    TABLE(graphs);
     TABLE(inputs);
     TABLE(outputs);
     TABLE(edges);

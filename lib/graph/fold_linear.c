@@ -20,10 +20,10 @@
 /* ---- reading the graph ---- */
 
 static const graph_node *producer(const infer_graph *g, uint32_t value) {
-    for (size_t i = 0; i < g->node_count; i++)
-        for (uint32_t o = 0; o < g->nodes[i]->out_count; o++)
-            if (g->nodes[i]->out[o] == value)
-                return g->nodes[i];
+    for (size_t i = 0; i < g->main.node_count; i++)
+        for (uint32_t o = 0; o < g->main.nodes[i]->out_count; o++)
+            if (g->main.nodes[i]->out[o] == value)
+                return g->main.nodes[i];
     return NULL;
 }
 
@@ -33,11 +33,11 @@ static graph_node *sole_reader(const infer_graph *g, uint32_t value) {
     size_t reads = 0;
     for (size_t i = 0; i < g->output_count; i++)
         reads += infer_graph_resolve(g, g->outputs[i].value) == value;
-    for (size_t i = 0; i < g->node_count && reads == 0; i++)
-        for (uint32_t e = 0; e < g->nodes[i]->in_count; e++)
-            if (infer_graph_resolve(g, g->nodes[i]->in[e]) == value) {
+    for (size_t i = 0; i < g->main.node_count && reads == 0; i++)
+        for (uint32_t e = 0; e < g->main.nodes[i]->in_count; e++)
+            if (infer_graph_resolve(g, g->main.nodes[i]->in[e]) == value) {
                 reads += reader != NULL;
-                reader = g->nodes[i];
+                reader = g->main.nodes[i];
             }
     return reads ? NULL : reader;
 }
@@ -269,8 +269,8 @@ static infer_status labels_of(infer_graph *g, const graph_node *n, graph_affine 
 static void skip_normalizer(infer_graph *g, const graph_affine *l, uint32_t scores) {
     bool sums_to_one =
         l->link == INFER_LINK_SOFTMAX || (l->link == INFER_LINK_LOGISTIC && l->binary);
-    for (size_t i = 0; sums_to_one && i < g->node_count; i++) {
-        graph_node *n = g->nodes[i];
+    for (size_t i = 0; sums_to_one && i < g->main.node_count; i++) {
+        graph_node *n = g->main.nodes[i];
         if (is_op(n, "ai.onnx.ml", "Normalizer") && text_is(n, "norm", "L1", false) &&
             infer_graph_resolve(g, n->in[0]) == scores) {
             g->values[n->out[0]].replaced_by = scores;
@@ -364,14 +364,14 @@ static infer_status fold(infer_graph *g, graph_node *n) {
         return fold_classifier(g, n);
     if (is_op(n, "ai.onnx.ml", "LinearRegressor"))
         return fold_regressor(g, n);
-    if (g->node_count <= MOST_NODES && (is_op(n, "", "Gemm") || is_op(n, "", "MatMul")))
+    if (g->main.node_count <= MOST_NODES && (is_op(n, "", "Gemm") || is_op(n, "", "MatMul")))
         return fold_product(g, n, n->op->name[0] == 'G');
     return INFER_OK;
 }
 
 infer_status infer_graph_fold_linear(infer_graph *g) {
-    for (size_t i = 0; i < g->node_count; i++) {
-        graph_node *n = g->nodes[i];
+    for (size_t i = 0; i < g->main.node_count; i++) {
+        graph_node *n = g->main.nodes[i];
         const char *name = n->name;
         infer_status status = fold(g, n);
         if (status != INFER_OK)

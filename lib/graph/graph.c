@@ -12,6 +12,7 @@ infer_status infer_graph_new(const infer_allocator *a, size_t limit, infer_graph
     g->allocator = *a;
     infer_arena_init(&g->arena, a, limit);
     infer_kernels_init(&g->kernels, 0);
+    g->now = &g->main;
     *graph = g;
     return INFER_OK;
 }
@@ -21,7 +22,7 @@ void infer_graph_free(infer_graph *g) {
         return;
     infer_allocator a = g->allocator;
     infer_dealloc(&a, g->values, g->value_room * sizeof *g->values);
-    infer_dealloc(&a, g->nodes, g->node_room * sizeof(graph_node *));
+    infer_graph_free_bodies(g);
     infer_dealloc(&a, g->inputs, g->input_room * sizeof *g->inputs);
     infer_dealloc(&a, g->outputs, g->output_room * sizeof *g->outputs);
     infer_dealloc(&a, g->metadata, g->metadata_room * sizeof *g->metadata);
@@ -55,7 +56,7 @@ infer_status infer_graph_new_value(infer_graph *g, const char *name, const infer
     const char *kept = keep(g, name);
     if (!kept)
         return INFER_ERROR_MEMORY;
-    g->values[g->value_count] = (graph_value){kept, *view, INFER_NO_VALUE, constant, false};
+    g->values[g->value_count] = (graph_value){kept, *view, INFER_NO_VALUE, g->now, constant, false};
     *value = (uint32_t)g->value_count++;
     return INFER_OK;
 }
@@ -128,7 +129,7 @@ infer_status infer_graph_output(infer_graph *g, const infer_port_spec *spec, uin
                          sizeof *g->outputs));
     port.value = value;
     g->outputs[g->output_count++] = port;
-    return INFER_OK;
+    return infer_graph_add_output(g, &g->main, value);
 }
 
 infer_status infer_graph_metadata(infer_graph *g, const char *key, const char *value) {
@@ -206,6 +207,17 @@ infer_status infer_graph_copy_attr(infer_graph *g, const infer_attr *from, bool 
     return INFER_OK;
 }
 
+static bool body_port(infer_op_env *env, uint32_t graph, bool output, uint32_t index,
+                      infer_view *view) {
+    const infer_graph *g = env->owner;
+    const graph_body *b = graph < g->body_count ? g->bodies[graph] : NULL;
+    if (!b || index >= (output ? b->output_count : b->input_count))
+        return false;
+    *view = *infer_graph_view(g, output ? b->outputs[index] : b->inputs[index]);
+    view->data = NULL;
+    return true;
+}
+
 infer_status infer_graph_env(infer_graph *g, graph_node *n, infer_op_env *env) {
     const infer_view **in = infer_arena_array(&g->arena, n->in_count + (size_t)1, sizeof(void *));
     infer_view **out = infer_arena_array(&g->arena, n->out_count + (size_t)1, sizeof(void *));
@@ -224,7 +236,9 @@ infer_status infer_graph_env(infer_graph *g, graph_node *n, infer_op_env *env) {
                           .out_count = n->out_count,
                           .in = in,
                           .out = out,
-                          .kernels = &g->kernels};
+                          .kernels = &g->kernels,
+                          .body_port = body_port,
+                          .owner = g};
     return INFER_OK;
 }
 
@@ -235,7 +249,7 @@ static void *fold_alloc(infer_op_env *env, size_t size) {
 
 static bool all_constant(const infer_graph *g, const graph_node *n, const infer_op_env *env) {
     bool shape_only = n->op->flags & INFER_OP_READS_SHAPE;
-    if (n->op->flags & INFER_OP_IMPURE)
+    if (n->op->flags & (INFER_OP_IMPURE | INFER_OP_BODIES))
         return false;
     for (uint32_t i = 0; i < n->in_count; i++) {
         if (n->in[i] == INFER_NO_VALUE)
@@ -244,9 +258,10 @@ static bool all_constant(const infer_graph *g, const graph_node *n, const infer_
                        : !g->values[infer_graph_resolve(g, n->in[i])].constant)
             return false;
     }
+    bool places = n->op->flags & INFER_OP_PLACES;
     for (uint32_t i = 0; i < n->out_count; i++)
-        if (env->out[i] &&
-            (env->out[i]->kind != INFER_KIND_TENSOR || !infer_view_concrete(env->out[i])))
+        if (env->out[i] && (env->out[i]->kind != INFER_KIND_TENSOR ||
+                            (!places && !infer_view_concrete(env->out[i]))))
             return false;
     return true;
 }
@@ -254,21 +269,27 @@ static bool all_constant(const infer_graph *g, const graph_node *n, const infer_
 static infer_status compute(infer_graph *g, graph_node *n, infer_op_env *env) {
     env->alloc = fold_alloc;
     env->owner = g;
+    uint64_t blocks = 0;
     for (uint32_t i = 0; i < n->out_count; i++) {
-        if (!env->out[i])
+        if (!env->out[i] || !infer_view_concrete(env->out[i]))
             continue;
         size_t bytes = infer_view_bytes(env->out[i]);
         if (!(env->out[i]->data = infer_arena_block(&g->arena, bytes ? bytes : 1)))
             return INFER_ERROR_MEMORY;
+        blocks |= i < 64 ? UINT64_C(1) << i : 0;
     }
     if (env->scratch_size && !(env->scratch = infer_arena_block(&g->arena, env->scratch_size)))
         return INFER_ERROR_MEMORY;
     INFER_TRY(n->op->run(env));
     if (env->scratch_size)
         infer_arena_release(&g->arena, env->scratch, env->scratch_size);
-    for (uint32_t i = 0; i < n->out_count; i++)
-        if (n->out[i] != INFER_NO_VALUE)
-            g->values[n->out[i]].constant = g->values[n->out[i]].owned = true;
+    for (uint32_t i = 0; i < n->out_count; i++) {
+        if (n->out[i] == INFER_NO_VALUE)
+            continue;
+        /* What was placed while running is no block, and lives as long as the graph. */
+        g->values[n->out[i]].constant = true;
+        g->values[n->out[i]].owned = blocks >> i & 1;
+    }
     return INFER_OK;
 }
 
@@ -279,10 +300,7 @@ infer_status infer_graph_add_node(infer_graph *g, graph_node *n) {
     INFER_TRY(infer_op_infer(n->op, &env));
     if (all_constant(g, n, &env))
         return compute(g, n, &env);
-    INFER_TRY(
-        infer_grow(&g->allocator, &g->nodes, &g->node_room, g->node_count, sizeof(graph_node *)));
-    g->nodes[g->node_count++] = n;
-    return INFER_OK;
+    return infer_graph_push_node(g, n);
 }
 
 static infer_status fill_node(infer_graph *g, const infer_node_spec *spec, graph_node *n) {
@@ -296,8 +314,11 @@ static infer_status fill_node(infer_graph *g, const infer_node_spec *spec, graph
         return INFER_ERROR_MEMORY;
     n->in_room = (uint32_t)in_room;
     n->attr_room = spec->attr_count + (size_t)8;
-    for (size_t i = 0; i < in_room; i++)
-        n->in[i] = i < spec->in_count ? spec->inputs[i] : INFER_NO_VALUE;
+    for (size_t i = 0; i < in_room; i++) {
+        n->in[i] = INFER_NO_VALUE;
+        if (i < spec->in_count)
+            INFER_TRY(infer_graph_local(g, spec->inputs[i], &n->in[i]));
+    }
     n->in_count = spec->in_count;
     for (uint32_t i = 0; i < spec->attr_count; i++)
         INFER_TRY(infer_graph_copy_attr(g, &spec->attrs[i], false, &n->attrs[n->attr_count++]));
@@ -335,6 +356,7 @@ static infer_status add(infer_graph *g, const infer_node_spec *spec, graph_node 
         if (replaced(g, n))
             return INFER_OK;
     }
+    INFER_TRY(infer_graph_add_captures(g, n));
     return infer_graph_add_node(g, n);
 }
 

@@ -56,6 +56,28 @@ typedef struct infer_node_spec {
  * names domain, operator, version and node. */
 infer_status infer_graph_node(infer_graph *g, const infer_node_spec *spec, uint32_t *values);
 
+/* ---- bodies ---- */
+
+/* Opens a body: until infer_graph_end nodes are added to it. They may name values of the graphs
+ * around it. Bodies nest up to INFER_BODY_DEPTH. */
+infer_status infer_graph_begin(infer_graph *g);
+
+/* An input of the open body: what the node will give it, as far as the model says (rank -1, type
+ * UNDEFINED: nothing). */
+infer_status infer_graph_body_input(infer_graph *g, const char *name, const infer_view *view,
+                                    uint32_t *value);
+
+/* Closes the open body; outputs are its values, or those of graphs around it. *number is what an
+ * attribute of type GRAPH names. */
+infer_status infer_graph_end(infer_graph *g, const uint32_t *outputs, size_t count,
+                             int64_t *number);
+
+/* What an operator knows of input number index of its body `attr`; all zeros where it knows
+ * nothing (view->rank is -1 where only the shape is not known). */
+void infer_graph_body_hint(const infer_graph *g, const char *domain, const char *op,
+                           const uint32_t *inputs, uint32_t in_count, const char *attr,
+                           uint32_t index, infer_view *view);
+
 /* Names an output of the model. */
 infer_status infer_graph_output(infer_graph *g, const infer_port_spec *spec, uint32_t value);
 

@@ -7,8 +7,9 @@
 
 typedef struct graph_value {
     const char *name;
-    infer_view view;      /* data where constant */
-    uint32_t replaced_by; /* INFER_NO_VALUE, or the value that stands for this one */
+    infer_view view;         /* data where constant */
+    uint32_t replaced_by;    /* INFER_NO_VALUE, or the value that stands for this one */
+    struct graph_body *home; /* the graph that it belongs to; constants are everybody's */
     bool constant;
     bool owned; /* a constant's bytes are a block of the arena; else borrowed */
 } graph_value;
@@ -26,6 +27,17 @@ typedef struct graph_node {
     bool dead;
 } graph_node;
 
+/* A list of nodes: the model's, or a body of If, Loop, Scan, ... What a body reads of the graph
+ * around it are inputs behind its own: `captured` there, `inputs` here. */
+typedef struct graph_body {
+    struct graph_body *outer; /* NULL: the model's */
+    graph_node **nodes;       /* in an order in which they can run */
+    uint32_t *inputs, *captured, *outputs;
+    size_t node_count, node_room, input_count, input_room, captured_count, captured_room,
+        output_count, output_room;
+    uint32_t number; /* in the list of all; while emitting, in the image */
+} graph_body;
+
 typedef struct graph_port {
     infer_port_spec spec;
     uint32_t value;
@@ -39,12 +51,13 @@ struct infer_graph {
     infer_allocator allocator;
     infer_arena arena;
     graph_value *values;
-    graph_node **nodes; /* in an order in which they can run */
+    graph_body main, *now; /* now: where nodes are added, or the one that a pass is at */
+    graph_body **bodies;   /* all but main */
     graph_port *inputs, *outputs;
     graph_pair *metadata;
     infer_string *features;
     char *blob;
-    size_t value_count, value_room, node_count, node_room, input_count, input_room, output_count,
+    size_t value_count, value_room, body_count, body_room, input_count, input_room, output_count,
         output_room, metadata_count, metadata_room, feature_count, blob_size, blob_room;
     void (*release)(void *owner, void *data, size_t size); /* of borrowed bytes, or NULL */
     void *release_owner;
@@ -77,6 +90,18 @@ const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name
 
 /* env for infer and run of a node; views point into g->values. Arrays come from the arena. */
 infer_status infer_graph_env(infer_graph *g, graph_node *node, infer_op_env *env);
+
+/* body.c. The value as the graph at g->now may name it: itself, or a captured input of now. */
+infer_status infer_graph_local(infer_graph *g, uint32_t value, uint32_t *local);
+infer_status infer_graph_add_output(infer_graph *g, graph_body *b, uint32_t value);
+infer_status infer_graph_push_node(infer_graph *g, graph_node *n); /* to g->now */
+void infer_graph_free_bodies(infer_graph *g);
+/* The captured values of a node's bodies become its last inputs. */
+infer_status infer_graph_add_captures(infer_graph *g, graph_node *n);
+/* Puts a body's nodes where nodes are added now. */
+infer_status infer_graph_splice(infer_graph *g, graph_body *body);
+/* main and the bodies that live nodes call, each behind its caller; *count of them. */
+infer_status infer_graph_live(infer_graph *g, graph_body ***bodies, size_t *count);
 
 /* fold_linear.c, passes.c: from graph to graph. */
 infer_status infer_graph_fold_linear(infer_graph *g);

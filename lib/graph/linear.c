@@ -213,13 +213,11 @@ infer_status infer_graph_linear(infer_graph *g, const infer_linear_spec *s) {
     INFER_TRY(infer_graph_new_value(g, "scores", &unknown, false, &scores));
     if (s->class_count)
         INFER_TRY(infer_graph_new_value(g, "label", &unknown, false, &label));
-    INFER_TRY(
-        infer_grow(&g->allocator, &g->nodes, &g->node_room, g->node_count, sizeof(graph_node *)));
     graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
     if (!n)
         return INFER_ERROR_MEMORY;
     INFER_TRY(infer_graph_affine_node(g, &l, x, scores, label, n));
-    g->nodes[g->node_count++] = n;
+    INFER_TRY(infer_graph_push_node(g, n));
     if (s->class_count)
         INFER_TRY(add_output(g, "label", label));
     return add_output(g, s->class_count ? "probabilities" : "output", scores);

@@ -8,10 +8,11 @@ infer_status infer_graph_remove_dead(infer_graph *g) {
     char *wanted = infer_arena_array(&g->arena, g->value_count, 1);
     if (!wanted)
         return INFER_ERROR_MEMORY;
-    for (size_t i = 0; i < g->output_count; i++)
-        wanted[infer_graph_resolve(g, g->outputs[i].value)] = 1;
-    for (size_t i = g->node_count; i-- > 0;) {
-        graph_node *n = g->nodes[i];
+    graph_body *b = g->now;
+    for (size_t i = 0; i < b->output_count; i++)
+        wanted[infer_graph_resolve(g, b->outputs[i])] = 1;
+    for (size_t i = b->node_count; i-- > 0;) {
+        graph_node *n = b->nodes[i];
         bool used = false;
         for (uint32_t o = 0; o < n->out_count; o++)
             used = used || (n->out[o] != INFER_NO_VALUE && wanted[n->out[o]]);
@@ -21,10 +22,10 @@ infer_status infer_graph_remove_dead(infer_graph *g) {
                 wanted[infer_graph_resolve(g, n->in[e])] = 1;
     }
     size_t kept = 0;
-    for (size_t i = 0; i < g->node_count; i++)
-        if (!g->nodes[i]->dead)
-            g->nodes[kept++] = g->nodes[i];
-    g->node_count = kept;
+    for (size_t i = 0; i < b->node_count; i++)
+        if (!b->nodes[i]->dead)
+            b->nodes[kept++] = b->nodes[i];
+    b->node_count = kept;
     return INFER_OK;
 }
 
@@ -42,13 +43,13 @@ static int by_address(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void mark_live(const infer_graph *g, char *live) {
-    for (size_t i = 0; i < g->output_count; i++)
-        live[infer_graph_resolve(g, g->outputs[i].value)] = 1;
-    for (size_t i = 0; i < g->node_count; i++)
-        for (uint32_t e = 0; e < g->nodes[i]->in_count; e++)
-            if (g->nodes[i]->in[e] != INFER_NO_VALUE)
-                live[infer_graph_resolve(g, g->nodes[i]->in[e])] = 1;
+static void mark_live(const infer_graph *g, const graph_body *b, char *live) {
+    for (size_t i = 0; i < b->output_count; i++)
+        live[infer_graph_resolve(g, b->outputs[i])] = 1;
+    for (size_t i = 0; i < b->node_count; i++)
+        for (uint32_t e = 0; e < b->nodes[i]->in_count; e++)
+            if (b->nodes[i]->in[e] != INFER_NO_VALUE)
+                live[infer_graph_resolve(g, b->nodes[i]->in[e])] = 1;
 }
 
 static bool is_large(const graph_value *v) {
@@ -74,7 +75,11 @@ static infer_status release_dead(infer_graph *g) {
     held = infer_arena_array(&g->arena, count, sizeof *held);
     if (!live || !held)
         return INFER_ERROR_MEMORY;
-    mark_live(g, live);
+    graph_body **bodies;
+    size_t body_count;
+    INFER_TRY(infer_graph_live(g, &bodies, &body_count));
+    for (size_t i = 0; i < body_count; i++)
+        mark_live(g, bodies[i], live);
     count = 0;
     for (size_t i = 0; i < g->value_count; i++) {
         graph_value *v = &g->values[i];
@@ -94,18 +99,28 @@ static infer_status release_dead(infer_graph *g) {
     return INFER_OK;
 }
 
-static infer_status (*const passes[])(infer_graph *g) = {
-    infer_graph_remove_dead,
-    infer_graph_fold_linear,
-    infer_graph_remove_dead,
-    release_dead,
-    infer_graph_prepare,
-    infer_graph_remove_dead,
-    release_dead,
+/* everywhere: called for the model's graph, then for each body that is called. */
+static const struct {
+    infer_status (*pass)(infer_graph *g);
+    bool everywhere;
+} passes[] = {
+    {infer_graph_remove_dead, true}, {infer_graph_fold_linear, false},
+    {infer_graph_remove_dead, true}, {release_dead, false},
+    {infer_graph_prepare, true},     {infer_graph_remove_dead, true},
+    {release_dead, false},
 };
 
 infer_status infer_graph_passes(infer_graph *g) {
-    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
-        INFER_TRY(passes[i](g));
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+        graph_body **bodies;
+        size_t count = 1;
+        INFER_TRY(infer_graph_live(g, &bodies, &count));
+        for (size_t b = 0; b < (passes[i].everywhere ? count : 1); b++) {
+            g->now = bodies[b];
+            infer_status status = passes[i].pass(g);
+            g->now = &g->main;
+            INFER_TRY(status);
+        }
+    }
     return INFER_OK;
 }

@@ -89,7 +89,7 @@ static void *alloc(infer_rewriter *rw, size_t size) {
 
 static infer_status add_new(rewriter *r, const char *domain, const char *op, const uint32_t *inputs,
                             uint32_t in_count, const infer_attr *attrs, uint32_t attr_count,
-                            uint32_t *value) {
+                            uint32_t *outputs, uint32_t out_count) {
     infer_graph *g = r->g;
     graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
     if (!n)
@@ -102,7 +102,7 @@ static infer_status add_new(rewriter *r, const char *domain, const char *op, con
     n->in_room = in_count + 8;
     n->attr_room = attr_count + (size_t)8;
     n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
-    n->out = infer_arena_array(&g->arena, 1, sizeof *n->out);
+    n->out = infer_arena_array(&g->arena, out_count, sizeof *n->out);
     n->attrs = infer_arena_array(&g->arena, n->attr_room, sizeof *n->attrs);
     if (!n->in || !n->out || !n->attrs)
         return INFER_ERROR_MEMORY;
@@ -112,19 +112,30 @@ static infer_status add_new(rewriter *r, const char *domain, const char *op, con
     for (uint32_t i = 0; i < attr_count; i++)
         INFER_TRY(infer_graph_copy_attr(g, &attrs[i], true, &n->attrs[n->attr_count++]));
     infer_view unknown = {.rank = -1};
-    n->out_count = 1;
-    INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[0]));
+    n->out_count = out_count;
+    for (uint32_t i = 0; i < out_count; i++)
+        INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[i]));
     INFER_TRY(infer_graph_add_node(g, n));
-    *value = n->out[0];
+    memcpy(outputs, n->out, out_count * sizeof *outputs);
     return INFER_OK;
+}
+
+static infer_status add_many(infer_rewriter *rw, const char *domain, const char *op,
+                             const uint32_t *inputs, uint32_t in_count, const infer_attr *attrs,
+                             uint32_t attr_count, uint32_t *outputs, uint32_t out_count) {
+    for (uint32_t i = 0; i < out_count; i++)
+        outputs[i] = INFER_NO_VALUE;
+    if (rw->failed == INFER_OK)
+        rw->failed =
+            add_new(self(rw), domain, op, inputs, in_count, attrs, attr_count, outputs, out_count);
+    return rw->failed;
 }
 
 static uint32_t add(infer_rewriter *rw, const char *domain, const char *op, const uint32_t *inputs,
                     uint32_t in_count, const infer_attr *attrs, uint32_t attr_count) {
-    uint32_t value = INFER_NO_VALUE;
-    if (rw->failed == INFER_OK)
-        rw->failed = add_new(self(rw), domain, op, inputs, in_count, attrs, attr_count, &value);
-    return rw->failed == INFER_OK ? value : INFER_NO_VALUE;
+    uint32_t value;
+    add_many(rw, domain, op, inputs, in_count, attrs, attr_count, &value, 1);
+    return value;
 }
 
 static infer_status replace(infer_rewriter *rw, uint32_t index, uint32_t value) {
@@ -147,6 +158,22 @@ static infer_status become(infer_rewriter *rw, const char *domain, const char *o
     return INFER_OK;
 }
 
+static infer_status inline_body(infer_rewriter *rw, const char *name) {
+    rewriter *r = self(rw);
+    INFER_TRY(rw->failed);
+    const infer_attr *a = attr(rw, name);
+    if (!a || a->type != INFER_ATTR_GRAPH)
+        return infer_fail(INFER_ERROR_FORMAT, "attribute %s is no graph", name);
+    graph_body *b = r->g->bodies[a->i];
+    if (b->output_count < r->node->out_count)
+        return infer_fail(INFER_ERROR_FORMAT, "%s has %zu outputs, the node %u", name,
+                          b->output_count, r->node->out_count);
+    INFER_TRY(infer_graph_splice(r->g, b));
+    for (uint32_t i = 0; i < r->node->out_count; i++)
+        INFER_TRY(replace(rw, i, b->outputs[i]));
+    return INFER_OK;
+}
+
 infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int version) {
     rewriter *r = infer_arena_array(&g->arena, 1, sizeof *r);
     if (!r)
@@ -163,6 +190,8 @@ infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int v
                                  .constant = constant,
                                  .alloc = alloc,
                                  .add = add,
+                                 .add_many = add_many,
+                                 .inline_body = inline_body,
                                  .replace = replace,
                                  .become = become};
     r->g = g;
@@ -195,14 +224,16 @@ static infer_status prepare_node(infer_graph *g, graph_node *n) {
 
 /* Nodes are taken out and put back one by one, so that what prepare adds lies before its node. */
 infer_status infer_graph_prepare(infer_graph *g) {
-    size_t count = g->node_count;
+    graph_body *b = g->now;
+    size_t count = b->node_count;
     graph_node **nodes = infer_arena_array(&g->arena, count, sizeof(graph_node *));
     if (!nodes)
         return INFER_ERROR_MEMORY;
     if (count)
-        memcpy(nodes, g->nodes, count * sizeof(graph_node *));
-    g->node_count = 0;
-    g->blob_size = 0; /* each node that goes back is bound again */
+        memcpy(nodes, b->nodes, count * sizeof(graph_node *));
+    b->node_count = 0;
+    if (b == &g->main)
+        g->blob_size = 0; /* each node that goes back is bound again */
     for (size_t i = 0; i < count; i++)
         INFER_TRY(prepare_node(g, nodes[i]));
     return INFER_OK;

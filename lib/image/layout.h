@@ -11,7 +11,7 @@
 
 #define INFER_IMAGE_MAGIC                                                                          \
     "\211INFER\r\n" /* 8 bytes; the first is not ASCII, the last show text mangling */
-#define INFER_IMAGE_VERSION 1u
+#define INFER_IMAGE_VERSION 2u
 #define INFER_IMAGE_ENDIAN  0x01020304u
 #define INFER_IMAGE_ALIGN   64u
 #define INFER_IMAGE_PADDING 64u /* zero bytes at the end, so that vector loads stay inside */
@@ -20,10 +20,11 @@
 /* X(name, record type): the sections in their order in the header. */
 #define INFER_IMAGE_SECTIONS(X)                                                                    \
     X(values, infer_image_value) /* everything a graph names: inputs, constants, intermediates */  \
-    X(nodes, infer_image_node)   /* in an order in which they can run */                           \
+    X(nodes, infer_image_node)   /* of each graph in an order in which they can run */             \
+    X(graphs, infer_image_graph) /* 0: the model; others: bodies of If, Loop, Scan, ... */         \
     X(inputs, infer_image_port)  /* of the model */                                                \
     X(outputs, infer_image_port) /* of the model */                                                \
-    X(edges, uint32_t)           /* value numbers: inputs, then outputs of each node */            \
+    X(edges, uint32_t)           /* value numbers: inputs, then outputs of each node and body */   \
     X(extents, int64_t)          /* dims of values and ports */                                    \
     X(symbols, infer_image_string) /* names of dynamic extents of ports */                         \
     X(metadata, infer_image_pair)                                                                  \
@@ -54,7 +55,8 @@ typedef struct infer_image_header {
     uint32_t endian;
     uint32_t header_size;                                     /* sizeof(infer_image_header) */
     uint16_t value_size, node_size, port_size, section_count; /* sizeof of the records */
-    uint32_t reserved;
+    uint16_t graph_size;
+    uint16_t reserved;
     uint64_t size; /* of the whole image, with padding */
     uint64_t hash; /* XXH64 of what follows the header, seeded with the XXH64 (seed 0) of the
                       header with this field zero */
@@ -66,13 +68,15 @@ typedef struct infer_image_header {
 
 typedef struct infer_image_value {
     infer_image_string name;
-    uint8_t kind;     /* infer_kind */
-    uint8_t type;     /* infer_type */
-    uint8_t constant; /* 1: data_offset and data_size hold its elements */
-    uint8_t reserved;
-    int32_t rank;     /* -1 unknown */
-    uint32_t extents; /* first of rank entries of the extents section */
-    uint32_t reserved2;
+    uint8_t kind;       /* infer_kind */
+    uint8_t type;       /* infer_type of the elements, of the tensors in a sequence or optional, of
+                           a map's keys */
+    uint8_t constant;   /* 1: data_offset and data_size hold its elements */
+    uint8_t member;     /* infer_kind of what a sequence or optional holds */
+    int32_t rank;       /* -1 unknown */
+    uint32_t extents;   /* first of rank entries of the extents section */
+    uint8_t value_type; /* infer_type of a map's values */
+    uint8_t reserved[3];
     uint64_t data_offset; /* in the data section. Strings: infer_image_text[count], then bytes */
     uint64_t data_size;
 } infer_image_value;
@@ -93,6 +97,15 @@ typedef struct infer_image_node {
     uint32_t in_count, out_count;
     uint32_t reserved;
 } infer_image_node;
+
+/* Graphs follow one another in the nodes; a node calls only graphs behind its own, each of them is
+ * called by one node. */
+typedef struct infer_image_graph {
+    uint32_t node, node_count;    /* first node */
+    uint32_t edges;               /* first of in_count + out_count entries of the edges section */
+    uint32_t in_count, out_count; /* of a body; the model's are its ports */
+    uint32_t reserved;
+} infer_image_graph;
 
 typedef struct infer_image_port {
     infer_image_string name;

@@ -26,7 +26,7 @@ static infer_status check_header(const infer_image_header *h, size_t size) {
 #undef COUNT
     if (h->header_size != sizeof *h || h->value_size != sizeof(infer_image_value) ||
         h->node_size != sizeof(infer_image_node) || h->port_size != sizeof(infer_image_port) ||
-        h->section_count != sections)
+        h->graph_size != sizeof(infer_image_graph) || h->section_count != sections)
         return BAD("a record size differs from this library's");
     if (h->reserved || h->reserved2)
         return BAD("a reserved field is not zero");
@@ -72,7 +72,8 @@ static infer_status check_value(const infer_image *m, uint32_t index) {
     const infer_image_value *v = &m->values[index];
     if (!string_ok(m, v->name))
         return BAD("value %u: its name leaves the text", index);
-    if (!kind_ok(v->kind, v->type) || v->constant > 1 || !extents_ok(m, v->rank, v->extents))
+    if (!kind_ok(v->kind, v->type) || !kind_ok(v->member, v->value_type) || v->constant > 1 ||
+        !extents_ok(m, v->rank, v->extents))
         return BAD("value %u: kind, type or shape is wrong", index);
     if (!v->constant)
         return INFER_OK;
@@ -92,21 +93,40 @@ static infer_status check_value(const infer_image *m, uint32_t index) {
     return INFER_OK;
 }
 
+static infer_status check_edges(const infer_image *m, const char *what, uint32_t index,
+                                uint32_t first, uint64_t count) {
+    if (!infer_range(first, count, m->header->edges.count))
+        return BAD("%s %u: its edges leave the table", what, index);
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t v = m->edges[first + i];
+        if (v != INFER_IMAGE_NONE && v >= m->header->values.count)
+            return BAD("%s %u: edge %u names no value", what, index, (unsigned)i);
+    }
+    return INFER_OK;
+}
+
 static infer_status check_node(const infer_image *m, uint32_t index) {
     const infer_image_node *n = &m->nodes[index];
     if (!string_ok(m, n->name) || !string_ok(m, n->domain) || !string_ok(m, n->op))
         return BAD("node %u: a name leaves the text", index);
     if (n->record % 8 || !infer_range(n->record, n->record_size, m->header->records.count))
         return BAD("node %u: its parameters leave the records", index);
-    uint64_t edges = (uint64_t)n->in_count + n->out_count;
-    if (!infer_range(n->edges, edges, m->header->edges.count))
-        return BAD("node %u: its edges leave the table", index);
-    for (uint64_t i = 0; i < edges; i++) {
-        uint32_t v = m->edges[n->edges + i];
-        if (v != INFER_IMAGE_NONE && v >= m->header->values.count)
-            return BAD("node %u: edge %u names no value", index, (unsigned)i);
+    return check_edges(m, "node", index, n->edges, (uint64_t)n->in_count + n->out_count);
+}
+
+/* Graphs share the nodes among them, in order; the model's own has no edges. */
+static infer_status check_graphs(const infer_image *m) {
+    uint64_t end = 0;
+    if (!m->header->graphs.count)
+        return BAD("there is no graph");
+    for (uint32_t i = 0; i < m->header->graphs.count; i++) {
+        const infer_image_graph *g = &m->graphs[i];
+        if (g->node != end || g->reserved || (i == 0 && (g->in_count || g->out_count)))
+            return BAD("graph %u: its nodes or edges are out of place", i);
+        end += g->node_count;
+        INFER_TRY(check_edges(m, "graph", i, g->edges, (uint64_t)g->in_count + g->out_count));
     }
-    return INFER_OK;
+    return end == m->header->nodes.count ? INFER_OK : BAD("the graphs do not hold all nodes");
 }
 
 static infer_status check_port(const infer_image *m, const infer_image_port *p, const char *what,
@@ -128,6 +148,7 @@ static infer_status check_tables(const infer_image *m) {
         INFER_TRY(check_value(m, i));
     for (uint32_t i = 0; i < h->nodes.count; i++)
         INFER_TRY(check_node(m, i));
+    INFER_TRY(check_graphs(m));
     for (uint32_t i = 0; i < h->inputs.count; i++)
         INFER_TRY(check_port(m, &m->inputs[i], "input", i));
     for (uint32_t i = 0; i < h->outputs.count; i++)

@@ -21,7 +21,8 @@ infer_status infer_image_write(const infer_allocator *a, const infer_image_table
                             .header_size = sizeof h,
                             .value_size = sizeof(infer_image_value),
                             .node_size = sizeof(infer_image_node),
-                            .port_size = sizeof(infer_image_port)};
+                            .port_size = sizeof(infer_image_port),
+                            .graph_size = sizeof(infer_image_graph)};
     memcpy(h.magic, INFER_IMAGE_MAGIC, sizeof h.magic);
     size_t end;
     bool fits = infer_round_up(sizeof h, INFER_IMAGE_ALIGN, &end);

@@ -69,29 +69,6 @@ static infer_status add_metadata(infer_graph *g, const model_proto *m) {
     return INFER_OK;
 }
 
-static infer_status add_constant(infer_onnx_builder *b, infer_onnx_scope *scope, const char *name,
-                                 const infer_view *view) {
-    uint32_t value;
-    if (!name || !name[0])
-        return infer_fail(INFER_ERROR_FORMAT, "an initializer has no name");
-    INFER_TRY(infer_graph_constant(b->graph, name, view, false, &value));
-    return infer_onnx_define(scope, name, value);
-}
-
-static infer_status add_initializers(infer_onnx_builder *b, infer_onnx_scope *scope) {
-    const graph_proto *g = b->model->graph;
-    infer_view view;
-    for (size_t i = 0; i < g->n_initializer; i++) {
-        INFER_TRY(infer_onnx_tensor(b->reader, g->initializer[i], &view));
-        INFER_TRY(add_constant(b, scope, g->initializer[i]->name, &view));
-    }
-    for (size_t i = 0; i < g->n_sparse_initializer; i++) {
-        INFER_TRY(infer_onnx_sparse(b->reader, g->sparse_initializer[i], &view));
-        INFER_TRY(add_constant(b, scope, g->sparse_initializer[i]->values->name, &view));
-    }
-    return INFER_OK;
-}
-
 /* An input with an initializer is a constant: its value could be overridden, and nobody does. */
 static infer_status add_inputs(infer_onnx_builder *b, infer_onnx_scope *scope) {
     const graph_proto *g = b->model->graph;
@@ -131,7 +108,7 @@ static infer_status add_outputs(infer_onnx_builder *b, const infer_onnx_scope *s
 static infer_status build_graph(infer_onnx_builder *b, infer_onnx_scope *scope) {
     INFER_TRY(infer_onnx_functions(b));
     INFER_TRY(add_metadata(b->graph, b->model));
-    INFER_TRY(add_initializers(b, scope));
+    INFER_TRY(infer_onnx_initializers(b, scope, b->model->graph));
     INFER_TRY(add_inputs(b, scope));
     INFER_TRY(infer_onnx_nodes(b, scope, b->model->graph->node, b->model->graph->n_node));
     return add_outputs(b, scope);

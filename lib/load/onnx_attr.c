@@ -111,6 +111,11 @@ static infer_status convert(infer_onnx_reader *r, infer_arena *scratch, const at
             return infer_fail(INFER_ERROR_FORMAT, "it has no sparse tensor");
         attr->type = INFER_ATTR_TENSOR;
         return infer_onnx_sparse(r, a->sparse_tensor, &attr->tensor);
+    case INFER__ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTO:
+        if (!a->tp)
+            return infer_fail(INFER_ERROR_FORMAT, "it has no type");
+        attr->type = INFER_ATTR_VALUE;
+        return infer_onnx_value_type(a->tp, &attr->tensor);
     default:
         attr->type = INFER_ATTR_OTHER;
         return INFER_OK;

@@ -32,6 +32,9 @@ infer_status infer_onnx_port(infer_onnx_reader *r, const Infer__Onnx__ValueInfoP
 infer_status infer_onnx_port_of(infer_onnx_reader *r, const infer_view *view,
                                 infer_port_spec *spec);
 
+/* Kind and types alone; shapes are left unknown. */
+infer_status infer_onnx_value_type(const Infer__Onnx__TypeProto *type, infer_view *view);
+
 /* ---- onnx_node.c ---- */
 
 /* A loader at work. */
@@ -52,8 +55,9 @@ typedef struct infer_onnx_call {
     int depth;
 } infer_onnx_call;
 
-/* Where names mean something: the graph, or one expansion of a function. */
+/* Where names mean something: the graph, one expansion of a function, or a body. */
 typedef struct infer_onnx_scope {
+    const struct infer_onnx_scope *outer; /* of a body: the names around it */
     infer_onnx_names values;
     Infer__Onnx__OperatorSetIdProto *const *imports;
     size_t import_count;
@@ -76,6 +80,21 @@ infer_status infer_onnx_define(infer_onnx_scope *scope, const char *name, uint32
 /* Adds nodes in their order, functions inlined. */
 infer_status infer_onnx_nodes(infer_onnx_builder *b, infer_onnx_scope *scope,
                               Infer__Onnx__NodeProto *const *nodes, size_t count);
+
+/* The value of a name here or around; an error where it has none. The empty name is no value. */
+infer_status infer_onnx_use(const infer_onnx_scope *scope, const char *name, uint32_t *value);
+
+/* ---- onnx_body.c ---- */
+
+/* Adds a graph's initializers, but those whose names are taken (inputs that have defaults). */
+infer_status infer_onnx_initializers(infer_onnx_builder *b, infer_onnx_scope *scope,
+                                     const Infer__Onnx__GraphProto *graph);
+
+/* Builds the graph of attribute `name` of the node that spec begins to describe (its inputs are
+ * there), and makes an attribute of it. */
+infer_status infer_onnx_body(infer_onnx_builder *b, const infer_onnx_scope *scope,
+                             const infer_node_spec *spec, const char *name,
+                             const Infer__Onnx__GraphProto *graph, infer_attr *attr);
 
 /* ---- onnx_attr.c ---- */
 

@@ -67,26 +67,34 @@ infer_status infer_onnx_define(infer_onnx_scope *scope, const char *name, uint32
     return infer_fail(INFER_ERROR_FORMAT, "two values have the name \"%s\"", name);
 }
 
-static infer_status use(const infer_onnx_scope *scope, const char *name, uint32_t *value) {
+infer_status infer_onnx_use(const infer_onnx_scope *scope, const char *name, uint32_t *value) {
     *value = INFER_NO_VALUE;
-    if (!name[0] || infer_onnx_names_find(&scope->values, name, value))
+    if (!name[0])
         return INFER_OK;
+    for (const infer_onnx_scope *s = scope; s; s = s->outer)
+        if (infer_onnx_names_find(&s->values, name, value))
+            return INFER_OK;
     return infer_fail(INFER_ERROR_FORMAT, "value \"%s\" is used before it is defined", name);
 }
 
 /* ---- one operator ---- */
 
-static infer_status add_attrs(infer_onnx_builder *b, const infer_onnx_call *call,
+static infer_status add_attrs(infer_onnx_builder *b, const infer_onnx_scope *scope,
                               const node_proto *node, infer_node_spec *spec) {
     infer_attr *attrs = infer_arena_array(&b->scratch, node->n_attribute, sizeof *attrs);
     if (!attrs)
         return INFER_ERROR_MEMORY;
     for (size_t i = 0; i < node->n_attribute; i++) {
         const Infer__Onnx__AttributeProto *resolved;
-        INFER_TRY(infer_onnx_resolve(call, node->attribute[i], &resolved));
-        if (resolved)
-            INFER_TRY(infer_onnx_attr(b->reader, &b->scratch, text(node->attribute[i]->name),
-                                      resolved, &attrs[spec->attr_count++]));
+        const char *name = text(node->attribute[i]->name);
+        INFER_TRY(infer_onnx_resolve(scope->call, node->attribute[i], &resolved));
+        if (!resolved)
+            continue;
+        infer_attr *attr = &attrs[spec->attr_count++];
+        if (resolved->g)
+            INFER_TRY(infer_onnx_body(b, scope, spec, name, resolved->g, attr));
+        else
+            INFER_TRY(infer_onnx_attr(b->reader, &b->scratch, name, resolved, attr));
     }
     spec->attrs = attrs;
     return INFER_OK;
@@ -114,9 +122,9 @@ static infer_status add_operator(infer_onnx_builder *b, infer_onnx_scope *scope,
         return INFER_ERROR_MEMORY;
     INFER_TRY(find_version(b, scope, spec.domain, &spec.version));
     for (size_t i = 0; i < node->n_input; i++)
-        INFER_TRY(use(scope, node->input[i], &inputs[i]));
+        INFER_TRY(infer_onnx_use(scope, node->input[i], &inputs[i]));
     spec.inputs = inputs;
-    INFER_TRY(add_attrs(b, scope->call, node, &spec));
+    INFER_TRY(add_attrs(b, scope, node, &spec));
     if (is_constant(&spec))
         INFER_TRY(
             infer_graph_constant(b->graph, node->output[0], &spec.attrs[0].tensor, false, values));
@@ -204,7 +212,7 @@ static infer_status expand(infer_onnx_builder *b, infer_onnx_scope *outer,
     for (size_t i = 0; i < f->n_input; i++) {
         uint32_t value = INFER_NO_VALUE;
         if (i < node->n_input)
-            INFER_TRY(use(outer, node->input[i], &value));
+            INFER_TRY(infer_onnx_use(outer, node->input[i], &value));
         INFER_TRY(infer_onnx_define(inner, f->input[i], value));
     }
     INFER_TRY(infer_onnx_nodes(b, inner, f->node, f->n_node));
@@ -212,7 +220,7 @@ static infer_status expand(infer_onnx_builder *b, infer_onnx_scope *outer,
         uint32_t value;
         if (!node->output[i][0])
             continue;
-        INFER_TRY(use(inner, f->output[i], &value));
+        INFER_TRY(infer_onnx_use(inner, f->output[i], &value));
         INFER_TRY(infer_onnx_define(outer, node->output[i], value));
     }
     return INFER_OK;

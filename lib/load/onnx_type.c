@@ -69,7 +69,6 @@ static infer_status keep(infer_onnx_reader *r, const spelling *s, infer_port_spe
 static infer_status fill_tensor(infer_onnx_reader *r, const Infer__Onnx__TypeProto__Tensor *t,
                                 infer_port_spec *spec) {
     infer_view *view = &spec->view;
-    view->type = (uint8_t)t->elem_type;
     if (!t->shape)
         return INFER_OK;
     size_t rank = t->shape->n_dim;
@@ -90,24 +89,46 @@ static infer_status fill_tensor(infer_onnx_reader *r, const Infer__Onnx__TypePro
     return INFER_OK;
 }
 
+/* Kind and element types, of what a sequence or optional holds too. */
+static void fill_kind(const type_proto *t, infer_view *view) {
+    const type_proto *inner = t->sequence_type   ? t->sequence_type->elem_type
+                              : t->optional_type ? t->optional_type->elem_type
+                                                 : NULL;
+    if (t->tensor_type || t->sparse_tensor_type) {
+        view->kind = t->tensor_type ? INFER_KIND_TENSOR : INFER_KIND_SPARSE;
+        view->type = (uint8_t)(t->tensor_type ? t->tensor_type : t->sparse_tensor_type)->elem_type;
+    } else if (t->map_type) {
+        const type_proto *value = t->map_type->value_type;
+        view->kind = INFER_KIND_MAP;
+        view->type = (uint8_t)t->map_type->key_type;
+        view->value_type = value && value->tensor_type ? (uint8_t)value->tensor_type->elem_type : 0;
+    } else {
+        infer_view held = {.rank = -1};
+        if (inner)
+            fill_kind(inner, &held);
+        view->kind = t->sequence_type ? INFER_KIND_SEQUENCE : INFER_KIND_OPTIONAL;
+        view->member = held.kind;
+        view->type = held.type;
+        view->value_type = held.value_type;
+    }
+}
+
+infer_status infer_onnx_value_type(const type_proto *t, infer_view *view) {
+    spelling s = {.size = 0};
+    *view = (infer_view){.rank = -1};
+    INFER_TRY(spell_type(&s, t));
+    fill_kind(t, view);
+    return INFER_OK;
+}
+
 static infer_status describe(infer_onnx_reader *r, const type_proto *t, infer_port_spec *spec) {
     spelling s = {.size = 0};
     INFER_TRY(spell_type(&s, t));
     INFER_TRY(keep(r, &s, spec));
-    infer_view *view = &spec->view;
-    if (t->tensor_type)
-        return fill_tensor(r, t->tensor_type, spec);
-    if (t->map_type) {
-        view->kind = INFER_KIND_MAP;
-        view->type = (uint8_t)t->map_type->key_type;
-        return INFER_OK;
-    }
-    if (t->sparse_tensor_type) {
-        view->kind = INFER_KIND_SPARSE;
-        return fill_tensor(r, t->sparse_tensor_type, spec);
-    }
-    view->kind = t->sequence_type ? INFER_KIND_SEQUENCE : INFER_KIND_OPTIONAL;
-    return INFER_OK;
+    fill_kind(t, &spec->view);
+    return t->tensor_type          ? fill_tensor(r, t->tensor_type, spec)
+           : t->sparse_tensor_type ? fill_tensor(r, t->sparse_tensor_type, spec)
+                                   : INFER_OK;
 }
 
 infer_status infer_onnx_port(infer_onnx_reader *r, const Infer__Onnx__ValueInfoProto *info,
@@ -121,14 +142,36 @@ infer_status infer_onnx_port(infer_onnx_reader *r, const Infer__Onnx__ValueInfoP
     return status == INFER_OK ? status : infer_fail_within(status, "value \"%s\"", spec->name);
 }
 
+/* The type of a value known by its view. An optional may hold a sequence; what that holds is a
+ * tensor or, where there is a type of values, a map. */
+static infer_status spell_view(spelling *s, const infer_view *v, uint8_t kind, bool inner) {
+    uint8_t last = v->value_type ? INFER_KIND_MAP : INFER_KIND_TENSOR;
+    switch (kind) {
+    case INFER_KIND_TENSOR:
+        INFER_TRY(spell_element(s, "tensor(", v->type));
+        break;
+    case INFER_KIND_MAP:
+        INFER_TRY(spell_element(s, "map(", v->type));
+        INFER_TRY(spell_element(s, ",tensor(", v->value_type));
+        spell(s, ")");
+        break;
+    case INFER_KIND_SEQUENCE:
+    case INFER_KIND_OPTIONAL:
+        spell(s, kind == INFER_KIND_SEQUENCE ? "seq(" : "optional(");
+        INFER_TRY(spell_view(s, v, inner ? last : v->member, true));
+        break;
+    default:
+        return infer_fail(INFER_ERROR_FORMAT, "it has no type");
+    }
+    spell(s, ")");
+    return INFER_OK;
+}
+
 infer_status infer_onnx_port_of(infer_onnx_reader *r, const infer_view *view,
                                 infer_port_spec *spec) {
     spelling s = {.size = 0};
     spec->view = *view;
     spec->view.data = NULL;
-    if (view->kind != INFER_KIND_TENSOR)
-        return infer_fail(INFER_ERROR_FORMAT, "value \"%s\" has no type", spec->name);
-    INFER_TRY(spell_element(&s, "tensor(", view->type));
-    spell(&s, ")");
+    INFER_TRY(spell_view(&s, view, view->kind, false));
     return keep(r, &s, spec);
 }

@@ -1,33 +1,9 @@
-/* Add, Sub, Mul, Div: two inputs, broadcast, any numeric type. */
+/* Add, Sub, Mul, Div, Mod: two inputs, broadcast, any numeric type. */
 #include "elementwise.h"
+#include "loops.h"
 #include "status.h"
 
 /* ---- loops ---- */
-
-/* Three loops, so that each has constant strides. */
-#define BINARY_LOOP(name, ctype, expr)                                                             \
-    static void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {   \
-        const ctype *pa = a_, *pb = b_;                                                            \
-        ctype *y = y_;                                                                             \
-        if (sa && sb) {                                                                            \
-            for (size_t i = 0; i < n; i++) {                                                       \
-                ctype a = pa[i], b = pb[i];                                                        \
-                y[i] = (ctype)(expr);                                                              \
-            }                                                                                      \
-        } else if (sa) {                                                                           \
-            const ctype b = *pb;                                                                   \
-            for (size_t i = 0; i < n; i++) {                                                       \
-                ctype a = pa[i];                                                                   \
-                y[i] = (ctype)(expr);                                                              \
-            }                                                                                      \
-        } else {                                                                                   \
-            const ctype a = *pa;                                                                   \
-            for (size_t i = 0; i < n; i++) {                                                       \
-                ctype b = pb[sb * i];                                                              \
-                y[i] = (ctype)(expr);                                                              \
-            }                                                                                      \
-        }                                                                                          \
-    }
 
 /* Sums and products wrap; modulo 2^bits they are the same with and without sign. The unsigned
  * promotion keeps products of 16-bit numbers out of int. */
@@ -53,23 +29,11 @@ INFER_SIGNED_TYPES(DIV_SIGNED)
 
 /* ---- running ---- */
 
-#define FLOAT_CASE(suffix, op)                                                                     \
-    case INFER_TYPE_##suffix:                                                                      \
-        return infer_binary_run(env, op##_##suffix);
-#define WRAPPING_CASE(bits, op)                                                                    \
-    case INFER_TYPE_INT##bits:                                                                     \
-    case INFER_TYPE_UINT##bits:                                                                    \
-        return infer_binary_run(env, op##_UINT##bits);
-#define SIGNED_CASES(op, bits) FLOAT_CASE(INT##bits, op) FLOAT_CASE(UINT##bits, op)
-
 #define RUN_WRAPPING(op)                                                                           \
     static infer_status op##_run(infer_op_env *env) {                                              \
         switch (infer_compute_type((infer_type)env->in[0]->type)) {                                \
-            WRAPPING_CASE(8, op)                                                                   \
-            WRAPPING_CASE(16, op)                                                                  \
-            WRAPPING_CASE(32, op)                                                                  \
-            WRAPPING_CASE(64, op)                                                                  \
-            FLOAT_CASE(DOUBLE, op)                                                                 \
+            BITS_CASES(op)                                                                         \
+            BINARY_CASE(DOUBLE, op)                                                                \
         default:                                                                                   \
             return infer_binary_run(env, op##_FLOAT);                                              \
         }                                                                                          \
@@ -80,11 +44,8 @@ RUN_WRAPPING(mul)
 
 static infer_status div_run(infer_op_env *env) {
     switch (infer_compute_type((infer_type)env->in[0]->type)) {
-        SIGNED_CASES(div, 8)
-        SIGNED_CASES(div, 16)
-        SIGNED_CASES(div, 32)
-        SIGNED_CASES(div, 64)
-        FLOAT_CASE(DOUBLE, div)
+        INTEGER_BINARY_CASES(div)
+        BINARY_CASE(DOUBLE, div)
     default:
         return infer_binary_run(env, div_FLOAT);
     }
@@ -114,3 +75,67 @@ ARITHMETIC_OP("Add", add)
 ARITHMETIC_OP("Sub", sub)
 ARITHMETIC_OP("Mul", mul)
 ARITHMETIC_OP("Div", div)
+
+/* ---- Mod ---- */
+
+typedef struct mod_params {
+    int64_t fmod;
+} mod_params;
+
+static const infer_op_attr mod_attrs[] = {A_INT(mod_params, fmod, 0)};
+
+/* The remainder has the sign of the divisor, or with fmod that of the dividend; by zero it is 0 for
+ * integers. */
+#define SAME_SIGN(r, b)             ((r) != 0 && ((r) < 0) != ((b) < 0) ? (r) + (b) : (r))
+#define MOD_UNSIGNED(suffix, ctype) STEP_LOOP(mod_##suffix, ctype, ctype, b == 0 ? 0 : a % b)
+#define MOD_SIGNED(suffix, ctype)                                                                  \
+    STEP_LOOP(mod_##suffix, ctype, ctype, b == 0 || b == -1 ? 0 : SAME_SIGN(a % b, b))             \
+    STEP_LOOP(fmod_##suffix, ctype, ctype, b == 0 || b == -1 ? 0 : a % b)
+INFER_UNSIGNED_TYPES(MOD_UNSIGNED)
+INFER_SIGNED_TYPES(MOD_SIGNED)
+STEP_LOOP(fmod_FLOAT, float, float, fmodf(a, b))
+STEP_LOOP(fmod_DOUBLE, double, double, fmod(a, b))
+STEP_LOOP(mod_FLOAT, float, float, SAME_SIGN(fmodf(a, b), b))
+STEP_LOOP(mod_DOUBLE, double, double, SAME_SIGN(fmod(a, b), b))
+
+static infer_status fmod_run(infer_op_env *env) {
+    switch (infer_compute_type((infer_type)env->in[0]->type)) {
+#define FMOD_CASE(suffix, ctype) BINARY_CASE(suffix, fmod)
+#define MOD_CASE(suffix, ctype)  BINARY_CASE(suffix, mod)
+        INFER_SIGNED_TYPES(FMOD_CASE)
+        INFER_UNSIGNED_TYPES(MOD_CASE)
+        BINARY_CASE(DOUBLE, fmod)
+    default:
+        return infer_binary_run(env, fmod_FLOAT);
+    }
+}
+
+static infer_status mod_run(infer_op_env *env) {
+    const mod_params *p = env->params;
+    if (p->fmod)
+        return fmod_run(env);
+    switch (infer_compute_type((infer_type)env->in[0]->type)) {
+        INTEGER_BINARY_CASES(mod)
+        BINARY_CASE(DOUBLE, mod)
+    default:
+        return infer_binary_run(env, mod_FLOAT);
+    }
+}
+
+const infer_op infer_op_mod = {
+    .domain = "",
+    .name = "Mod",
+    .since = 10,
+    .newest = 27,
+    .params_size = sizeof(mod_params),
+    .min_in = 2,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = INFER_OP_INPLACE,
+    .attr_count = 1,
+    .attrs = mod_attrs,
+    .types = {T_NUMERIC, T_NUMERIC | T_SAME},
+    .infer = arithmetic_infer,
+    .run = mod_run,
+};

@@ -1,4 +1,4 @@
-/* Cast: every element type to every other. */
+/* Cast, CastLike: every element type to every other; BitCast: the bits as they are. */
 #include "cast.h"
 
 #include "checked.h"
@@ -210,4 +210,84 @@ const infer_op infer_op_cast = {
     .infer = cast_infer,
     .prepare = cast_prepare,
     .run = cast_run,
+};
+
+/* ---- CastLike ---- */
+
+static infer_status cast_like_infer(infer_op_env *env) {
+    if (!env->out[0])
+        return INFER_OK;
+    *env->out[0] = *env->in[0];
+    env->out[0]->type = env->in[1]->type;
+    env->out[0]->data = NULL;
+    return INFER_OK;
+}
+
+const infer_op infer_op_cast_like = {
+    .domain = "",
+    .name = "CastLike",
+    .since = 15,
+    .newest = 27,
+    .params_size = sizeof(cast_params),
+    .min_in = 2,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = sizeof cast_attrs / sizeof *cast_attrs - 1,
+    .attrs = cast_attrs + 1, /* all but `to` */
+    .types = {T_CAST, T_CAST},
+    .infer = cast_like_infer,
+    .run = cast_run,
+};
+
+/* ---- BitCast ---- */
+
+typedef struct bit_cast_params {
+    int64_t to;
+} bit_cast_params;
+
+static const infer_op_attr bit_cast_attrs[] = {A_REQUIRED(bit_cast_params, to, TYPE)};
+
+static infer_status bit_cast_infer(infer_op_env *env) {
+    const bit_cast_params *p = env->params;
+    infer_type from = (infer_type)env->in[0]->type, to = (infer_type)p->to;
+    if (to == INFER_TYPE_STRING || infer_type_bits(from) != infer_type_bits(to))
+        return infer_fail(INFER_ERROR_TYPE, "the bits of %s are no %s", infer_type_name(from),
+                          infer_type_name(to));
+    if (!env->out[0])
+        return INFER_OK;
+    *env->out[0] = *env->in[0];
+    env->out[0]->type = (uint8_t)to;
+    env->out[0]->data = NULL;
+    return INFER_OK;
+}
+
+static infer_status bit_cast_run(infer_op_env *env) {
+    const infer_view *x = env->in[0];
+    infer_view *y = env->out[0];
+    size_t bytes = infer_view_bytes(x);
+    if (!y || bytes == 0)
+        return INFER_OK;
+    memmove(y->data, x->data, bytes);
+    if (infer_type_bits((infer_type)y->type) < 8)
+        keep_bits((infer_type)y->type, y->data, bytes);
+    return INFER_OK;
+}
+
+const infer_op infer_op_bit_cast = {
+    .domain = "",
+    .name = "BitCast",
+    .since = 26,
+    .newest = 27,
+    .params_size = sizeof(bit_cast_params),
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = INFER_OP_INPLACE,
+    .attr_count = 1,
+    .attrs = bit_cast_attrs,
+    .types = {T_ALL & ~T(STRING)},
+    .infer = bit_cast_infer,
+    .run = bit_cast_run,
 };

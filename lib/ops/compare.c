@@ -1,19 +1,11 @@
 /* Equal, Less, Greater and their kin, and logic: broadcast inputs, boolean output. */
 #include "elementwise.h"
+#include "loops.h"
 #include "status.h"
 
 #include <string.h>
 
-/* b_step is 0 or 1 like a's: comparisons are cheap enough for one loop. */
-#define COMPARE_LOOP(name, ctype, expr)                                                            \
-    static void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {   \
-        const ctype *pa = a_, *pb = b_;                                                            \
-        uint8_t *y = y_;                                                                           \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            ctype a = pa[sa * i], b = pb[sb * i];                                                  \
-            y[i] = (uint8_t)(expr);                                                                \
-        }                                                                                          \
-    }
+#define COMPARE_LOOP(name, ctype, expr) STEP_LOOP(name, ctype, uint8_t, expr)
 
 #define NUMERIC_LOOPS(suffix, ctype)                                                               \
     COMPARE_LOOP(less_##suffix, ctype, a < b)                                                      \
@@ -133,10 +125,10 @@ COMPARE_OP("Xor", xor, 1, T(BOOL))
 
 /* ---- Not ---- */
 
-static void not_loop(const infer_kernels *k, const void *x_, void *y_, size_t n) {
+static void not_loop(const infer_op_env *env, const void *x_, void *y_, size_t n) {
     const uint8_t *x = x_;
     uint8_t *y = y_;
-    (void)k;
+    (void)env;
     for (size_t i = 0; i < n; i++)
         y[i] = !x[i];
 }

@@ -23,17 +23,20 @@ infer_status infer_unary_run(infer_op_env *env, infer_unary_loop loop) {
     if (!y)
         return INFER_OK;
     if (!is_rare(x)) {
-        loop(env->kernels, x->data, y->data, n);
+        loop(env, x->data, y->data, n);
         return INFER_OK;
     }
     infer_type type = (infer_type)x->type;
-    size_t size = infer_type_size(type);
+    size_t size = infer_type_size(type), out_size = infer_type_size((infer_type)y->type);
     for (size_t i = 0; i < n; i += INFER_CHUNK) {
         infer_chunk chunk;
         size_t m = chunk_of(n - i);
         infer_widen(type, (const char *)x->data + i * size, chunk.f, m);
-        loop(env->kernels, chunk.f, chunk.f, m);
-        infer_narrow(type, chunk.f, (char *)y->data + i * size, m, false);
+        void *to = (char *)y->data + i * out_size;
+        bool same = y->type == x->type;
+        loop(env, chunk.f, same ? chunk.f : to, m);
+        if (same)
+            infer_narrow(type, chunk.f, to, m, false);
     }
     return INFER_OK;
 }
@@ -93,6 +96,10 @@ infer_status infer_like_first(infer_op_env *env, infer_type type) {
     if (type != INFER_TYPE_UNDEFINED)
         y->type = (uint8_t)type;
     return INFER_OK;
+}
+
+infer_status infer_like_input(infer_op_env *env) {
+    return infer_like_first(env, INFER_TYPE_UNDEFINED);
 }
 
 infer_status infer_like_all(infer_op_env *env, infer_type type) {

@@ -4,8 +4,9 @@
 
 #include "op.h"
 
-/* n elements of y from n of x; y may be x. */
-typedef void (*infer_unary_loop)(const infer_kernels *k, const void *x, void *y, size_t n);
+/* n elements of y from n of x; y may be x where their elements have one size. The environment has
+ * the kernels and the parameters. */
+typedef void (*infer_unary_loop)(const infer_op_env *env, const void *x, void *y, size_t n);
 
 /* n elements of y from those of a and b, which advance by sa and sb (0 or 1) elements. y may be a
  * where sa is 1, or b where sb is. */
@@ -20,6 +21,7 @@ infer_status infer_binary_run(infer_op_env *env, infer_binary_loop loop);
 /* The output has the type given (UNDEFINED: input 0's) and input 0's shape, or all inputs'
  * broadcast shape. */
 infer_status infer_like_first(infer_op_env *env, infer_type type);
+infer_status infer_like_input(infer_op_env *env); /* input 0's both */
 infer_status infer_like_all(infer_op_env *env, infer_type type);
 
 /* Version 1: a hint of where results may lie, nothing else. */

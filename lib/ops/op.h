@@ -18,13 +18,15 @@
 
 /* ---- views ---- */
 
-/* A value as operators see it: contiguous, row-major. Composite kinds hold views: a sequence or
- * optional has dim[0] of them at data, a map two (keys, values). */
+/* A value as operators see it: contiguous, row-major. Composite kinds have rank 1 and hold views: a
+ * sequence or optional has dim[0] of them at data, a map two (keys, values). */
 typedef struct infer_view {
-    uint8_t kind; /* infer_kind */
-    uint8_t type; /* infer_type; types below 8 bits take a byte an element */
-    uint8_t reserved[2];
-    int32_t rank;                /* -1: unknown, while loading or where it depends on data */
+    uint8_t kind;       /* infer_kind */
+    uint8_t type;       /* infer_type of the elements (below 8 bits they take a byte each), of the
+                           tensors in a sequence or optional, of a map's keys */
+    uint8_t member;     /* infer_kind of what a sequence or optional holds */
+    uint8_t value_type; /* infer_type of a map's values, or of the maps' in a sequence */
+    int32_t rank;       /* -1: unknown, while loading or where it depends on data */
     int64_t dim[INFER_MAX_RANK]; /* -1: unknown */
     void *data; /* in infer: NULL unless the value is known; in run: always there */
 } infer_view;
@@ -70,8 +72,26 @@ typedef enum infer_attr_type {
     INFER_ATTR_STRINGS,  /* infer_list field of STRING */
     INFER_ATTR_TYPE,     /* an INT that is an infer_type, checked */
     INFER_ATTR_REJECTED, /* names an attribute that must not be there (see text) */
-    INFER_ATTR_OTHER     /* in models only: graphs, sparse tensors, type protos, lists of them */
+    INFER_ATTR_GRAPH,    /* infer_body field */
+    INFER_ATTR_VALUE,    /* infer_value_type field: a type proto */
+    INFER_ATTR_OTHER     /* in models only: lists of graphs, tensors and types */
 } infer_attr_type;
+
+/* A body (subgraph) in a parameter record. What it reads of the graph around it was made inputs of
+ * the node, the last ones: those of the first body in the attribute table, then of the next. The
+ * body takes its own inputs, then these. */
+#define INFER_BODY_DEPTH 32 /* bodies within bodies */
+
+typedef struct infer_body {
+    uint32_t graph;    /* its number in the image */
+    uint32_t captures; /* how many */
+} infer_body;
+
+/* A type in a parameter record: of a value whose shape does not matter. Zeros: not given. */
+typedef struct infer_value_type {
+    uint8_t kind, type, member, value_type; /* as in infer_view */
+    uint32_t given;
+} infer_value_type;
 
 /* One attribute of an operator: where it goes in the parameter record, its default. Every attribute
  * that the newest version knows stands in the table; one in a model that does not is an error. */
@@ -111,8 +131,30 @@ struct infer_op_env {
     /* In run: memory that lives until the context's next run, for composite and string outputs and
      * for data-dependent extents; NULL with the message set. */
     void *(*alloc)(infer_op_env *env, size_t size);
+    /* A number that differs each time, for operators that are INFER_OP_IMPURE. In run only. */
+    uint64_t (*entropy)(infer_op_env *env);
+    /* What is known of an input or output of a body; false where it has no such. */
+    bool (*body_port)(infer_op_env *env, uint32_t graph, bool output, uint32_t index,
+                      infer_view *view);
+    /* In run: runs a body on copies of the views in[0..in_count) (NULL where absent) and fills
+     * out[0..out_count). What out views lives until the call after the next of the same body, so
+     * that it may be the next one's input. Bodies never call one another in circles. */
+    infer_status (*call)(infer_op_env *env, uint32_t graph, const infer_view *const *in,
+                         uint32_t in_count, infer_view *out, uint32_t out_count);
     void *owner;
 };
+
+/* Memory for output number index (which has to be wanted), of an operator that is INFER_OP_PLACES:
+ * takes kind, types, rank and extents from *shape; data is the output's then. What planning has
+ * placed already must have the same extents. */
+infer_status infer_place(infer_op_env *env, uint32_t index, const infer_view *shape);
+
+/* Output number index, where it is wanted, becomes `value`, which lives until the next run: shared,
+ * or copied where planning has placed the output. */
+infer_status infer_give(infer_op_env *env, uint32_t index, const infer_view *value);
+
+/* A copy of a value with all that it holds, in memory of env->alloc. */
+infer_status infer_view_copy(infer_op_env *env, const infer_view *from, infer_view *to);
 
 /* Lists of the record. Elements of fixed size were checked against the blob when the image was
  * opened; strings are checked here and read as empty where they leave it. */
@@ -133,7 +175,8 @@ typedef struct infer_attr {
     size_t count;
     const void *data;
     infer_view tensor;
-} infer_attr;
+} infer_attr; /* GRAPH: i is its number among the graph's bodies. VALUE: tensor has kind and types.
+               */
 
 /* One node and its graph, as an operator may rewrite them. Values are numbers. Everything passed
  * in is copied. Where a function fails that returns a value or memory, the reason stays in
@@ -155,6 +198,13 @@ struct infer_rewriter {
     /* A new node before this one; its first output. attrs may be NULL. Newest version meant. */
     uint32_t (*add)(infer_rewriter *rw, const char *domain, const char *op, const uint32_t *inputs,
                     uint32_t in_count, const infer_attr *attrs, uint32_t attr_count);
+    /* The same with several outputs. */
+    infer_status (*add_many)(infer_rewriter *rw, const char *domain, const char *op,
+                             const uint32_t *inputs, uint32_t in_count, const infer_attr *attrs,
+                             uint32_t attr_count, uint32_t *outputs, uint32_t out_count);
+    /* The nodes of the body that attribute `name` is, in place of this node, whose outputs are the
+     * body's. The body must have no inputs of its own. */
+    infer_status (*inline_body)(infer_rewriter *rw, const char *name);
     /* This node's output number index is `value` from now on; a node with all outputs replaced
      * goes. */
     infer_status (*replace)(infer_rewriter *rw, uint32_t index, uint32_t value);
@@ -170,16 +220,28 @@ infer_status infer_float_to_input(infer_rewriter *rw, const char *name, uint32_t
 /* Sets an INT attribute. */
 infer_status infer_set_int(infer_rewriter *rw, const char *name, int64_t value);
 
+/* Replaces the node by others, given as text, one node a line:
+ *     name, name = Domain.Op<attribute=value, ...>(input, ...)
+ * An input is a name, $N (input number N of the node), {1.5} (a scalar of input 0's type), a list
+ * [1,-1] of INT64, or nothing where absent. An attribute's value is an integer, a number with a
+ * dot, a list
+ * [..] of either, a "text", or %name: the node's attribute of that name, if it has it. The
+ * names @0, @1, ... are the node's outputs. Versions are the newest. (expand.c) */
+infer_status infer_expand(infer_rewriter *rw, const char *nodes);
+
 /* ---- the operator ---- */
 
 #define INFER_VARIADIC 255
 
 typedef enum infer_op_flags {
-    INFER_OP_INPLACE = 1,    /* output 0 may lie where input 0 (or 1) of the same bytes lies */
-    INFER_OP_ALIAS = 2,      /* output 0 is input 0's data under another shape: run copies it only
-                                where the pointers differ */
-    INFER_OP_IMPURE = 4,     /* never folded: random numbers */
-    INFER_OP_READS_SHAPE = 8 /* run reads the inputs' shapes only (Shape, Size) */
+    INFER_OP_INPLACE = 1,     /* output 0 may lie where input 0 (or 1) of the same bytes lies */
+    INFER_OP_ALIAS = 2,       /* output 0 is input 0's data under another shape: run copies it only
+                                 where the pointers differ */
+    INFER_OP_IMPURE = 4,      /* never folded: random numbers */
+    INFER_OP_READS_SHAPE = 8, /* run reads the inputs' shapes only (Shape, Size) */
+    INFER_OP_PLACES = 16, /* outputs whose extents infer leaves unknown although it has all values:
+                             run finds them, by infer_place or by setting the view itself */
+    INFER_OP_BODIES = 32  /* has attributes of type GRAPH */
 } infer_op_flags;
 
 /* Sets of element types, one bit a type. */
@@ -219,6 +281,10 @@ typedef struct infer_op {
     infer_status (*prepare)(infer_rewriter *rw);
     /* No allocation but env->alloc, no globals, nothing kept. */
     infer_status (*run)(infer_op_env *env);
+    /* What is known of input number index of the body under an attribute, from the node's inputs;
+     * NULL: nothing. */
+    void (*body_input)(const infer_view *const *in, uint32_t in_count, const char *attr,
+                       uint32_t index, infer_view *view);
 } infer_op;
 
 /* ---- the list ---- */

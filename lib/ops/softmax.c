@@ -1,4 +1,4 @@
-/* Softmax and LogSoftmax along any axis. */
+/* Softmax, LogSoftmax and Hardmax along any axis. */
 #include "axes.h"
 #include "checked.h"
 #include "chunk.h"
@@ -52,6 +52,10 @@ static infer_status softmax_upgrade(infer_rewriter *rw) {
 
 static infer_status log_softmax_upgrade(infer_rewriter *rw) {
     return flat_upgrade(rw, "LogSoftmax");
+}
+
+static infer_status hardmax_upgrade(infer_rewriter *rw) {
+    return flat_upgrade(rw, "Hardmax");
 }
 
 /* ---- shapes ---- */
@@ -197,6 +201,22 @@ static infer_status log_softmax_run(infer_op_env *env) {
                     (row_kernels){env->kernels->log_softmax_f32, env->kernels->log_softmax_f64});
 }
 
+/* 1 where the first of the largest elements stands, a NaN being larger than numbers; else 0. */
+#define HARDMAX_ROW(suffix, ctype)                                                                 \
+    static void hardmax_##suffix(const ctype *x, ctype *y, size_t n) {                             \
+        size_t best = 0;                                                                           \
+        for (size_t i = 1; i < n; i++)                                                             \
+            if (x[i] > x[best] || (x[i] != x[i] && x[best] == x[best]))                            \
+                best = i;                                                                          \
+        for (size_t i = 0; i < n; i++)                                                             \
+            y[i] = i == best;                                                                      \
+    }
+INFER_FLOAT_TYPES(HARDMAX_ROW)
+
+static infer_status hardmax_run(infer_op_env *env) {
+    return run_rows(env, (row_kernels){hardmax_FLOAT, hardmax_DOUBLE});
+}
+
 #define SOFTMAX_OP(op_name, snake)                                                                 \
     const infer_op infer_op_##snake = {                                                            \
         .domain = "",                                                                              \
@@ -218,3 +238,4 @@ static infer_status log_softmax_run(infer_op_env *env) {
     };
 SOFTMAX_OP("Softmax", softmax)
 SOFTMAX_OP("LogSoftmax", log_softmax)
+SOFTMAX_OP("Hardmax", hardmax)

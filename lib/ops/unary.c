@@ -1,82 +1,176 @@
-/* Neg, Sqrt, Exp, Log, Sigmoid, Tanh, Relu: one input, element by element. */
+/* Operators of one input without parameters, element by element. */
 #include "elementwise.h"
+#include "loops.h"
 #include "status.h"
 
-#include <math.h>
+#define BOTH(name, f32, f64)                                                                       \
+    UNARY_LOOP(name##_FLOAT, float, f32)                                                           \
+    UNARY_LOOP(name##_DOUBLE, double, f64)
 
-#define UNARY_LOOP(name, ctype, expr)                                                              \
-    static void name(const infer_kernels *k, const void *x_, void *y_, size_t n) {                 \
-        const ctype *x = x_;                                                                       \
-        ctype *y = y_;                                                                             \
-        (void)k;                                                                                   \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            ctype v = x[i];                                                                        \
-            y[i] = (ctype)(expr);                                                                  \
-        }                                                                                          \
-    }
-#define KERNEL_LOOP(name, ctype, kernel)                                                           \
-    static void name(const infer_kernels *k, const void *x, void *y, size_t n) {                   \
-        k->kernel((const ctype *)x, (ctype *)y, n);                                                \
-    }
+/* X(name, operator, first version, function of the C library) */
+#define LIBRARY_OPS(X)                                                                             \
+    X(acos, "Acos", 7, acos)                                                                       \
+    X(acosh, "Acosh", 9, acosh)                                                                    \
+    X(asin, "Asin", 7, asin)                                                                       \
+    X(asinh, "Asinh", 9, asinh)                                                                    \
+    X(atan, "Atan", 7, atan)                                                                       \
+    X(atanh, "Atanh", 9, atanh)                                                                    \
+    X(ceil, "Ceil", 1, ceil)                                                                       \
+    X(cos, "Cos", 7, cos)                                                                          \
+    X(cosh, "Cosh", 9, cosh)                                                                       \
+    X(floor, "Floor", 1, floor)                                                                    \
+    X(log, "Log", 1, log)                                                                          \
+    X(round, "Round", 11, rint)                                                                    \
+    X(sin, "Sin", 7, sin)                                                                          \
+    X(sinh, "Sinh", 9, sinh)                                                                       \
+    X(sqrt, "Sqrt", 1, sqrt)                                                                       \
+    X(tan, "Tan", 7, tan)
+#define LIBRARY_LOOPS(snake, name, first, function) BOTH(snake, function##f(v), function(v))
+LIBRARY_OPS(LIBRARY_LOOPS)
 
-UNARY_LOOP(neg_FLOAT, float, -v)
-UNARY_LOOP(neg_DOUBLE, double, -v)
-UNARY_LOOP(sqrt_FLOAT, float, sqrtf(v))
-UNARY_LOOP(sqrt_DOUBLE, double, sqrt(v))
-UNARY_LOOP(log_FLOAT, float, logf(v))
-UNARY_LOOP(log_DOUBLE, double, log(v))
+BOTH(reciprocal, 1 / v, 1 / v)
+BOTH(softsign, v / (1 + fabsf(v)), v / (1 + fabs(v)))
 KERNEL_LOOP(exp_FLOAT, float, exp_f32)
 KERNEL_LOOP(exp_DOUBLE, double, exp_f64)
 KERNEL_LOOP(sigmoid_FLOAT, float, sigmoid_f32)
 KERNEL_LOOP(sigmoid_DOUBLE, double, sigmoid_f64)
 KERNEL_LOOP(tanh_FLOAT, float, tanh_f32)
 KERNEL_LOOP(tanh_DOUBLE, double, tanh_f64)
-#define RELU_LOOP(suffix, ctype) UNARY_LOOP(relu_##suffix, ctype, v < 0 ? 0 : v)
-INFER_FLOAT_TYPES(RELU_LOOP)
-INFER_SIGNED_TYPES(RELU_LOOP)
-#define NEG_LOOP(suffix, ctype) UNARY_LOOP(neg_##suffix, ctype, 0 - (uint64_t)v)
-INFER_SIGNED_TYPES(NEG_LOOP)
+
+#define FLOAT_OP(snake, op_name, first, function)                                                  \
+    FLOAT_RUN(snake)                                                                               \
+    const infer_op infer_op_##snake = {                                                            \
+        UNARY_OP(op_name, first),                                                                  \
+        .flags = INFER_OP_INPLACE,                                                                 \
+        .types = {T_FLOAT},                                                                        \
+        .run = snake##_run,                                                                        \
+    };
+LIBRARY_OPS(FLOAT_OP)
+FLOAT_OP(exp, "Exp", 1, )
+FLOAT_OP(reciprocal, "Reciprocal", 1, )
+FLOAT_OP(sigmoid, "Sigmoid", 1, )
+FLOAT_OP(softsign, "Softsign", 1, )
+FLOAT_OP(tanh, "Tanh", 1, )
+
+/* ---- with integers ---- */
+
+BOTH(abs, fabsf(v), fabs(v))
+BOTH(erf, erff(v), erf(v))
+BOTH(neg, -v, -v)
+BOTH(relu, v < 0 ? 0 : v, v < 0 ? 0 : v)
+BOTH(sign, v > 0 ? 1 : v < 0 ? -1 : v, v > 0 ? 1 : v < 0 ? -1 : v)
+
+#define SIGNED_LOOPS(suffix, ctype)                                                                \
+    UNARY_LOOP(abs_##suffix, ctype, v < 0 ? (ctype)(0 - (uint64_t)v) : v)                          \
+    UNARY_LOOP(neg_##suffix, ctype, 0 - (uint64_t)v)                                               \
+    UNARY_LOOP(relu_##suffix, ctype, v < 0 ? 0 : v)                                                \
+    UNARY_LOOP(sign_##suffix, ctype, (v > 0) - (v < 0))
+INFER_SIGNED_TYPES(SIGNED_LOOPS)
+#define UNSIGNED_LOOPS(suffix, ctype)                                                              \
+    UNARY_LOOP(abs_##suffix, ctype, v)                                                             \
+    UNARY_LOOP(sign_##suffix, ctype, v > 0)
+INFER_UNSIGNED_TYPES(UNSIGNED_LOOPS)
+/* A version of the operator had integers; what it gives is truncated. */
+#define ERF_LOOP(suffix, ctype) UNARY_LOOP(erf_##suffix, ctype, erf((double)v))
+INFER_INTEGER_TYPES(ERF_LOOP)
 
 #define INTEGER_CASE(suffix, op)                                                                   \
     case INFER_TYPE_##suffix:                                                                      \
         return infer_unary_run(env, op##_##suffix);
-#define ALL_SIGNED(op)                                                                             \
+#define SIGNED_CASES(op)                                                                           \
     INTEGER_CASE(INT8, op) INTEGER_CASE(INT16, op) INTEGER_CASE(INT32, op) INTEGER_CASE(INT64, op)
-#define NONE(op)
+#define INTEGER_CASES(op)                                                                          \
+    SIGNED_CASES(op)                                                                               \
+    INTEGER_CASE(UINT8, op)                                                                        \
+    INTEGER_CASE(UINT16, op) INTEGER_CASE(UINT32, op) INTEGER_CASE(UINT64, op)
 
-static infer_status unary_infer(infer_op_env *env) {
-    return infer_like_first(env, INFER_TYPE_UNDEFINED);
-}
-
-#define UNARY_OP(op_name, snake, more_types, INTEGERS)                                             \
+#define NUMERIC_OP(snake, op_name, first, more_types, CASES)                                       \
     static infer_status snake##_run(infer_op_env *env) {                                           \
         switch (infer_compute_type((infer_type)env->in[0]->type)) {                                \
-            INTEGERS(snake)                                                                        \
-        case INFER_TYPE_DOUBLE:                                                                    \
-            return infer_unary_run(env, snake##_DOUBLE);                                           \
+            CASES(snake)                                                                           \
+            INTEGER_CASE(DOUBLE, snake)                                                            \
         default:                                                                                   \
             return infer_unary_run(env, snake##_FLOAT);                                            \
         }                                                                                          \
     }                                                                                              \
     const infer_op infer_op_##snake = {                                                            \
-        .domain = "",                                                                              \
-        .name = op_name,                                                                           \
-        .since = 1,                                                                                \
-        .newest = 27,                                                                              \
-        .min_in = 1,                                                                               \
-        .max_in = 1,                                                                               \
-        .min_out = 1,                                                                              \
-        .max_out = 1,                                                                              \
+        UNARY_OP(op_name, first),                                                                  \
         .flags = INFER_OP_INPLACE,                                                                 \
         .types = {T_FLOAT | (more_types)},                                                         \
-        .upgrade = infer_drop_consumed,                                                            \
-        .infer = unary_infer,                                                                      \
         .run = snake##_run,                                                                        \
     };
-UNARY_OP("Neg", neg, T_SIGNED, ALL_SIGNED)
-UNARY_OP("Relu", relu, T_SIGNED, ALL_SIGNED)
-UNARY_OP("Sqrt", sqrt, 0, NONE)
-UNARY_OP("Log", log, 0, NONE)
-UNARY_OP("Exp", exp, 0, NONE)
-UNARY_OP("Sigmoid", sigmoid, 0, NONE)
-UNARY_OP("Tanh", tanh, 0, NONE)
+NUMERIC_OP(abs, "Abs", 1, T_INTEGER, INTEGER_CASES)
+NUMERIC_OP(erf, "Erf", 9, T_INTEGER, INTEGER_CASES)
+NUMERIC_OP(neg, "Neg", 1, T_SIGNED, SIGNED_CASES)
+NUMERIC_OP(relu, "Relu", 1, T_SIGNED, SIGNED_CASES)
+NUMERIC_OP(sign, "Sign", 9, T_INTEGER, INTEGER_CASES)
+
+/* ---- bits ---- */
+
+#define NOT_LOOP(suffix, ctype) UNARY_LOOP(bitwise_not_##suffix, ctype, ~v)
+INFER_UNSIGNED_TYPES(NOT_LOOP)
+
+static infer_status bitwise_not_run(infer_op_env *env) {
+    switch (infer_type_size((infer_type)env->in[0]->type)) {
+    case 1:
+        return infer_unary_run(env, bitwise_not_UINT8);
+    case 2:
+        return infer_unary_run(env, bitwise_not_UINT16);
+    case 4:
+        return infer_unary_run(env, bitwise_not_UINT32);
+    default:
+        return infer_unary_run(env, bitwise_not_UINT64);
+    }
+}
+
+const infer_op infer_op_bitwise_not = {
+    UNARY_OP("BitwiseNot", 18),
+    .flags = INFER_OP_INPLACE,
+    .types = {T_INTEGER},
+    .run = bitwise_not_run,
+};
+
+/* ---- questions ---- */
+
+static infer_status question_infer(infer_op_env *env) {
+    return infer_like_first(env, INFER_TYPE_BOOL);
+}
+
+MAP_LOOP(is_nan_FLOAT, float, uint8_t, v != v)
+MAP_LOOP(is_nan_DOUBLE, double, uint8_t, v != v)
+FLOAT_RUN(is_nan)
+
+const infer_op infer_op_is_nan = {
+    UNARY_OP_OF("IsNaN", 9, NULL, question_infer),
+    .types = {T_FLOAT | T_FLOAT8},
+    .run = is_nan_run,
+};
+
+typedef struct is_inf_params {
+    int64_t detect_negative, detect_positive;
+} is_inf_params;
+
+static const infer_op_attr is_inf_attrs[] = {A_INT(is_inf_params, detect_negative, 1),
+                                             A_INT(is_inf_params, detect_positive, 1)};
+
+#define IS_INF_LOOP(suffix, ctype)                                                                 \
+    static void is_inf_##suffix(const infer_op_env *env, const void *x_, void *y_, size_t n) {     \
+        const is_inf_params *p = env->params;                                                      \
+        const ctype *x = x_;                                                                       \
+        uint8_t *y = y_;                                                                           \
+        const ctype high = p->detect_positive ? (ctype)INFINITY : (ctype)NAN;                      \
+        const ctype low = p->detect_negative ? -(ctype)INFINITY : (ctype)NAN;                      \
+        for (size_t i = 0; i < n; i++)                                                             \
+            y[i] = x[i] == high || x[i] == low;                                                    \
+    }
+INFER_FLOAT_TYPES(IS_INF_LOOP)
+FLOAT_RUN(is_inf)
+
+const infer_op infer_op_is_inf = {
+    UNARY_OP_OF("IsInf", 10, NULL, question_infer),
+    .params_size = sizeof(is_inf_params),
+    .attr_count = 2,
+    .attrs = is_inf_attrs,
+    .types = {T_FLOAT | T_FLOAT8},
+    .run = is_inf_run,
+};

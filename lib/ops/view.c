@@ -48,6 +48,81 @@ infer_status infer_view_check(const infer_view *v, bool unknown) {
     return INFER_OK;
 }
 
+/* ---- values that live until the context's next run ---- */
+
+static infer_status copy_tensor(infer_op_env *env, const infer_view *from, infer_view *to) {
+    size_t bytes = infer_view_bytes(from), size = 0;
+    if (!(to->data = env->alloc(env, bytes)))
+        return INFER_ERROR_MEMORY;
+    if (bytes)
+        memcpy(to->data, from->data, bytes);
+    if (from->type != INFER_TYPE_STRING)
+        return INFER_OK;
+    infer_string *texts = to->data;
+    int64_t count = infer_view_count(from);
+    for (int64_t i = 0; i < count; i++)
+        if (!infer_add(size, texts[i].size, &size))
+            return infer_fail(INFER_ERROR_MEMORY, "the texts do not fit memory");
+    char *at = env->alloc(env, size);
+    if (!at)
+        return INFER_ERROR_MEMORY;
+    for (int64_t i = 0; i < count; i++) {
+        if (texts[i].size)
+            memcpy(at, texts[i].data, texts[i].size);
+        texts[i].data = at;
+        at += texts[i].size;
+    }
+    return INFER_OK;
+}
+
+/* Values nest as deep as their types, which loading and the caller's views have bounded. */
+infer_status infer_view_copy(infer_op_env *env, const infer_view *from, infer_view *to) {
+    *to = *from;
+    if (from->kind == INFER_KIND_TENSOR)
+        return copy_tensor(env, from, to);
+    const infer_view *members = from->data;
+    infer_view *copies = env->alloc(env, infer_view_bytes(from));
+    if (!copies)
+        return INFER_ERROR_MEMORY;
+    for (int64_t i = 0; i < from->dim[0]; i++)
+        INFER_TRY(infer_view_copy(env, &members[i], &copies[i]));
+    to->data = copies;
+    return INFER_OK;
+}
+
+infer_status infer_place(infer_op_env *env, uint32_t index, const infer_view *shape) {
+    infer_view *out = env->out[index];
+    INFER_TRY(infer_view_check(shape, false));
+    if (out->data) {
+        bool same = out->type == shape->type && out->rank == shape->rank;
+        for (int32_t i = 0; same && i < shape->rank; i++)
+            same = out->dim[i] == shape->dim[i];
+        return same ? INFER_OK
+                    : infer_fail(INFER_ERROR_SHAPE, "output %u has another shape than was inferred",
+                                 index);
+    }
+    *out = *shape;
+    out->data = env->alloc(env, infer_view_bytes(shape));
+    return out->data ? INFER_OK : INFER_ERROR_MEMORY;
+}
+
+infer_status infer_give(infer_op_env *env, uint32_t index, const infer_view *value) {
+    infer_view *out = index < env->out_count ? env->out[index] : NULL;
+    if (!out)
+        return INFER_OK;
+    if (value->kind != out->kind || value->type != out->type)
+        return infer_fail(INFER_ERROR_TYPE, "output %u has another type than was inferred", index);
+    if (!out->data) {
+        *out = *value;
+        return INFER_OK;
+    }
+    INFER_TRY(infer_place(env, index, value));
+    size_t bytes = infer_view_bytes(value);
+    if (bytes)
+        memcpy(out->data, value->data, bytes);
+    return INFER_OK;
+}
+
 /* ---- lists ---- */
 
 const void *infer_list_data(const infer_op_env *env, const infer_list *list) {

@@ -9,9 +9,9 @@ from conftest import ROOT
 
 import libinfer
 
-SECTIONS = ("values nodes inputs outputs edges extents symbols metadata features text blob records "
+SECTIONS = ("values nodes graphs inputs outputs edges extents symbols metadata features text blob records "
             "data").split()
-RECORD_BYTES = dict(edges=4, extents=8, symbols=8, metadata=16, features=8, text=1, blob=1, records=1,
+RECORD_BYTES = dict(graphs=24, edges=4, extents=8, symbols=8, metadata=16, features=8, text=1, blob=1, records=1,
                     data=1)
 ABSENT = 0xFFFFFFFF
 MASK = (1 << 64) - 1
@@ -59,8 +59,8 @@ class Image:
 
     def __init__(self, data):
         self.data = data
-        (magic, self.version, endian, self.header_size, *self.sizes, zero, self.size, self.hash,
-         zero2) = struct.unpack_from("<8s3I4HIQQQ", data)
+        (magic, self.version, endian, self.header_size, *self.sizes, self.graph_size, zero, self.size, self.hash,
+         zero2) = struct.unpack_from("<8s3I6HQQQ", data)
         assert magic == b"\x89INFER\r\n" and endian == 0x01020304 and zero == zero2 == 0
         entries = struct.iter_unpack("<QQ", data[56:56 + 16 * self.sizes[3]])
         self.sections = dict(zip(SECTIONS, entries))
@@ -105,7 +105,8 @@ def image():
 
 
 def test_header(image):
-    assert image.version == 1
+    assert image.version == 2
+    assert image.graph_size == RECORD_BYTES["graphs"]
     assert image.size == len(image.data)
     page = (ROOT / "docs" / "format.md").read_text()
     assert f"## Header ({image.header_size} bytes)" in page
@@ -113,8 +114,8 @@ def test_header(image):
     for name, size in (("values", image.sizes[0]), ("nodes", image.sizes[1]),
                        ("inputs, outputs", image.sizes[2])):
         assert f"| {name} | {size} bytes |" in page
-    assert re.findall(r"^\| (?!section)([a-z, ]+) \| [^|]+ \| [^|]+ \|$", page, re.M)[-12:] == [
-        "values", "nodes", "inputs, outputs", *SECTIONS[4:]]
+    assert re.findall(r"^\| (?!section)([a-z, ]+) \| [^|]+ \| [^|]+ \|$", page, re.M)[-13:] == [
+        "values", "nodes", "graphs", "inputs, outputs", *SECTIONS[5:]]
 
 
 def test_sections_follow_one_another(image):

@@ -1,5 +1,7 @@
 """ONNX's own schemas judge what loads: every operator, version and element type they allow."""
 
+import re
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -14,6 +16,17 @@ NAMES = {f"tensor({t.lower()})": t for t in TensorProto.DataType.keys()}
 NAMES.update({"tensor(float4e2m1)": "FLOAT4E2M1", "tensor(float8e8m0)": "FLOAT8E8M0"})
 
 FLOATS = [0.5, 0.25]
+
+
+def same_bits(name):
+    """Another type of as many bits."""
+    widths = {"bool": 8, "float": 32, "double": 64, "float4e2m1": 4, "bfloat16": 16}
+    digits = re.match(r"(?:complex|u?int|float)(\d+)", name[7:-1])
+    bits = widths.get(name[7:-1]) or int(digits[1])
+    to = {2: "UINT2", 4: "UINT4", 8: "UINT8", 16: "INT16", 32: "INT32", 64: "INT64", 128: "COMPLEX128"}
+    return getattr(TensorProto, to[bits])
+
+
 # What a node needs besides inputs of its type: attributes, constants for inputs (by name), ranks.
 NEEDS = {
     "Cast": {"attributes": lambda version: {"to": "FLOAT" if version < 6 else TensorProto.FLOAT}},
@@ -27,6 +40,14 @@ NEEDS = {
     "Unsqueeze": {"attributes": lambda v: {"axes": [0]} if v < 13 else {}, "constants": {"axes": [0]}},
     "Clip": {"dims_of": {"min": [], "max": []}},
     "Gemm": {"dims": [2, 2]},
+    "Mod": {"by_type": lambda t: {"fmod": int("float" in t or "double" in t)}},
+    "BitShift": {"attributes": lambda v: {"direction": "LEFT"}},
+    "BitCast": {"by_type": lambda t: {"to": same_bits(t)}},
+    "Dropout": {"dims_of": {"ratio": [], "training_mode": []}, "constants": {"training_mode": [0]}},
+    "RandomNormal": {"attributes": lambda v: {"shape": [2], "seed": 1.0}},
+    "RandomUniform": {"attributes": lambda v: {"shape": [2], "seed": 1.0}},
+    "RandomNormalLike": {"attributes": lambda v: {"dtype": TensorProto.FLOAT, "seed": 1.0}},
+    "RandomUniformLike": {"attributes": lambda v: {"dtype": TensorProto.FLOAT, "seed": 1.0}},
     "LinearClassifier": {"attributes": lambda v: {"coefficients": FLOATS * 2, "classlabels_ints": [0, 1]}},
     "LinearRegressor": {"attributes": lambda v: {"coefficients": FLOATS, "intercepts": [0.25]}},
     "Scaler": {"attributes": lambda v: {"offset": FLOATS, "scale": FLOATS}},

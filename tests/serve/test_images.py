@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import struct
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from mock_runtime import EXE
 
 np = pytest.importorskip("numpy")
 Image = pytest.importorskip("PIL.Image")
+ImageOps = pytest.importorskip("PIL.ImageOps")
 onnx = pytest.importorskip("onnx")
 INFER = EXE.parents[1] / "cli" / "infer"
 FILTERS = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -98,6 +100,50 @@ def test_jpeg(identity, mode, options):
     assert np.abs(got - expected(Image.open(io.BytesIO(data)), scale=1)).max() <= 2
 
 
+def exif(orientation, order="<", kind=3, more=(), offset=8):
+    """A TIFF of one directory, with the orientation behind some other tags."""
+    entries = [(0x010f, 2, 4, b"abc\0"), *more, (0x0112, kind, 1, struct.pack(order + "HH", orientation, 0))]
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, offset)
+    return b"Exif\0\0" + head + b"\0" * (offset - 8) + struct.pack(order + "H", len(entries)) + b"".join(
+        struct.pack(order + "HHI", tag, type, count) + value for tag, type, count, value in entries) + b"\0" * 4
+
+
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("order", "<>")
+def test_orientation(identity, orientation, order):
+    data = encode(picture(61, 47), "JPEG", exif=exif(orientation, order, offset=8 if orientation % 2 else 20))
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert upright.size == ((47, 61) if 5 <= orientation <= 8 else (61, 47))
+    got = ask(identity({"scale": 1}), data, "image/jpeg")
+    assert np.abs(got - expected(upright, scale=1)).max() <= 2
+
+
+def test_orientation_goes_before_the_rest_or_is_ignored(identity):
+    data = encode(picture(60, 40), "JPEG", exif=exif(6), subsampling=0)
+    stored, upright = Image.open(io.BytesIO(data)), ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    block = {"scale": 1, "resize": {"size": 20, "mode": "shortest"}, "crop": [24, 16]}
+    got = ask(identity(block), data, "image/jpeg")
+    assert np.abs(got - expected(upright, (20, 30), crop=(24, 16), scale=1)).max() <= 2
+    got = ask(identity({"scale": 1, "orientation": "ignore"}), data, "image/jpeg")
+    assert got.shape == (1, 3, 40, 60) and np.abs(got - expected(stored, scale=1)).max() <= 2
+    got = ask(identity({"scale": 1, "orientation": "exif"}), data, "image/jpeg")
+    assert got.shape == (1, 3, 60, 40)
+
+
+def test_damaged_exif(identity):
+    """Whatever the segment has, the picture is read; upright where nothing sensible is said."""
+    s, image = identity({"scale": 1}), picture(30, 20)
+    whole = exif(6)
+    wrong = [whole[:size] for size in range(6, len(whole) - 5)]
+    wrong += [whole[:10] + struct.pack("<I", at) + whole[14:] for at in (len(whole) - 7, len(whole), 2 ** 31, 2 ** 32 - 1)]
+    wrong += [b"Exif\0\0XX*\0" + whole[10:], exif(6, kind=2), b"http://ns.adobe.com/xap/1.0/\0<x/>", exif(65535)]
+    for data in wrong:
+        jpeg = encode(image, "JPEG")
+        jpeg = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data + jpeg[2:]
+        assert ask(s, jpeg, "image/jpeg").shape in ((1, 3, 20, 30), (1, 3, 30, 20))
+    assert s.stop()[0] == 0
+
+
 @pytest.mark.parametrize("filter", FILTERS)
 @pytest.mark.parametrize("size", [(8, 8), (17, 40), (64, 48), (200, 3), (1, 1), (37, 23), (90, 61), (5, 300),
                                   (37, 5), (300, 22), (36, 300)])
@@ -154,7 +200,7 @@ WRONG = [[], 7, {"x": 1}, {"input": "nope"}, {"input": 7, "x": 1}, {"resize": 7}
          {"resize": {"size": [4, 4], "mode": "shortest"}}, {"resize": {"size": 4, "mode": "x"}}, {"resize": {"size": 4, "y": 1}},
          {"resize": {"size": 4, "filter": "lanczos"}}, {"crop": 0}, {"crop": "4"}, {"crop": [4]}, {"channels": "CMYK"},
          {"channels": 3}, {"scale": "1"}, {"mean": [1]}, {"mean": 1}, {"mean": [1, 2, "3"]}, {"std": [1, 0, 1]}, {"std": []},
-         {"layout": "CHW"}, {"channels": "GRAY", "mean": [1, 2, 3]}]
+         {"layout": "CHW"}, {"orientation": "up"}, {"orientation": 1}, {"channels": "GRAY", "mean": [1, 2, 3]}]
 
 
 @pytest.mark.parametrize("block", WRONG)

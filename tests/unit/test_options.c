@@ -66,6 +66,19 @@ static void observed_nodes(void **state) {
     assert_in_range(infer_model_nodes(m), 1, 8);
     for (size_t i = 0; i < 8; i++)
         assert_int_equal(counts[i], i < infer_model_nodes(m) ? 2 : 0);
+    /* Predictions in the context are runs as well, and give what others give. */
+    const double x[2] = {1, 2};
+    double y[2], same[2];
+    ok(infer_context_observe(c, count_node, counts));
+    ok(infer_context_predict_f64(c, x, 2, y, 2));
+    ok(infer_predict_f64(m, x, 2, same, 2));
+    assert_memory_equal(y, same, sizeof y);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(counts[i], i < infer_model_nodes(m) ? 3 : 0);
+    assert_int_equal(infer_context_predict_f64(NULL, x, 2, y, 2), INFER_ERROR_ARGUMENT);
+    assert_int_equal(infer_context_predict_f64(c, NULL, 2, y, 2), INFER_ERROR_ARGUMENT);
+    assert_int_equal(infer_context_predict_f64(c, x, 3, y, 2), INFER_ERROR_SHAPE);
+    assert_int_equal(infer_context_predict_f64(c, x, 2, y, 1), INFER_ERROR_SHAPE);
     infer_context_free(c);
     infer_free(m);
 }

@@ -97,6 +97,7 @@ class Options(Structure):
         ("blas", c_uint32),
         ("metadata", POINTER(Metadata)),
         ("metadata_count", c_size_t),
+        ("iteration_limit", c_uint64),
     ]
 
 
@@ -225,6 +226,10 @@ FUNCTIONS = {
     "infer_context_free": (None, [_CONTEXT]),
     "infer_context_memory": (c_size_t, [_CONTEXT]),
     "infer_context_observe": (_STATUS, [_CONTEXT, OBSERVER, c_void_p]),
+    "infer_context_predict_f64": (
+        _STATUS,
+        [_CONTEXT, POINTER(c_double), c_size_t, POINTER(c_double), c_size_t],
+    ),
     "infer_run": (
         _STATUS,
         [_CONTEXT, _NAMES, POINTER(Value), c_size_t, _NAMES, POINTER(Value), c_size_t],

@@ -1,0 +1,105 @@
+/* Frames: what one graph of a model needs to run, and how a node runs its bodies. */
+#define _POSIX_C_SOURCE 200809L
+#include "engine.h"
+#include "status.h"
+
+#include <string.h>
+#include <time.h>
+
+/* ---- what a step's env offers ---- */
+
+void *infer_frame_alloc(infer_op_env *env, size_t size) {
+    infer_frame *f = env->owner;
+    return infer_arena_alloc(&f->dynamic, size ? size : 1);
+}
+
+/* Steps of a Weyl sequence, mixed (SplitMix64, by Steele, Lea and Flood); started by the clock and
+ * the context's address, so that two contexts differ. */
+uint64_t infer_frame_entropy(infer_op_env *env) {
+    infer_context *c = ((infer_frame *)env->owner)->context;
+    if (!c->entropy) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        c->entropy = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+        c->entropy ^= (uint64_t)(uintptr_t)c << 20;
+    }
+    uint64_t z = c->entropy += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t index,
+                      infer_view *view) {
+    const infer_context *c = ((infer_frame *)env->owner)->context;
+    const infer_image *m = &c->model->image;
+    const infer_subgraph *g = &c->program->graphs[graph];
+    if (index >= (output ? g->out_count : g->in_count))
+        return false;
+    const infer_image_value *v = &m->values[(output ? g->outputs : g->inputs)[index]];
+    *view = (infer_view){.kind = v->kind,
+                         .type = v->type,
+                         .member = v->member,
+                         .value_type = v->value_type,
+                         .rank = v->rank};
+    for (int32_t i = 0; i < v->rank; i++)
+        view->dim[i] = m->extents[v->extents + (uint32_t)i];
+    return true;
+}
+
+/* ---- running ---- */
+
+static bool same_shape(const infer_view *a, const infer_view *b) {
+    return a->kind == b->kind && a->type == b->type && a->rank == b->rank &&
+           (a->rank <= 0 || memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0);
+}
+
+infer_status infer_run_frame(infer_frame *f) {
+    infer_context *c = f->context;
+    const infer_subgraph *g = &c->program->graphs[f->graph];
+    bool same = f->is_planned;
+    for (uint32_t i = 0; same && i < g->in_count; i++)
+        same = same_shape(&f->seen[i], &c->values[g->inputs[i]]);
+    if (!same)
+        INFER_TRY(infer_plan(f));
+    return infer_execute(f);
+}
+
+static void *arena_alloc(infer_op_env *env, size_t size) {
+    return infer_arena_alloc(env->owner, size ? size : 1);
+}
+
+infer_status infer_keep(infer_arena *arena, const infer_view *from, infer_view *to) {
+    infer_op_env env = {.alloc = arena_alloc, .owner = arena};
+    return infer_view_copy(&env, from, to);
+}
+
+/* Opening has made sure that the graph is there, lies behind the caller's and is nobody else's. */
+infer_status infer_frame_call(infer_op_env *env, uint32_t graph, const infer_view *const *in,
+                              uint32_t in_count, infer_view *out, uint32_t out_count) {
+    infer_context *c = ((infer_frame *)env->owner)->context;
+    const infer_subgraph *g = &c->program->graphs[graph];
+    infer_frame *f = &c->frames[graph];
+    if (in_count != g->in_count || out_count != g->out_count)
+        return infer_fail(INFER_ERROR_FORMAT,
+                          "the body takes %u inputs and gives %u outputs, not "
+                          "%u and %u",
+                          g->in_count, g->out_count, in_count, out_count);
+    if (c->calls-- == 0) {
+        c->calls = 0;
+        return infer_fail(INFER_ERROR_LIMIT, "loops run more than %llu times",
+                          (unsigned long long)c->model->options.iteration_limit);
+    }
+    infer_arena_reset(&f->dynamic);
+    for (uint32_t i = 0; i < in_count; i++) {
+        if (!in[i])
+            return infer_fail(INFER_ERROR_VALUE, "input %u of the body is missing", i);
+        c->values[g->inputs[i]] = *in[i];
+    }
+    INFER_TRY(infer_run_frame(f));
+    infer_arena *results = &f->results[f->turn ^= 1];
+    infer_arena_reset(results);
+    for (uint32_t i = 0; i < out_count; i++)
+        INFER_TRY(infer_keep(results, &c->values[g->outputs[i]], &out[i]));
+    return INFER_OK;
+}
