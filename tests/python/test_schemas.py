@@ -117,6 +117,11 @@ NEEDS = {
             "dims_of": {"X": [3, 2, 2], "W": [1, 2 * gates, 2], "R": [1, 2 * gates, 2], "B": [1, 4 * gates],
                         "initial_h": [1, 2, 2], "initial_c": [1, 2, 2], "P": [1, 6]}}
        for op, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4))},
+    "DequantizeLinear": {"dims_of": {"x_scale": [], "x_zero_point": []}},
+    "MatMulInteger": {"dims_of": {"a_zero_point": [], "b_zero_point": []}},
+    "QLinearMatMul": {"dims": [], "dims_of": {"a": [2, 2], "b": [2, 2]},
+                      "constants": {"a_scale": [0.5], "b_scale": [0.5], "y_scale": [0.25]}},
+    "QuantizeLinear": {"dims_of": {"y_zero_point": []}, "constants": {"y_scale": [1]}},
     "ZipMap": None,  # its output is no tensor
 }
 
