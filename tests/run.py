@@ -131,11 +131,12 @@ def fuzz_seeds(count, build, reports, scratch):
             [str(build / "tests" / "fuzz" / f"replay_{kind}"), str(seeds / kind)], None)
 
 
-def python_suites(count, reports):
-    env = {
+def python_environment(build=BUILD):
+    """What the suites in Python are told; the handlers may be those of another build."""
+    return {
         "INFER_LIBRARY": str(BUILD / "libinfer.so"),
         "INFER_EXE": str(BUILD / "infer"),
-        "INFER_SERVE_EXE": str(BUILD / "bindings" / "serve" / "infer-serve"),
+        "INFER_SERVE_EXE": str(build / "bindings" / "serve" / "infer-serve"),
         "INFER_NPM_DIR": str(ROOT / ".cache" / "npm"),
         "INFER_CARGO_LAMBDA": str(ROOT / ".cache" / "cargo-lambda" / "bin" / "cargo-lambda"),
         "INFER_SAM": str(ROOT / ".cache" / "sam" / "bin" / "sam"),
@@ -143,13 +144,34 @@ def python_suites(count, reports):
         "PYTHONPATH": str(ROOT / "bindings" / "python"),
         "ORT_DISABLE_TELEMETRY": "1",
     }
+
+
+def pytest_suite(count, name, reports, env, *arguments):
+    report = reports / f"{name.replace(' ', '-')}.xml"
+    run(count, f"pytest {name}", [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments,
+                                  f"--junitxml={report}"], report, env)
+
+
+def python_suites(count, reports):
     for suite in ("python", "cli", "serve", "docs", "conformance"):
         if not (ROOT / "tests" / suite).is_dir():
             continue
-        report = reports / f"{suite}.xml"
-        run(count, f"pytest {suite}",
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{suite}",
-             f"--junitxml={report}"], report, env)
+        pytest_suite(count, suite, reports, python_environment(), f"tests/{suite}")
+
+
+def sanitized_handlers(count, build, reports, scratch):
+    """The handlers' tests on a build with sanitizers, whose findings are files: no test can miss one. What judges
+    runtimes, load and packages is left to the plain build."""
+    found = scratch / "found"
+    found.mkdir()
+    env = {**python_environment(build), "INFER_SANITIZED": "1",
+           "ASAN_OPTIONS": f"detect_leaks=1:log_path={found}/asan",
+           "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:log_path={found}/ubsan"}
+    left_out = [f"--ignore=tests/serve/test_{name}.py" for name in ("judges", "load", "sam", "page", "install")]
+    pytest_suite(count, f"{build.name} serve", reports, env, "tests/serve", *left_out)
+    for file in sorted(found.iterdir()):
+        count.fail(f"{build.name} handlers", "a sanitizer's finding")
+        print(file.read_text()[:6000], flush=True)
 
 
 def build_in(name, compiler, options, only):
@@ -183,6 +205,7 @@ def main():
             if name == "asan":
                 onnx_suites(count, directory, reports, scratch)
                 fuzz_seeds(count, directory, reports, scratch)
+                sanitized_handlers(count, directory, reports, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     for failure in count.failures:
