@@ -405,3 +405,82 @@ def test_linear_matmul(case):
     within_one(*build("QLinearMatMul", 10, [
         data(*a_shape, dtype=np.uint8), np.float32(0.05), data(dtype=np.uint8), data(*b_shape, dtype=b),
         positive(*lines) * np.float32(0.02), data(*lines, dtype=b), np.float32(0.5), data(dtype=np.uint8)]))
+
+
+# ---- resampling ----
+
+TRANSFORMS = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize", "half_pixel_symmetric"]
+NOTHING = np.array([], np.float32)
+REGION = np.array([0, 0, 0.2, -0.1, 1, 1, 0.8, 1.3], np.float32)
+
+
+@table(transform=TRANSFORMS, nearest=["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"],
+       sizes=[(1, 2, 10, 18), (1, 2, 4, 4), (1, 2, 6, 2), (1, 2, 20, 1)])
+def test_resize_nearest(case):
+    compare("Resize", 19, [data(1, 2, 5, 9), REGION, None, np.array(case["sizes"])], mode="nearest", constant=True,
+            coordinate_transformation_mode=case["transform"], nearest_mode=case["nearest"], extrapolation_value=7.0)
+
+
+@table(transform=TRANSFORMS, mode=["linear", "cubic"], sizes=[(1, 2, 10, 18), (1, 2, 4, 4), (1, 2, 6, 2), (1, 2, 20, 1)],
+       exclude=[0, 1])
+def test_resize_between(case):
+    exclude = case["exclude"] if case["mode"] == "cubic" else 0
+    if case["transform"] == "tf_crop_and_resize" and case["mode"] == "cubic":
+        return  # onnxruntime extrapolates there in another way
+    compare("Resize", 19, [data(1, 2, 5, 9), REGION, None, np.array(case["sizes"])], mode=case["mode"], constant=True,
+            coordinate_transformation_mode=case["transform"], exclude_outside=exclude)
+
+
+@pytest.mark.parametrize("scales", [(2, 2), (3, 1.5), (0.5, 0.75)])
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_resize_by_scales(scales, mode):
+    compare("Resize", 11, [data(1, 3, 8, 12), NOTHING, np.array((1, 1) + scales, np.float32)], mode=mode, constant=True)
+    compare("Resize", 18, [data(1, 3, 8, 12), None, np.array(scales, np.float32)], mode=mode, axes=[2, 3])
+    if mode != "cubic":
+        compare("Resize", 10, [data(1, 3, 8, 12), np.array((1, 1) + scales, np.float32)], mode=mode)
+
+
+@pytest.mark.parametrize("policy", ["stretch", "not_larger", "not_smaller"])
+@pytest.mark.parametrize("sizes", [(7, 8), (20, 13)])
+def test_resize_keeps_the_aspect(policy, sizes):
+    compare("Resize", 19, [data(1, 3, 8, 12), None, None, np.array(sizes)], axes=[2, 3], mode="linear",
+            keep_aspect_ratio_policy=policy)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.float64, np.float16])
+def test_resize_of_other_types(dtype):
+    x, scales = data(1, 2, 5, 6, dtype=dtype), np.array([1, 1, 2, 2], np.float32)
+    if dtype not in (np.float16, np.float64):
+        compare("Resize", 13, [x, None, scales], mode="nearest")
+    model, feeds = build("Resize", 13, [x.astype(np.float64), None, scales], mode="linear")
+    wide = run(model, feeds)[0]
+    got = run(*build("Resize", 13, [x, None, scales], mode="linear"))[0]
+    assert got.dtype == dtype
+    if np.issubdtype(dtype, np.integer):
+        np.testing.assert_array_equal(got, np.rint(wide).astype(dtype))
+    else:
+        np.testing.assert_allclose(got.astype(np.float64), wide, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_upsample(mode):
+    compare("Upsample", 7, [data(1, 2, 3, 4)], mode=mode, scales=[1.0, 1.0, 2.0, 3.0])
+    compare("Upsample", 9, [data(1, 2, 3, 4), np.array([1, 1, 2, 1.5], np.float32)], mode=mode)
+
+
+def test_upsample_by_height_and_width():
+    x = data(1, 2, 3, 4)
+    for mode, name in (("nearest", "nearest"), ("bilinear", "linear")):
+        old = run(*build("Upsample", 1, [x], mode=mode, height_scale=2.0, width_scale=3.0))
+        close(old, onnxruntime_runs(*build("Upsample", 7, [x], mode=name, scales=[1.0, 1.0, 2.0, 3.0])))
+
+
+@table(mode=["linear", "nearest", "cubic"], padding=["zeros", "border", "reflection"], align=[0, 1], rank=[2, 3])
+def test_grid_sample(case):
+    if case["rank"] == 3 and case["mode"] == "cubic":
+        return  # which onnxruntime has for images only
+    x, grid = data(2, 3, *(5, 6, 4)[:case["rank"]]), data(2, *(4, 3, 2)[:case["rank"]], case["rank"]) * np.float32(1.5)
+    compare("GridSample", 20, [x, grid], mode=case["mode"], padding_mode=case["padding"], align_corners=case["align"])
+    if case["rank"] == 2:
+        old = {"linear": "bilinear", "cubic": "bicubic"}.get(case["mode"], case["mode"])
+        compare("GridSample", 16, [x, grid], mode=old, padding_mode=case["padding"], align_corners=case["align"])

@@ -86,6 +86,12 @@ NEEDS = {
     "QLinearMatMul": {"dims": [], "dims_of": {"a": [2, 2], "b": [2, 2]},
                       "constants": {"a_scale": [0.5], "b_scale": [0.5], "y_scale": [0.25]}},
     "QuantizeLinear": {"dims_of": {"y_zero_point": []}, "constants": {"y_scale": [1]}},
+    "GridSample": {"dims_of": {"X": [1, 1, 2, 2], "grid": [1, 2, 2, 2]},
+                   "attributes": lambda v: {"mode": "nearest", "padding_mode": "border"}},
+    "Resize": {"constants": {"scales": [1.5, 2.0], "roi": [0.0, 0.0, 1.0, 1.0], "sizes": []}},
+    "Upsample": {"dims": [1, 1, 2, 2], "constants": {"scales": [1.0, 1.0, 2.0, 2.0]},
+                 "attributes": lambda v: {"height_scale": 2.0, "width_scale": 2.0} if v < 7 else
+                                         {"scales": [1.0, 1.0, 2.0, 2.0]} if v < 9 else {}},
     "ZipMap": None,  # its output is no tensor
 }
 
