@@ -92,6 +92,12 @@ NEEDS = {
     "Upsample": {"dims": [1, 1, 2, 2], "constants": {"scales": [1.0, 1.0, 2.0, 2.0]},
                  "attributes": lambda v: {"height_scale": 2.0, "width_scale": 2.0} if v < 7 else
                                          {"scales": [1.0, 1.0, 2.0, 2.0]} if v < 9 else {}},
+    "Attention": {"dims": [1, 1, 2, 2], "dims_of": {"attn_mask": [1, 1, 2, 4]}, "constants": {"nonpad_kv_seqlen": [4]}},
+    "LinearAttention": {"dims": [1, 3, 2], "dims_of": {"past_state": [1, 1, 2, 2], "decay": [1, 3, 1], "beta": [1, 3, 1]},
+                        "attributes": lambda v: {"q_num_heads": 1, "kv_num_heads": 1}},
+    "NegativeLogLikelihoodLoss": {"dims_of": {"target": [2], "weight": [2]}},
+    "RotaryEmbedding": {"dims_of": {"X": [1, 2, 3, 2], "cos_cache": [2, 1], "sin_cache": [2, 1], "position_ids": [1, 3]}},
+    "SoftmaxCrossEntropyLoss": {"dims_of": {"labels": [2], "weights": [2]}},
     "ZipMap": None,  # its output is no tensor
 }
 
