@@ -109,7 +109,8 @@ def onnx_suites(count, build, reports, scratch):
 
     data = Path(onnx.backend.test.__file__).parent / "data"
     ml = scratch / "ml"
-    subprocess.run([sys.executable, "tests/python/gen_ml_cases.py", str(ml)], cwd=ROOT, check=True)
+    if not ml.exists():
+        subprocess.run([sys.executable, "-m", "tests.ml.generate", str(ml)], cwd=ROOT, check=True)
     supported = (ROOT / "tests" / "operators.txt").read_text().split()
     ops = scratch / "operators.txt"
     ops.write_text("\n".join(supported) + "\n")
