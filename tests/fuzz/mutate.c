@@ -239,8 +239,11 @@ static void lend_attribute(mutation *u) {
     node_proto *to = any_node(u), *from = any_node(u);
     if (!to || !from || !from->n_attribute || to->n_attribute > 32)
         return;
+    attribute_proto *lent = from->attribute[roll_below(u->d, from->n_attribute)];
+    if (lent->g) /* it might hold the node that it is lent to */
+        return;
     size_t n_of_list = to->n_attribute;
-    ADD(to->attribute, from->attribute[roll_below(u->d, from->n_attribute)]);
+    ADD(to->attribute, lent);
     to->n_attribute = n_of_list;
 }
 
