@@ -148,8 +148,8 @@ def linear_regressor(w):
     }
     for transform in TRANSFORMS:
         # With one target onnxruntime leaves the score as it is, whatever the transform.
-        w.case(f"linear_regressor_one_{transform.lower()}", "LinearRegressor", [x], [FLOAT],
-               post_transform=transform, **one)
+        if transform == "NONE":
+            w.case("linear_regressor_one", "LinearRegressor", [x], [FLOAT], **one)
         w.case(f"linear_regressor_two_{transform.lower()}", "LinearRegressor", [x], [FLOAT],
                post_transform=transform, **two)
     w.case("linear_regressor_defaults", "LinearRegressor", [x], [FLOAT],

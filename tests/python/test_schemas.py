@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 import libinfer
 
-NEWEST = {"": 27, "ai.onnx.ml": 5}
+NEWEST = {"": 27, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1}
 NAMES = {f"tensor({t.lower()})": t for t in TensorProto.DataType.keys()}
 NAMES.update({"tensor(float4e2m1)": "FLOAT4E2M1", "tensor(float8e8m0)": "FLOAT8E8M0"})
 
@@ -106,6 +106,10 @@ NEEDS = {
                         "initial_h": [1, 2, 2], "initial_c": [1, 2, 2], "P": [1, 6]}}
        for op, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4))},
     "ZipMap": None,  # its output is no tensor
+    "CastMap": None,  # its input is a map
+    "DictVectorizer": None,
+    "CategoryMapper": {"attributes": lambda v: {"cats_int64s": [0, 1], "cats_strings": ["0", "1"]}},
+    "OneHotEncoder": {"by_type": lambda t: {"cats_strings": ["0", "1"]} if "string" in t else {"cats_int64s": [0, 1]}},
 }
 
 
