@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 import libinfer
 
-NEWEST = {"": 27, "ai.onnx.ml": 5}
+NEWEST = {"": 27, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1}
 NAMES = {f"tensor({t.lower()})": t for t in TensorProto.DataType.keys()}
 NAMES.update({"tensor(float4e2m1)": "FLOAT4E2M1", "tensor(float8e8m0)": "FLOAT8E8M0"})
 
@@ -135,6 +135,10 @@ NEEDS = {
     "RotaryEmbedding": {"dims_of": {"X": [1, 2, 3, 2], "cos_cache": [2, 1], "sin_cache": [2, 1], "position_ids": [1, 3]}},
     "SoftmaxCrossEntropyLoss": {"dims_of": {"labels": [2], "weights": [2]}},
     "ZipMap": None,  # its output is no tensor
+    "CastMap": None,  # its input is a map
+    "DictVectorizer": None,
+    "CategoryMapper": {"attributes": lambda v: {"cats_int64s": [0, 1], "cats_strings": ["0", "1"]}},
+    "OneHotEncoder": {"by_type": lambda t: {"cats_strings": ["0", "1"]} if "string" in t else {"cats_int64s": [0, 1]}},
 }
 
 
