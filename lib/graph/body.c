@@ -133,12 +133,16 @@ infer_status infer_graph_add_captures(infer_graph *g, graph_node *n) {
     return INFER_OK;
 }
 
-infer_status infer_graph_splice(infer_graph *g, graph_body *b) {
+infer_status infer_graph_splice(infer_graph *g, graph_body *b, const uint32_t *inputs,
+                                uint32_t in_count) {
     size_t own = b->input_count - b->captured_count;
-    if (own)
-        return infer_fail(INFER_ERROR_FORMAT, "the body has %zu inputs and is given none", own);
+    if (own != in_count)
+        return infer_fail(INFER_ERROR_FORMAT, "the body has %zu inputs and is given %u", own,
+                          in_count);
+    for (size_t i = 0; i < own; i++)
+        g->values[b->inputs[i]].replaced_by = infer_graph_resolve(g, inputs[i]);
     for (size_t i = 0; i < b->captured_count; i++)
-        g->values[b->inputs[i]].replaced_by = b->captured[i];
+        g->values[b->inputs[own + i]].replaced_by = b->captured[i];
     for (size_t i = 0; i < b->node_count; i++) {
         graph_node *n = b->nodes[i];
         for (uint32_t o = 0; o < n->out_count; o++)

@@ -2,6 +2,7 @@
 #include "checked.h"
 #include "ir.h"
 #include "status.h"
+#include "types.h"
 
 #include <string.h>
 
@@ -293,13 +294,35 @@ static infer_status compute(infer_graph *g, graph_node *n, infer_op_env *env) {
     return INFER_OK;
 }
 
+/* A node that cannot run, in a body that perhaps never does: the untaken branch of an If is often
+ * wrong for the shapes that are there. What is wrong is said when it runs, if only the types of the
+ * outputs are known. */
+static bool may_wait(const infer_graph *g, infer_status status, const infer_op_env *env) {
+    bool wrong = status == INFER_ERROR_SHAPE || status == INFER_ERROR_VALUE;
+    for (uint32_t i = 0; i < env->out_count; i++) {
+        infer_view *out = env->out[i];
+        if (!out)
+            continue;
+        wrong = wrong && (out->kind != INFER_KIND_TENSOR || infer_type_size((infer_type)out->type));
+        out->rank = out->kind == INFER_KIND_TENSOR ? -1 : 1;
+        out->dim[0] = -1;
+        out->data = NULL;
+    }
+    return wrong && g->now != &g->main;
+}
+
 infer_status infer_graph_add_node(infer_graph *g, graph_node *n) {
     INFER_TRY(infer_graph_bind(g, n));
     infer_op_env env;
     INFER_TRY(infer_graph_env(g, n, &env));
-    INFER_TRY(infer_op_infer(n->op, &env));
-    if (all_constant(g, n, &env))
-        return compute(g, n, &env);
+    infer_status status = infer_op_infer(n->op, &env);
+    if (status == INFER_OK && all_constant(g, n, &env)) {
+        status = compute(g, n, &env);
+        if (status == INFER_OK)
+            return INFER_OK;
+    }
+    if (status != INFER_OK && !may_wait(g, status, &env))
+        return status;
     return infer_graph_push_node(g, n);
 }
 

@@ -98,8 +98,9 @@ infer_status infer_graph_push_node(infer_graph *g, graph_node *n); /* to g->now 
 void infer_graph_free_bodies(infer_graph *g);
 /* The captured values of a node's bodies become its last inputs. */
 infer_status infer_graph_add_captures(infer_graph *g, graph_node *n);
-/* Puts a body's nodes where nodes are added now. */
-infer_status infer_graph_splice(infer_graph *g, graph_body *body);
+/* Puts a body's nodes where nodes are added now, its own inputs being these values. */
+infer_status infer_graph_splice(infer_graph *g, graph_body *body, const uint32_t *inputs,
+                                uint32_t in_count);
 /* main and the bodies that live nodes call, each behind its caller; *count of them. */
 infer_status infer_graph_live(infer_graph *g, graph_body ***bodies, size_t *count);
 

@@ -158,20 +158,51 @@ static infer_status become(infer_rewriter *rw, const char *domain, const char *o
     return INFER_OK;
 }
 
-static infer_status inline_body(infer_rewriter *rw, const char *name) {
+static infer_status inline_body(infer_rewriter *rw, const char *name, const uint32_t *inputs,
+                                uint32_t in_count, uint32_t *outputs, uint32_t out_count) {
     rewriter *r = self(rw);
     INFER_TRY(rw->failed);
     const infer_attr *a = attr(rw, name);
     if (!a || a->type != INFER_ATTR_GRAPH)
         return infer_fail(INFER_ERROR_FORMAT, "attribute %s is no graph", name);
     graph_body *b = r->g->bodies[a->i];
-    if (b->output_count < r->node->out_count)
-        return infer_fail(INFER_ERROR_FORMAT, "%s has %zu outputs, the node %u", name,
-                          b->output_count, r->node->out_count);
-    INFER_TRY(infer_graph_splice(r->g, b));
-    for (uint32_t i = 0; i < r->node->out_count; i++)
-        INFER_TRY(replace(rw, i, b->outputs[i]));
+    if (b->output_count < out_count)
+        return infer_fail(INFER_ERROR_FORMAT, "%s has %zu outputs instead of %u", name,
+                          b->output_count, out_count);
+    INFER_TRY(infer_graph_splice(r->g, b, inputs, in_count));
+    for (uint32_t i = 0; i < out_count; i++)
+        outputs[i] = infer_graph_resolve(r->g, b->outputs[i]);
     return INFER_OK;
+}
+
+static uint32_t named(infer_rewriter *rw, const char *name, size_t size) {
+    const infer_graph *g = self(rw)->g;
+    for (size_t i = g->value_count; i-- > 0;) {
+        const graph_value *v = &g->values[i];
+        if ((v->home == g->now || v->constant) && strlen(v->name) == size &&
+            memcmp(v->name, name, size) == 0)
+            return infer_graph_resolve(g, (uint32_t)i);
+    }
+    return INFER_NO_VALUE;
+}
+
+static bool producer(infer_rewriter *rw, uint32_t value, infer_producer *p) {
+    const infer_graph *g = self(rw)->g;
+    for (size_t i = g->now->node_count; i-- > 0;) {
+        const graph_node *n = g->now->nodes[i];
+        for (uint32_t o = 0; o < n->out_count; o++)
+            if (n->out[o] == value) {
+                *p = (infer_producer){n->op,
+                                      n->in,
+                                      n->out,
+                                      n->in_count,
+                                      n->out_count,
+                                      n->attrs,
+                                      (uint32_t)n->attr_count};
+                return true;
+            }
+    }
+    return false;
 }
 
 infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int version) {
@@ -192,6 +223,8 @@ infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int v
                                  .add = add,
                                  .add_many = add_many,
                                  .inline_body = inline_body,
+                                 .named = named,
+                                 .producer = producer,
                                  .replace = replace,
                                  .become = become};
     r->g = g;

@@ -35,7 +35,7 @@ infer_status infer_onnx_initializers(infer_onnx_builder *b, infer_onnx_scope *sc
 
 /* ---- bodies ---- */
 
-/* What the node gives counts, then what the body says. Of extents nothing is believed: a loop may
+/* What the body says counts, then what the node gives. Of extents nothing is believed: a loop may
  * change them from turn to turn. */
 static infer_status add_input(infer_onnx_builder *b, infer_onnx_scope *scope,
                               const infer_node_spec *spec, const char *attr, uint32_t index,
@@ -46,10 +46,8 @@ static infer_status add_input(infer_onnx_builder *b, infer_onnx_scope *scope,
     INFER_TRY(infer_onnx_port(b->reader, info, &said));
     infer_graph_body_hint(b->graph, spec->domain, spec->op, spec->inputs, spec->in_count, attr,
                           index, &view);
-    if (view.kind == INFER_KIND_TENSOR && view.type == INFER_TYPE_UNDEFINED)
+    if (said.type_string)
         view = said.view;
-    if (view.rank < 0 && view.kind == said.view.kind)
-        view.rank = said.view.rank;
     for (int32_t i = 0; i < view.rank; i++)
         view.dim[i] = -1;
     view.data = NULL;

@@ -24,7 +24,10 @@ const char *infer_onnx_domain(const char *domain) {
 static const struct {
     const char *domain, *name;
     int newest;
-} known_domains[] = {{"", "ai.onnx", 27}, {"ai.onnx.ml", "ai.onnx.ml", 5}};
+} known_domains[] = {{"", "ai.onnx", 27},
+                     {"ai.onnx.ml", "ai.onnx.ml", 5},
+                     {"ai.onnx.preview", "ai.onnx.preview", 1},
+                     {"ai.onnx.preview.training", "ai.onnx.preview.training", 1}};
 
 infer_status infer_onnx_check_imports(Infer__Onnx__OperatorSetIdProto *const *imports,
                                       size_t count) {

@@ -44,6 +44,33 @@ static inline infer_status infer_check_list(const infer_view *v, const char *nam
     return INFER_OK;
 }
 
+/* Refuses what is known not to have one element. */
+static inline infer_status infer_check_scalar(const infer_view *v, const char *name) {
+    int64_t count = infer_view_count(v);
+    if (count >= 0 && count != 1)
+        return infer_fail(INFER_ERROR_SHAPE, "%s has %lld elements instead of one", name,
+                          (long long)count);
+    return INFER_OK;
+}
+
+/* The extents that a list gives, of which none may be negative, as those of y; nothing where they
+ * are not known. */
+static inline infer_status infer_read_shape(const infer_view *list, infer_view *y) {
+    int64_t rank = infer_view_count(list);
+    INFER_TRY(infer_check_list(list, "the shape"));
+    if (rank < 0)
+        return INFER_OK;
+    if (rank > INFER_MAX_RANK)
+        return infer_fail(INFER_ERROR_SHAPE, "a shape of %lld extents", (long long)rank);
+    y->rank = (int32_t)rank;
+    for (int32_t i = 0; i < y->rank && (list->data || rank == 0); i++) {
+        y->dim[i] = infer_index(list, i);
+        if (y->dim[i] < 0)
+            return infer_fail(INFER_ERROR_SHAPE, "extent %lld", (long long)y->dim[i]);
+    }
+    return INFER_OK;
+}
+
 /* Output number index as a tensor of this type and rank (-1: unknown), its extents unknown. What
  * nobody wants is filled in *spare. */
 static inline infer_view *infer_out(infer_op_env *env, uint32_t index, uint32_t type, int32_t rank,

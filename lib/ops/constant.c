@@ -1,4 +1,4 @@
-/* Constant, which is gone after loading, and Shape. */
+/* Constant, which is gone after loading, Shape and Size. */
 #include "axes.h"
 #include "op.h"
 #include "status.h"
@@ -124,4 +124,33 @@ const infer_op infer_op_shape = {
     .types = {T_ALL},
     .infer = shape_infer,
     .run = shape_run,
+};
+
+/* ---- Size ---- */
+
+static infer_status size_infer(infer_op_env *env) {
+    infer_view spare;
+    infer_out(env, 0, INFER_TYPE_INT64, 0, &spare);
+    return INFER_OK;
+}
+
+static infer_status size_run(infer_op_env *env) {
+    if (env->out[0])
+        *(int64_t *)env->out[0]->data = infer_view_count(env->in[0]);
+    return INFER_OK;
+}
+
+const infer_op infer_op_size = {
+    .domain = "",
+    .name = "Size",
+    .since = 1,
+    .newest = 27,
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .flags = INFER_OP_READS_SHAPE,
+    .types = {T_ALL},
+    .infer = size_infer,
+    .run = size_run,
 };

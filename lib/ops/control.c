@@ -44,7 +44,13 @@ static infer_status if_upgrade(infer_rewriter *rw) {
     const infer_view *cond = rw->view(rw, rw->input(rw, 0));
     if (!cond->data || cond->type != INFER_TYPE_BOOL || infer_view_count(cond) != 1)
         return INFER_OK;
-    return rw->inline_body(rw, *(const uint8_t *)cond->data ? "then_branch" : "else_branch");
+    const char *branch = *(const uint8_t *)cond->data ? "then_branch" : "else_branch";
+    uint32_t *outputs = rw->alloc(rw, rw->out_count * sizeof *outputs);
+    INFER_TRY(rw->failed);
+    INFER_TRY(rw->inline_body(rw, branch, NULL, 0, outputs, rw->out_count));
+    for (uint32_t i = 0; i < rw->out_count; i++)
+        INFER_TRY(rw->replace(rw, i, outputs[i]));
+    return INFER_OK;
 }
 
 static infer_status if_infer(infer_op_env *env) {

@@ -101,7 +101,7 @@ static infer_status dropout_run(infer_op_env *env) {
     INFER_TRY(read_ratio(env, &ratio));
     infer_random r;
     if (ratio > 0 && p->seed == INT64_MIN)
-        INFER_TRY(infer_random_entropy(&r));
+        infer_random_seed_wide(&r, env->entropy(env));
     else if (ratio > 0)
         infer_random_seed(&r, (uint32_t)p->seed);
     else if (y && count && y->data != x->data)

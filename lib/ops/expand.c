@@ -1,4 +1,5 @@
 /* Expansion: an operator as other operators, written as a few lines of text (see op.h). */
+#define _POSIX_C_SOURCE 200809L
 #include "op.h"
 #include "status.h"
 
@@ -14,6 +15,8 @@
 typedef struct parser {
     infer_rewriter *rw;
     const char *at;
+    const infer_producer *attrs_of; /* NULL: the node's attributes */
+    uint32_t *results;              /* NULL: the node's outputs */
     struct {
         char name[WORD];
         uint32_t value;
@@ -94,6 +97,15 @@ static infer_status list(parser *p, infer_attr *a, int64_t *ints, float *floats)
     return INFER_OK;
 }
 
+static const infer_attr *given_attr(const parser *p, const char *name) {
+    if (!p->attrs_of)
+        return p->rw->attr(p->rw, name);
+    for (uint32_t i = 0; i < p->attrs_of->attr_count; i++)
+        if (strcmp(p->attrs_of->attrs[i].name, name) == 0)
+            return &p->attrs_of->attrs[i];
+    return NULL;
+}
+
 static infer_status attribute(parser *p) {
     uint32_t k = p->attr_count;
     if (k == ATTRS)
@@ -105,7 +117,7 @@ static infer_status attribute(parser *p) {
     if (accept(p, '%')) {
         char name[WORD];
         INFER_TRY(word(p, LETTERS, name));
-        const infer_attr *given = p->rw->attr(p->rw, name);
+        const infer_attr *given = given_attr(p, name);
         if (!given)
             return INFER_OK;
         *a = *given;
@@ -184,6 +196,10 @@ static infer_status input(parser *p, uint32_t *value) {
 /* ---- nodes ---- */
 
 static infer_status define(parser *p, const char *name, uint32_t value) {
+    if (name[0] == '@' && p->results) {
+        p->results[atoi(name + 1)] = value;
+        return INFER_OK;
+    }
     if (name[0] == '@')
         return p->rw->replace(p->rw, (uint32_t)atoi(name + 1), value);
     if (p->count == NAMES)
@@ -233,9 +249,19 @@ static infer_status node(parser *p) {
     return INFER_OK;
 }
 
-infer_status infer_expand(infer_rewriter *rw, const char *nodes) {
-    parser p = {.rw = rw, .at = nodes};
+infer_status infer_expand_with(infer_rewriter *rw, const char *nodes, const infer_named *given,
+                               size_t given_count, const infer_producer *attrs, uint32_t *results) {
+    parser p = {.rw = rw, .at = nodes, .attrs_of = attrs, .results = results};
+    for (size_t i = 0; i < given_count; i++) {
+        char name[WORD] = "";
+        memcpy(name, given[i].name, strnlen(given[i].name, WORD - 1));
+        INFER_TRY(define(&p, name, given[i].value));
+    }
     for (skip(&p); *p.at; skip(&p))
         INFER_TRY(node(&p));
     return INFER_OK;
+}
+
+infer_status infer_expand(infer_rewriter *rw, const char *nodes) {
+    return infer_expand_with(rw, nodes, NULL, 0, NULL, NULL);
 }

@@ -28,6 +28,25 @@ void infer_copy_pieces(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t 
     }
 }
 
+#define FILL_BLOCK 4096 /* bytes that stay in the first-level cache */
+
+void infer_fill(void *to_, const void *from, size_t n, size_t size) {
+    char *to = to_;
+    if (n == 0 || size == 0)
+        return;
+    if (to != from)
+        memcpy(to, from, size);
+    /* What there is doubles until it is a block, which is then copied on. */
+    size_t have = size, all = n * size;
+    while (have < all) {
+        size_t more = have < all - have ? have : all - have;
+        if (have >= FILL_BLOCK && more > FILL_BLOCK / size * size && size <= FILL_BLOCK)
+            more = FILL_BLOCK / size * size;
+        memcpy(to + have, to, more);
+        have += more;
+    }
+}
+
 #define TILE 16
 
 /* A matrix turned: column j of rows elements, contiguous at from, becomes row j at to. Tiles keep
@@ -87,7 +106,7 @@ void infer_copy_strided(void *dst, const void *src, int32_t rank, const int64_t 
     axis inner = axes[--n];
     /* An axis along which the source is contiguous makes a matrix of it and the inner one. */
     axis across = {1, 0, 0};
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t i = 0; i < n && inner.from != 0; i++) {
         if (axes[i].from != (ptrdiff_t)size)
             continue;
         across = axes[i];
@@ -101,6 +120,8 @@ void infer_copy_strided(void *dst, const void *src, int32_t rank, const int64_t 
     for (;;) {
         if (across.n > 1)
             turn(to, across.to, from, inner.from, (size_t)across.n, (size_t)inner.n, size);
+        else if (inner.from == 0) /* the innermost axis of dst: the next lies behind it */
+            infer_fill(to, from, (size_t)inner.n, size);
         else
             infer_copy_pieces(to, inner.to, from, inner.from, (size_t)inner.n, size);
         int32_t i = n;

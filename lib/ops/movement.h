@@ -14,4 +14,7 @@ void infer_copy_strided(void *dst, const void *src, int32_t rank, const int64_t 
 void infer_copy_pieces(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step, size_t n,
                        size_t size);
 
+/* n copies of the element of size bytes at from, which may be at `to` itself. */
+void infer_fill(void *to, const void *from, size_t n, size_t size);
+
 #endif

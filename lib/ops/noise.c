@@ -21,11 +21,12 @@ typedef struct noise_params {
 #define F(field, value) A_FLOAT(noise_params, field, value)
 #define NO_SEED         F(seed, NAN)
 
-static infer_status start(infer_random *r, float seed) {
-    if (seed != seed)
-        return infer_random_entropy(r);
-    infer_random_seed(r, (uint32_t)infer_to_int64((double)seed));
-    return INFER_OK;
+static void start(infer_op_env *env, infer_random *r) {
+    const noise_params *p = env->params;
+    if (p->seed != p->seed)
+        infer_random_seed_wide(r, env->entropy(env));
+    else
+        infer_random_seed(r, (uint32_t)infer_to_int64((double)p->seed));
 }
 
 /* ---- tensors of random numbers ---- */
@@ -72,13 +73,12 @@ static infer_status random_like_infer(infer_op_env *env) {
 /* y = add + factor * a number of each draw. */
 static infer_status fill(infer_op_env *env, double (*draw)(infer_random *r), double add,
                          double factor) {
-    const noise_params *p = env->params;
     infer_view *y = env->out[0];
     size_t count = y ? (size_t)infer_view_count(y) : 0;
     infer_random r;
     if (count == 0)
         return INFER_OK;
-    INFER_TRY(start(&r, p->seed));
+    start(env, &r);
     for (size_t at = 0; at < count; at += INFER_CHUNK) {
         infer_chunk chunk;
         size_t n = count - at < INFER_CHUNK ? count - at : INFER_CHUNK;
@@ -138,14 +138,13 @@ static infer_status bernoulli_infer(infer_op_env *env) {
 }
 
 static infer_status bernoulli_run(infer_op_env *env) {
-    const noise_params *p = env->params;
     const infer_view *x = env->in[0];
     infer_view *y = env->out[0];
     size_t count = y ? (size_t)infer_view_count(y) : 0;
     infer_random r;
     if (count == 0)
         return INFER_OK;
-    INFER_TRY(start(&r, p->seed));
+    start(env, &r);
     for (size_t at = 0; at < count; at += INFER_CHUNK) {
         infer_chunk chunk, draws;
         size_t n = count - at < INFER_CHUNK ? count - at : INFER_CHUNK;
@@ -230,13 +229,12 @@ static size_t pick(const double *sums, size_t classes, double drawn) {
 }
 
 static infer_status multinomial_run(infer_op_env *env) {
-    const noise_params *p = env->params;
     const infer_view *x = env->in[0];
     infer_view *y = env->out[0];
     infer_random r;
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
-    INFER_TRY(start(&r, p->seed));
+    start(env, &r);
     size_t classes = (size_t)x->dim[1], samples = (size_t)y->dim[1];
     double *sums = env->scratch;
     for (size_t row = 0; row < (size_t)x->dim[0]; row++) {

@@ -178,6 +178,15 @@ typedef struct infer_attr {
 } infer_attr; /* GRAPH: i is its number among the graph's bodies. VALUE: tensor has kind and types.
                */
 
+/* A node of the graph. Pointers live as long as it. */
+typedef struct infer_producer {
+    const struct infer_op *op;
+    const uint32_t *in, *out;
+    uint32_t in_count, out_count;
+    const infer_attr *attrs;
+    uint32_t attr_count;
+} infer_producer;
+
 /* One node and its graph, as an operator may rewrite them. Values are numbers. Everything passed
  * in is copied. Where a function fails that returns a value or memory, the reason stays in
  * `failed`: later ones do nothing, and those with a status return it. So a chain needs no checks
@@ -202,9 +211,14 @@ struct infer_rewriter {
     infer_status (*add_many)(infer_rewriter *rw, const char *domain, const char *op,
                              const uint32_t *inputs, uint32_t in_count, const infer_attr *attrs,
                              uint32_t attr_count, uint32_t *outputs, uint32_t out_count);
-    /* The nodes of the body that attribute `name` is, in place of this node, whose outputs are the
-     * body's. The body must have no inputs of its own. */
-    infer_status (*inline_body)(infer_rewriter *rw, const char *name);
+    /* Puts the nodes of the body that attribute `name` is before this node; its own inputs are the
+     * values given, outputs are filled. A body can be put somewhere once. */
+    infer_status (*inline_body)(infer_rewriter *rw, const char *name, const uint32_t *inputs,
+                                uint32_t in_count, uint32_t *outputs, uint32_t out_count);
+    /* The value of a name in this graph, NO_VALUE where there is none. */
+    uint32_t (*named)(infer_rewriter *rw, const char *name, size_t size);
+    /* The node that makes a value; false where none does: an input, a constant. */
+    bool (*producer)(infer_rewriter *rw, uint32_t value, infer_producer *producer);
     /* This node's output number index is `value` from now on; a node with all outputs replaced
      * goes. */
     infer_status (*replace)(infer_rewriter *rw, uint32_t index, uint32_t value);
@@ -228,6 +242,17 @@ infer_status infer_set_int(infer_rewriter *rw, const char *name, int64_t value);
  * [..] of either, a "text", or %name: the node's attribute of that name, if it has it. The
  * names @0, @1, ... are the node's outputs. Versions are the newest. (expand.c) */
 infer_status infer_expand(infer_rewriter *rw, const char *nodes);
+
+/* A value that the text may name. */
+typedef struct infer_named {
+    const char *name;
+    uint32_t value;
+} infer_named;
+
+/* The same with names that are there before, and with attributes behind % from a list; @0, @1, ...
+ * become results[0], results[1], ... */
+infer_status infer_expand_with(infer_rewriter *rw, const char *nodes, const infer_named *given,
+                               size_t given_count, const infer_producer *attrs, uint32_t *results);
 
 /* ---- the operator ---- */
 

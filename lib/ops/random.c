@@ -1,18 +1,13 @@
 /* Random numbers: MT19937 of Matsumoto and Nishimura, and normal numbers by Marsaglia's polar
  * method. */
-#define _DEFAULT_SOURCE /* getentropy */
 #include "random.h"
 
-#include "status.h"
-
 #include <math.h>
-#include <string.h>
-#include <unistd.h>
 
 #define WORDS 624 /* of state */
 #define APART 397 /* words that are mixed */
 
-static void seed_words(infer_random *r, uint32_t seed) {
+void infer_random_seed(infer_random *r, uint32_t seed) {
     r->state[0] = seed;
     for (uint32_t i = 1; i < WORDS; i++)
         r->state[i] = 1812433253u * (r->state[i - 1] ^ r->state[i - 1] >> 30) + i;
@@ -20,18 +15,9 @@ static void seed_words(infer_random *r, uint32_t seed) {
     r->has_spare = false;
 }
 
-void infer_random_seed(infer_random *r, uint32_t seed) {
-    seed_words(r, seed);
-}
-
-infer_status infer_random_entropy(infer_random *r) {
-    uint32_t words[8];
-    if (getentropy(words, sizeof words) != 0)
-        return infer_fail(INFER_ERROR_UNSUPPORTED, "this system gives no random seed");
-    seed_words(r, words[0]);
-    for (size_t i = 1; i < sizeof words / sizeof *words; i++)
-        r->state[i] ^= words[i];
-    return INFER_OK;
+void infer_random_seed_wide(infer_random *r, uint64_t seed) {
+    infer_random_seed(r, (uint32_t)seed);
+    r->state[1] ^= (uint32_t)(seed >> 32);
 }
 
 static void refill(infer_random *r) {

@@ -18,10 +18,8 @@ typedef struct infer_random {
 } infer_random;
 
 void infer_random_seed(infer_random *r, uint32_t seed);
-
-/* A seed that nobody knows, from the operating system, for each run a new one: forks and snapshots
- * of a process do not repeat each other. */
-infer_status infer_random_entropy(infer_random *r);
+/* A seed of 64 bits, whose stream is ours alone. */
+void infer_random_seed_wide(infer_random *r, uint64_t seed);
 
 /* In [0, 1), 53 bits. */
 double infer_random_uniform(infer_random *r);

@@ -75,6 +75,14 @@ static infer_status read_counts(infer_op_env *env, scan *s) {
     return INFER_OK;
 }
 
+/* States and slices have the types of the inputs. */
+static void scan_body_input(const infer_view *const *in, uint32_t in_count, const char *attr,
+                            uint32_t index, infer_view *view) {
+    (void)attr;
+    if (index < in_count && in[index])
+        *view = (infer_view){.kind = in[index]->kind, .type = in[index]->type, .rank = -1};
+}
+
 /* The axis that scan input number i is cut along, in a view with its batch. */
 static infer_status input_axis(const infer_op_env *env, const scan *s, uint32_t i, int32_t *axis) {
     const scan_params *p = env->params;
@@ -382,4 +390,5 @@ const infer_op infer_op_scan = {
     .upgrade = scan_upgrade,
     .infer = scan_infer,
     .run = scan_run,
+    .body_input = scan_body_input,
 };

@@ -41,6 +41,42 @@ NEEDS = {
     "Clip": {"dims_of": {"min": [], "max": []}},
     "Gemm": {"dims": [2, 2]},
     "Mod": {"by_type": lambda t: {"fmod": int("float" in t or "double" in t)}},
+    "ConstantOfShape": {"constants": {"input": [2]}},
+    "EyeLike": {},
+    "Expand": {"constants": {"shape": [3, 2, 2]}},
+    "Tile": {"constants": {"repeats": [2, 1], "tiles": [2], "axis": [0]}},
+    "Pad": {"attributes": lambda v: {"paddings" if v < 2 else "pads": [0, 1, 1, 0]} if v < 11 else {},
+            "constants": lambda v: {"pads": [1, 0], "axes": [1]} if v >= 18 else {"pads": [0, 1, 1, 0]},
+            "dims_of": {"constant_value": []}},
+    "Range": {"constants": {"start": [0], "limit": [3], "delta": [1]}},
+    "Split": {"attributes": lambda v: {"split": [2]} if 1 < v < 13 else {}, "constants": {"split": [2]}},
+    "GatherElements": {"constants": {"indices": [0]}, "dims": [3]},
+    "GatherND": {"constants": {"indices": [1]}},
+    "ScatterElements": {"constants": {"indices": [1]}, "dims_of": {"updates": [1]}, "dims": [3]},
+    "Scatter": {"constants": {"indices": [1]}, "dims_of": {"updates": [1]}, "dims": [3]},
+    "ScatterND": {"constants": {"indices": [1]}, "dims_of": {"updates": [2]}},
+    "TensorScatter": {"constants": {"write_indices": [1, 0]}, "dims": [2, 3, 2], "dims_of": {"update": [2, 2, 2]}},
+    "DepthToSpace": {"attributes": lambda v: {"blocksize": 2}, "dims": [1, 4, 2, 2]},
+    "SpaceToDepth": {"attributes": lambda v: {"blocksize": 2}, "dims": [1, 2, 2, 4]},
+    "Compress": {"constants": {"condition": [1, 0, 1]}, "attributes": lambda v: {"axis": 0}, "dims": [3, 2]},
+    "TopK": {"attributes": lambda v: {"k": 1} if v < 10 else {}, "constants": {"K": [1]}},
+    "OneHot": {"dims_of": {"depth": [], "values": [2]}, "constants": {"depth": [3]}},
+    "Trilu": {"dims_of": {"k": []}, "unjudged": "tensor(string)"},  # the reference mixes 0 and text
+    "CumSum": {"constants": {"axis": [0]}},
+    "CumProd": {"constants": {"axis": [0]}},
+    "ReverseSequence": {"constants": {"sequence_lens": [2, 1]}},
+    "Einsum": {"attributes": lambda v: {"equation": "ij->ji"}},
+    "CenterCropPad": {"constants": {"shape": [1, 3]}, "unjudged": "tensor(string)"},
+    "AffineGrid": {"constants": {"size": [1, 1, 2, 3]}, "dims": [1, 2, 3]},
+    "Col2Im": {"constants": {"image_shape": [3, 2], "block_shape": [2, 2]}, "dims": [1, 4, 2],
+               "unjudged": "tensor(string)", "refused": "tensor(string)"},  # text has no sum
+    "MelWeightMatrix": {"constants": {"num_mel_bins": [2], "dft_length": [8], "sample_rate": [16],
+                                      "lower_edge_hertz": [0], "upper_edge_hertz": [8]}},
+    "HannWindow": {"constants": {"size": [4]}},
+    "HammingWindow": {"constants": {"size": [4]}},
+    "BlackmanWindow": {"constants": {"size": [4]}},
+    "DFT": {"constants": {"dft_length": [3], "axis": [1]}, "dims": [1, 3, 2]},
+    "STFT": {"constants": {"frame_step": [2], "frame_length": [4]}, "dims": [1, 8, 1], "dims_of": {"window": [4]}},
     "BitShift": {"attributes": lambda v: {"direction": "LEFT"}},
     "BitCast": {"by_type": lambda t: {"to": same_bits(t)}},
     "Dropout": {"dims_of": {"ratio": [], "training_mode": []}, "constants": {"training_mode": [0]}},
@@ -136,12 +172,14 @@ def assignments(schema):
 
 def build(schema, types, version):
     needs = NEEDS.get(schema.name, {"constants": {"axes": [0]}})
+    constants = needs.get("constants", {})
+    constants = constants(version) if callable(constants) else constants
     attributes = dict(needs.get("attributes", lambda v: {})(version))
     inputs, values, initializers = [], [], []
     for port in schema.inputs:
         name, type_ = port.name, types.get(port.type_str, port.type_str)
-        if name in needs.get("constants", {}):
-            data = needs["constants"][name]
+        if name in constants:
+            data = constants[name]
             initializers.append(helper.make_tensor(name, getattr(TensorProto, NAMES[type_]), [len(data)], data))
         elif type_ not in NAMES:
             return None  # sequences, maps and optionals: cases of their own
@@ -160,9 +198,9 @@ def build(schema, types, version):
 
 
 def cases():
-    every = list(schemas())
-    for schema in every:
-        later = [s.since_version for s in every if (s.domain, s.name) == (schema.domain, schema.name)
+    for schema in schemas():
+        later = [s.since_version for s in defs.get_all_schemas_with_history()
+                 if (s.domain, s.name) == (schema.domain, schema.name)
                  and s.since_version > schema.since_version]
         last = min(later) - 1 if later else NEWEST[schema.domain]
         yield pytest.param(schema, last, id=f"{schema.domain}.{schema.name}-{schema.since_version}")
@@ -174,7 +212,7 @@ def test_every_type_loads(schema, last):
     for types in assignments(schema) if NEEDS.get(schema.name, {}) is not None else []:
         for version in {schema.since_version, last}:
             model = build(schema, types, version)
-            if model is None:
+            if model is None or NEEDS.get(schema.name, {}).get("refused") in types.values():
                 continue
             try:
                 libinfer.load(model.SerializeToString()).close()
@@ -237,6 +275,8 @@ def test_every_type_answers(schema, last):
             dims = [d.dim_value for d in tensor.shape.dim]
             name = next(n for n, t in NAMES.items() if getattr(TensorProto, t) == tensor.elem_type)
             feeds[value.name] = values_of(name, dims, random)
+        if NEEDS.get(schema.name, {}).get("unjudged") in types.values():
+            continue
         expected = judge(model, feeds)
         declared = NAMES.get(types.get(schema.outputs[0].type_str, schema.outputs[0].type_str))
         # The reference rounds what ai.onnx.ml makes of integers back to integers: no judge of these.
