@@ -14,6 +14,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from conformance import run as conformance
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 # Builds beside the plain one, without a warning: compiler, options, and the tests that run there (None: all).
@@ -103,26 +105,20 @@ def c_programs(count, build, reports, only=None, without=()):
         run(count, f"{build.name} {name}", test["cmd"], report, env if report else None)
 
 
-# Where the exact sum is 0 these cases have the 1.9e-7 that NumPy's transform in single precision left.
-UNFIT = "test_dft_inverse*"
-
-
 def onnx_suites(count, build, reports, scratch):
-    """ONNX's own data, and the ai.onnx.ml cases made here, through the C runner."""
-    import onnx.backend.test
-
-    data = Path(onnx.backend.test.__file__).parent / "data"
-    ml = scratch / "ml"
-    subprocess.run([sys.executable, "tests/python/gen_ml_cases.py", str(ml)], cwd=ROOT, check=True)
-    supported = (ROOT / "tests" / "operators.txt").read_text().split()
-    ops = scratch / "operators.txt"
-    ops.write_text("\n".join(supported) + "\n")
+    """ONNX's own data, that of older releases in the plain build, and the ai.onnx.ml cases made here, through
+    the C runner."""
     runner = next((build / "tests").rglob("onnx_runner"))
-    for name, root in (("onnx test data", data), ("ai.onnx.ml cases", ml)):
-        report = reports / f"{build.name}-{name.replace(' ', '-')}.xml"
-        run(count, f"{build.name} {name}",
-            [str(runner), "--ops", str(ops), "--exclude", UNFIT, "--junit", str(report), str(root)],
-            report)
+    ml = scratch / "ml"
+    if not ml.exists():
+        subprocess.run([sys.executable, "-m", "tests.ml.generate", str(ml)], cwd=ROOT, check=True)
+    suites = [conformance.installed()] if build != BUILD else list(conformance.suites())
+    for version, data in suites:
+        report = reports / f"{build.name}-onnx-{version}.xml"
+        run(count, f"{build.name} onnx {version} test data",
+            conformance.command(runner, version, data, report), report)
+    report = reports / f"{build.name}-ml.xml"
+    run(count, f"{build.name} ai.onnx.ml cases", [str(runner), "--junit", str(report), str(ml)], report)
 
 
 def fuzz_seeds(count, build, reports, scratch):
@@ -136,11 +132,12 @@ def fuzz_seeds(count, build, reports, scratch):
             [str(build / "tests" / "fuzz" / f"replay_{kind}"), str(seeds / kind)], None)
 
 
-def python_suites(count, reports):
-    env = {
+def python_environment(build=BUILD):
+    """What the suites in Python are told; the handlers may be those of another build."""
+    return {
         "INFER_LIBRARY": str(BUILD / "libinfer.so"),
         "INFER_EXE": str(BUILD / "infer"),
-        "INFER_SERVE_EXE": str(BUILD / "bindings" / "serve" / "infer-serve"),
+        "INFER_SERVE_EXE": str(build / "bindings" / "serve" / "infer-serve"),
         "INFER_NPM_DIR": str(ROOT / ".cache" / "npm"),
         "INFER_CARGO_LAMBDA": str(ROOT / ".cache" / "cargo-lambda" / "bin" / "cargo-lambda"),
         "INFER_SAM": str(ROOT / ".cache" / "sam" / "bin" / "sam"),
@@ -148,13 +145,34 @@ def python_suites(count, reports):
         "PYTHONPATH": str(ROOT / "bindings" / "python"),
         "ORT_DISABLE_TELEMETRY": "1",
     }
-    for suite in ("python", "cli", "serve", "docs"):
+
+
+def pytest_suite(count, name, reports, env, *arguments):
+    report = reports / f"{name.replace(' ', '-')}.xml"
+    run(count, f"pytest {name}", [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments,
+                                  f"--junitxml={report}"], report, env)
+
+
+def python_suites(count, reports):
+    for suite in ("python", "cli", "serve", "docs", "conformance"):
         if not (ROOT / "tests" / suite).is_dir():
             continue
-        report = reports / f"{suite}.xml"
-        run(count, f"pytest {suite}",
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{suite}",
-             f"--junitxml={report}"], report, env)
+        pytest_suite(count, suite, reports, python_environment(), f"tests/{suite}")
+
+
+def sanitized_handlers(count, build, reports, scratch):
+    """The handlers' tests on a build with sanitizers, whose findings are files: no test can miss one. What judges
+    runtimes, load and packages is left to the plain build."""
+    found = scratch / "found"
+    found.mkdir()
+    env = {**python_environment(build), "INFER_SANITIZED": "1",
+           "ASAN_OPTIONS": f"detect_leaks=1:log_path={found}/asan",
+           "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:log_path={found}/ubsan"}
+    left_out = [f"--ignore=tests/serve/test_{name}.py" for name in ("judges", "load", "sam", "page", "install")]
+    pytest_suite(count, f"{build.name} serve", reports, env, "tests/serve", *left_out)
+    for file in sorted(found.iterdir()):
+        count.fail(f"{build.name} handlers", "a sanitizer's finding")
+        print(file.read_text()[:6000], flush=True)
 
 
 def build_in(name, compiler, options, only):
@@ -188,6 +206,7 @@ def main():
             if name == "asan":
                 onnx_suites(count, directory, reports, scratch)
                 fuzz_seeds(count, directory, reports, scratch)
+                sanitized_handlers(count, directory, reports, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     for failure in count.failures:

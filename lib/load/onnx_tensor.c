@@ -110,7 +110,7 @@ static infer_status from_field(infer_onnx_reader *r, const tensor_proto *t, size
     if (field.count != count)
         return infer_fail(INFER_ERROR_FORMAT, "%zu entries where its shape needs %zu", field.count,
                           count);
-    if (count * field.element == n * size) {
+    if (infer_type_bits(type) >= 8 && count * field.element == n * size) {
         view->data = (void *)field.data;
         return INFER_OK;
     }

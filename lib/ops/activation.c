@@ -100,7 +100,7 @@ ACTIVATION("Elu", elu, 1, A(alpha, 1))
 ACTIVATION("HardSigmoid", hard_sigmoid, 1, A(alpha, 0.2), A(beta, 0.5))
 ACTIVATION("LeakyRelu", leaky_relu, 1, A(alpha, 0.01))
 ACTIVATION("Swish", swish, 24, A(alpha, 1))
-ACTIVATION("ThresholdedRelu", thresholded_relu, 10, A(alpha, 1))
+ACTIVATION("ThresholdedRelu", thresholded_relu, 1, A(alpha, 1)) /* experimental before 10 */
 
 #define PLAIN_ACTIVATION(op_name, snake, first)                                                    \
     FLOAT_RUN(snake)                                                                               \

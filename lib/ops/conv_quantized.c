@@ -1,10 +1,10 @@
 /* ConvInteger and QLinearConv: products of 8-bit integers, which double holds exactly. */
 #include "axes.h"
+#include "chunk.h"
 #include "conv.h"
+#include "quantize.h"
 #include "real.h"
 #include "status.h"
-
-#include <math.h>
 
 static const infer_op_attr quantized_attrs[] = {INFER_CONV_ATTRS};
 
@@ -87,20 +87,19 @@ static float scale_of(const infer_view *v, size_t i) {
     return ((const float *)v->data)[infer_view_count(v) == 1 ? 0 : i];
 }
 
-static void finish_integer(const double *row, size_t n, void *to) {
+static void finish_integer(const double *row, size_t n, int32_t *to) {
     for (size_t i = 0; i < n; i++)
-        ((int32_t *)to)[i] = (int32_t)(uint32_t)(int64_t)row[i]; /* wraps */
+        to[i] = (int32_t)(uint32_t)(int64_t)row[i]; /* wraps */
 }
 
-/* Scales to float, rounds, adds the zero point and saturates. */
-static void finish_linear(const double *row, size_t n, double bias, float scale, int32_t zero,
-                          bool sign, uint8_t *to) {
-    const float low = sign ? -128 : 0, high = sign ? 127 : 255;
-    for (size_t i = 0; i < n; i++) {
-        float v = nearbyintf((float)(row[i] + bias) * scale) + (float)zero;
-        v = v > low ? v : low; /* also where the scale made it NaN */
-        v = v < high ? v : high;
-        to[i] = (uint8_t)(int32_t)v;
+static void finish_linear(const double *row, size_t n, double bias, float scale, float zero,
+                          const infer_view *y, size_t at) {
+    for (size_t i = 0; i < n; i += INFER_CHUNK) {
+        infer_chunk chunk;
+        size_t m = n - i < INFER_CHUNK ? n - i : INFER_CHUNK;
+        for (size_t j = 0; j < m; j++)
+            chunk.f[j] = (float)(row[i + j] + bias) * scale;
+        infer_quantize((infer_type)y->type, chunk.f, m, &zero, 0, y->data, at + i, true);
     }
 }
 
@@ -116,7 +115,8 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
     const infer_conv *c = &q.c;
     if (infer_view_count(y) == 0)
         return INFER_OK;
-    char *scratch = env->scratch, *to = y->data;
+    char *scratch = env->scratch;
+    size_t to = 0;
     double *weights = (double *)(scratch + q.weights_at),
            *packed = (double *)(scratch + q.packed_at);
     double *product = (double *)(scratch + q.product_at);
@@ -128,7 +128,6 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
                          zero;
     }
     int32_t zero = small(role(env, r->x_zero), 0);
-    size_t size = infer_type_size((infer_type)y->type);
     for (size_t n = 0; n < c->batch * c->group; n++) {
         size_t m = n % c->group * c->outputs, from = n * c->channels * c->plane;
         for (size_t first = 0; first < c->places; first += c->block) {
@@ -140,18 +139,18 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
             env->kernels->gemm_packed_f64(c->outputs, count, c->depth, weights + m * c->depth,
                                           c->depth, packed, NULL, product, count);
             for (size_t i = 0; i < c->outputs; i++) {
-                char *row = to + (i * c->places + first) * size;
+                size_t at = to + i * c->places + first;
                 if (r->y_scale == NONE)
-                    finish_integer(product + i * count, count, row);
+                    finish_integer(product + i * count, count, (int32_t *)y->data + at);
                 else
                     finish_linear(
                         product + i * count, count, bias ? ((const int32_t *)bias->data)[m + i] : 0,
                         scale_of(env->in[r->x_scale], 0) * scale_of(env->in[r->w_scale], m + i) /
                             scale_of(env->in[r->y_scale], 0),
-                        small(env->in[r->y_zero], 0), y->type == INFER_TYPE_INT8, (uint8_t *)row);
+                        (float)small(env->in[r->y_zero], 0), y, at);
             }
         }
-        to += c->outputs * c->places * size;
+        to += c->outputs * c->places;
     }
     return INFER_OK;
 }

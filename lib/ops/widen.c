@@ -5,6 +5,7 @@
 #include "chunk.h"
 #include "status.h"
 
+#include <math.h>
 #include <string.h>
 
 #define VIEWS 16 /* inputs, and outputs, of an operator that comes here */
@@ -55,27 +56,58 @@ infer_status infer_widen_plan(infer_op_env *env) {
     return INFER_OK;
 }
 
-static void widen(const infer_view *from, const infer_view *to) {
+void infer_widen_all(const infer_view *from, infer_type wide, void *to) {
     infer_type type = (infer_type)from->type;
     size_t n = (size_t)infer_view_count(from);
-    if (to->type == INFER_TYPE_FLOAT) {
-        infer_widen(type, from->data, to->data, n);
-        return;
-    }
     for (size_t i = 0; i < n; i += INFER_CHUNK) {
         infer_chunk chunk;
         size_t m = n - i < INFER_CHUNK ? n - i : INFER_CHUNK;
-        const double *d = infer_load_double(type, from->data, i, m, &chunk);
-        memcpy((double *)to->data + i, d, m * sizeof *d);
+        if (wide == INFER_TYPE_DOUBLE)
+            memcpy((double *)to + i, infer_load_double(type, from->data, i, m, &chunk),
+                   m * sizeof(double));
+        else
+            memcpy((float *)to + i, infer_load_float(type, from->data, i, m, &chunk),
+                   m * sizeof(float));
     }
 }
 
-static void narrow(const infer_view *from, const infer_view *to) {
-    size_t n = (size_t)infer_view_count(from);
-    if (from->type == INFER_TYPE_FLOAT)
-        infer_narrow((infer_type)to->type, from->data, to->data, n, false);
-    else
-        infer_store_double((infer_type)to->type, from->data, to->data, 0, n);
+/* Integers of at most 64 bits: the nearest there is. */
+static void round_to(infer_type type, const double *from, void *data, size_t at, size_t n) {
+    infer_chunk whole;
+    unsigned bits = type == INFER_TYPE_BOOL ? 1 : infer_type_bits(type);
+    bool sign = infer_type_kind(type) == INFER_CLASS_SIGNED;
+    double span = ldexp(1, (int)bits), low = sign ? -span / 2 : 0, high = low + span;
+    for (size_t i = 0; i < n; i++) {
+        double d = rint(from[i]);
+        if (!(d >= low))
+            d = low;
+        /* The end of 64 bits has no double before it: all of them are below it. */
+        if (d >= high)
+            whole.u[i] = sign ? ((uint64_t)1 << (bits - 1)) - 1 : UINT64_MAX >> (64 - bits);
+        else
+            whole.u[i] = sign ? (uint64_t)(int64_t)d : (uint64_t)d;
+    }
+    infer_store_int(type, whole.i, data, at, n);
+}
+
+void infer_narrow_all(infer_type wide, const void *from, const infer_view *to) {
+    infer_type type = (infer_type)to->type;
+    size_t n = (size_t)infer_view_count(to);
+    bool floating = infer_type_kind(type) == INFER_CLASS_FLOATING;
+    if (floating && wide == INFER_TYPE_DOUBLE) {
+        infer_store_double(type, from, to->data, 0, n);
+    } else if (floating) {
+        if (type == INFER_TYPE_FLOAT)
+            memcpy(to->data, from, n * sizeof(float));
+        else
+            infer_narrow(type, from, to->data, n, false);
+    } else {
+        for (size_t i = 0; i < n; i += INFER_CHUNK) {
+            infer_chunk chunk;
+            size_t m = n - i < INFER_CHUNK ? n - i : INFER_CHUNK;
+            round_to(type, infer_load_double(wide, from, i, m, &chunk), to->data, i, m);
+        }
+    }
 }
 
 /* The view to work with: v itself, or one of the wide type whose elements lie at *at. */
@@ -104,7 +136,7 @@ infer_status infer_widen_run(infer_op_env *env, infer_status (*run)(infer_op_env
         infer_view *v = (infer_view *)(uintptr_t)env->in[i]; /* read only, as an input */
         in[i] = wide_view(v, wide, &copies_in[i], &at);
         if (in[i] != v)
-            widen(v, in[i]);
+            infer_widen_all(v, wide, in[i]->data);
     }
     for (uint32_t i = 0; i < env->out_count; i++)
         out[i] = wide_view(env->out[i], wide, &copies_out[i], &at);
@@ -116,6 +148,6 @@ infer_status infer_widen_run(infer_op_env *env, infer_status (*run)(infer_op_env
     INFER_TRY(run(&inner));
     for (uint32_t i = 0; i < env->out_count; i++)
         if (out[i] != env->out[i])
-            narrow(out[i], env->out[i]);
+            infer_narrow_all(wide, out[i]->data, env->out[i]);
     return INFER_OK;
 }

@@ -15,4 +15,9 @@ infer_status infer_widen_plan(infer_op_env *env);
 /* Calls run with those copies, and narrows what it wrote. */
 infer_status infer_widen_run(infer_op_env *env, infer_status (*run)(infer_op_env *env));
 
+/* All elements of a numeric or boolean tensor as float or double; and back, where integers are
+ * rounded to even and saturate. */
+void infer_widen_all(const infer_view *from, infer_type wide, void *to);
+void infer_narrow_all(infer_type wide, const void *from, const infer_view *to);
+
 #endif

@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import helper
+from onnx.reference import ReferenceEvaluator
 
 import libinfer
 
@@ -25,13 +26,13 @@ def build(op, version, inputs, outputs=1, constant=False, **attributes):
     names = [f"i{i}" if v is not None else "" for i, v in enumerate(inputs)]
     while not names[-1]:
         names.pop()
-    given = {n: v for n, v in zip(names, inputs) if n}
+    given = {n: np.asarray(v) for n, v in zip(names, inputs) if n}
     node = helper.make_node(op, names, [f"o{i}" for i in range(outputs)], **attributes)
     ports = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
              for n, v in given.items() if not constant or n == "i0"]
     weights = [onnx.numpy_helper.from_array(v, n) for n, v in given.items() if constant and n != "i0"]
     graph = helper.make_graph([node], "g", ports, [onnx.ValueInfoProto(name=o) for o in node.output], weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=10)
     return model.SerializeToString(), {p.name: given[p.name] for p in ports}
 
 
@@ -57,6 +58,14 @@ def close(got, expected):
 def compare(op, version, inputs, **options):
     model, feeds = build(op, version, inputs, **options)
     close(run(model, feeds), onnxruntime_runs(model, feeds))
+
+
+def within_one(model, feeds):
+    """Integers that onnxruntime rounds from numbers scaled in another order."""
+    for got, expected in zip(run(model, feeds), onnxruntime_runs(model, feeds), strict=True):
+        assert got.shape == expected.shape and got.dtype == expected.dtype
+        off = np.abs(got.astype(np.int64) - expected)
+        assert off.max() <= 1 and (off != 0).mean() < 0.02
 
 
 def table(**cases):
@@ -118,11 +127,9 @@ def test_quantized_conv(case):
     options = {"group": case["group"], "constant": True, **spatial(case["padding"], 2)}
     compare("ConvInteger", 10, [x, w, data(dtype=case["x"]), zero.reshape(-1)[0]], **options)
     scale = np.abs(data(*zero.shape)) * np.float32(0.01)
-    model, feeds = build("QLinearConv", 10, [
+    within_one(*build("QLinearConv", 10, [
         x, np.array(0.02, np.float32), data(dtype=case["x"]), w, scale, zero, np.array(0.05, np.float32),
-        data(dtype=case["x"]), data(6, dtype=np.int8).astype(np.int32)], **options)
-    off = run(model, feeds)[0].astype(int) - onnxruntime_runs(model, feeds)[0]
-    assert np.abs(off).max() <= 1 and (off != 0).mean() < 0.01  # onnxruntime rounds its scales elsewhere
+        data(dtype=case["x"]), data(6, dtype=np.int8).astype(np.int32)], **options))
 
 
 @table(group=[1, 2], offset_group=[1, 2], mask=[False, True], dtype=[np.float32, np.float64])
@@ -350,3 +357,251 @@ def test_cell_lengths_are_checked():
         inputs[4] = np.array([5, wrong, 1], np.int32)
         with pytest.raises(libinfer.InferError, match="length"):
             run(*build("GRU", 14, inputs, hidden_size=6))
+
+
+# ---- quantization ----
+
+
+SCALES = {"tensor": (1, None, 0), "axis 0": (0, (3,), 0), "axis 1": (1, (5,), 0), "last axis": (-1, (70,), 0),
+          "blocks of the last axis": (2, (3, 5, 5), 16), "blocks of axis 1": (1, (3, 2, 70), 3)}
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16])
+@pytest.mark.parametrize("case", SCALES)
+def test_quantize_and_dequantize(case, dtype):
+    axis, shape, block = SCALES[case]
+    scale, zero = positive(*(shape or ())), data(*(shape or ()), dtype=dtype)
+    options = {"axis": axis, "block_size": block}
+    compare("QuantizeLinear", 21, [data(3, 5, 70) * np.float32(30), scale, zero], **options)
+    compare("DequantizeLinear", 21, [data(3, 5, 70, dtype=dtype), scale, zero], **options)
+
+
+def test_quantize_rounds_to_even_and_saturates():
+    x = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 126.5, 127.5, 1e30, -1e30, np.inf, -np.inf], np.float32)
+    for dtype in (np.int8, np.uint8):
+        compare("QuantizeLinear", 10, [x, np.float32(1), dtype(0)])
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1,), (2, 300)])
+@pytest.mark.parametrize("shift", [0, 5, -5])
+def test_dynamic_quantize(shape, shift):
+    compare("DynamicQuantizeLinear", 11, [data(*shape) + np.float32(shift)], outputs=3)
+
+
+@table(shapes=[((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (3, 4, 5)), ((100, 30), (30, 40))],
+       b=[np.int8, np.uint8], zeros=["none", "one", "columns"])
+def test_integer_matmul(case):
+    (a_shape, b_shape), b = case["shapes"], case["b"]
+    inputs = [data(*a_shape, dtype=np.uint8), data(*b_shape, dtype=b)]
+    if case["zeros"] != "none":
+        columns = case["zeros"] == "columns" and len(b_shape) == 2
+        inputs += [data(dtype=np.uint8), data(*b_shape[-1:] if columns else (), dtype=b)]
+    compare("MatMulInteger", 10, inputs)
+
+
+@table(shapes=[((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (3, 4, 5))], b=[np.int8, np.uint8], columns=[0, 1])
+def test_linear_matmul(case):
+    (a_shape, b_shape), b = case["shapes"], case["b"]
+    lines = b_shape[-1:] if case["columns"] and len(b_shape) == 2 else ()
+    within_one(*build("QLinearMatMul", 10, [
+        data(*a_shape, dtype=np.uint8), np.float32(0.05), data(dtype=np.uint8), data(*b_shape, dtype=b),
+        positive(*lines) * np.float32(0.02), data(*lines, dtype=b), np.float32(0.5), data(dtype=np.uint8)]))
+
+
+# ---- resampling ----
+
+TRANSFORMS = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize", "half_pixel_symmetric"]
+NOTHING = np.array([], np.float32)
+REGION = np.array([0, 0, 0.2, -0.1, 1, 1, 0.8, 1.3], np.float32)
+
+
+@table(transform=TRANSFORMS, nearest=["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"],
+       sizes=[(1, 2, 10, 18), (1, 2, 4, 4), (1, 2, 6, 2), (1, 2, 20, 1)])
+def test_resize_nearest(case):
+    compare("Resize", 19, [data(1, 2, 5, 9), REGION, None, np.array(case["sizes"])], mode="nearest", constant=True,
+            coordinate_transformation_mode=case["transform"], nearest_mode=case["nearest"], extrapolation_value=7.0)
+
+
+@table(transform=TRANSFORMS, mode=["linear", "cubic"], sizes=[(1, 2, 10, 18), (1, 2, 4, 4), (1, 2, 6, 2), (1, 2, 20, 1)],
+       exclude=[0, 1])
+def test_resize_between(case):
+    exclude = case["exclude"] if case["mode"] == "cubic" else 0
+    if case["transform"] == "tf_crop_and_resize" and case["mode"] == "cubic":
+        return  # onnxruntime extrapolates there in another way
+    compare("Resize", 19, [data(1, 2, 5, 9), REGION, None, np.array(case["sizes"])], mode=case["mode"], constant=True,
+            coordinate_transformation_mode=case["transform"], exclude_outside=exclude)
+
+
+@pytest.mark.parametrize("scales", [(2, 2), (3, 1.5), (0.5, 0.75)])
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_resize_by_scales(scales, mode):
+    compare("Resize", 11, [data(1, 3, 8, 12), NOTHING, np.array((1, 1) + scales, np.float32)], mode=mode, constant=True)
+    compare("Resize", 18, [data(1, 3, 8, 12), None, np.array(scales, np.float32)], mode=mode, axes=[2, 3])
+    if mode != "cubic":
+        compare("Resize", 10, [data(1, 3, 8, 12), np.array((1, 1) + scales, np.float32)], mode=mode)
+
+
+@pytest.mark.parametrize("policy", ["stretch", "not_larger", "not_smaller"])
+@pytest.mark.parametrize("sizes", [(7, 8), (20, 13)])
+def test_resize_keeps_the_aspect(policy, sizes):
+    compare("Resize", 19, [data(1, 3, 8, 12), None, None, np.array(sizes)], axes=[2, 3], mode="linear",
+            keep_aspect_ratio_policy=policy)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.float64, np.float16])
+def test_resize_of_other_types(dtype):
+    x, scales = data(1, 2, 5, 6, dtype=dtype), np.array([1, 1, 2, 2], np.float32)
+    if dtype not in (np.float16, np.float64):
+        compare("Resize", 13, [x, None, scales], mode="nearest")
+    model, feeds = build("Resize", 13, [x.astype(np.float64), None, scales], mode="linear")
+    wide = run(model, feeds)[0]
+    got = run(*build("Resize", 13, [x, None, scales], mode="linear"))[0]
+    assert got.dtype == dtype
+    if np.issubdtype(dtype, np.integer):
+        np.testing.assert_array_equal(got, np.rint(wide).astype(dtype))
+    else:
+        np.testing.assert_allclose(got.astype(np.float64), wide, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_upsample(mode):
+    compare("Upsample", 7, [data(1, 2, 3, 4)], mode=mode, scales=[1.0, 1.0, 2.0, 3.0])
+    compare("Upsample", 9, [data(1, 2, 3, 4), np.array([1, 1, 2, 1.5], np.float32)], mode=mode)
+
+
+def test_upsample_by_height_and_width():
+    x = data(1, 2, 3, 4)
+    for mode, name in (("nearest", "nearest"), ("bilinear", "linear")):
+        old = run(*build("Upsample", 1, [x], mode=mode, height_scale=2.0, width_scale=3.0))
+        close(old, onnxruntime_runs(*build("Upsample", 7, [x], mode=name, scales=[1.0, 1.0, 2.0, 3.0])))
+
+
+@table(mode=["linear", "nearest", "cubic"], padding=["zeros", "border", "reflection"], align=[0, 1], rank=[2, 3])
+def test_grid_sample(case):
+    if case["rank"] == 3 and case["mode"] == "cubic":
+        return  # which onnxruntime has for images only
+    x, grid = data(2, 3, *(5, 6, 4)[:case["rank"]]), data(2, *(4, 3, 2)[:case["rank"]], case["rank"]) * np.float32(1.5)
+    compare("GridSample", 20, [x, grid], mode=case["mode"], padding_mode=case["padding"], align_corners=case["align"])
+    if case["rank"] == 2:
+        old = {"linear": "bilinear", "cubic": "bicubic"}.get(case["mode"], case["mode"])
+        compare("GridSample", 16, [x, grid], mode=old, padding_mode=case["padding"], align_corners=case["align"])
+
+
+# ---- attention ----
+
+
+def reference_runs(model, feeds):
+    return ReferenceEvaluator(model).run(None, feeds)
+
+
+def compare_reference(op, version, inputs, **options):
+    model, feeds = build(op, version, inputs, **options)
+    close(run(model, feeds), reference_runs(onnx.load_from_string(model), feeds))
+
+
+def attention_inputs(heads, kv_heads, queries, keys, past, flat=False, size=6, value_size=5, dtype=np.float32):
+    shapes = [(heads, queries, size), (kv_heads, keys, size), (kv_heads, keys, value_size)]
+    if flat:
+        q, k, v = (data(2, rows, n * d, dtype=dtype) for n, rows, d in shapes)
+    else:
+        q, k, v = (data(2, *shape, dtype=dtype) for shape in shapes)
+    state = [data(2, kv_heads, past, d, dtype=dtype) for d in (size, value_size)] if past else [None, None]
+    return [q, k, v, None, *state]
+
+
+@table(heads=[(3, 3), (4, 2), (3, 1)], rows=[(1, 7), (5, 5), (9, 3), (70, 90)], past=[0, 4], causal=[0, 1],
+       flat=[False, True])
+def test_attention(case):
+    (heads, kv_heads), (queries, keys), past = case["heads"], case["rows"], case["past"]
+    options = {"is_causal": case["causal"], "outputs": 3 if past else 1}
+    if case["flat"]:
+        options |= {"q_num_heads": heads, "kv_num_heads": kv_heads}
+    inputs = attention_inputs(heads, kv_heads, queries, keys, past, case["flat"])
+    for mask in (None, data(queries, keys + past), data(2, 1, queries, keys + past), data(1, heads, queries, keys + past) > -0.5):
+        flags = mask is not None and mask.dtype == bool
+        if flags:
+            mask[..., 0] = True  # no query without any key
+        inputs[3] = mask
+        if not (flags and case["causal"]):  # where the reference multiplies infinity by zero
+            compare_reference("Attention", 23, inputs, **options)
+        if not (case["causal"] and past and queries < keys):  # where onnxruntime aligns to the end
+            compare("Attention", 23, inputs, **options)
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2, 3])
+@pytest.mark.parametrize("softcap", [0.0, 2.0])
+def test_attention_shows_its_scores(mode, softcap):
+    inputs = attention_inputs(2, 2, 4, 5, 3)
+    inputs[3] = data(4, 8)
+    model, feeds = build("Attention", 24, inputs, outputs=4, qk_matmul_output_mode=mode, softcap=softcap, scale=0.3)
+    got = run(model, feeds)
+    if mode == 0 and softcap:  # the reference shows what the cap left
+        q, k = feeds["i0"], np.concatenate([feeds["i4"], feeds["i1"]], axis=2)
+        np.testing.assert_allclose(got[3], q @ k.swapaxes(2, 3) * 0.3, rtol=1e-5, atol=1e-5)
+        close(got[:3], reference_runs(onnx.load_from_string(model), feeds)[:3])
+    else:
+        close(got, reference_runs(onnx.load_from_string(model), feeds))
+
+
+@pytest.mark.parametrize("width", [5, 9])
+def test_attention_of_padded_keys(width):
+    inputs = attention_inputs(4, 2, 3, 9, 0)[:3] + [data(2, 1, 3, width), None, None, np.array([5, 3])]
+    compare_reference("Attention", 24, inputs)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16])
+def test_attention_of_other_types(dtype):
+    inputs = attention_inputs(4, 2, 5, 6, 2)
+    single = run(*build("Attention", 23, inputs, outputs=3))
+    typed = [v if v is None else v.astype(dtype) for v in inputs]
+    for a, b in zip(run(*build("Attention", 23, typed, outputs=3)), single):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a.astype(np.float64), b, rtol=0, atol=1e-2 if dtype == np.float16 else 1e-5)
+
+
+@table(flat=[False, True], positions=[False, True], interleaved=[0, 1], turned=[0, 4])
+def test_rotary_embedding(case):
+    pairs = (case["turned"] or 8) // 2
+    x = data(2, 5, 24) if case["flat"] else data(2, 3, 5, 8)
+    caches = [data(*((50, pairs) if case["positions"] else (2, 5, pairs))) for _ in range(2)]
+    ids = random.integers(0, 50, (2, 5)) if case["positions"] else None
+    options = {"interleaved": case["interleaved"], "rotary_embedding_dim": case["turned"], "num_heads": 3}
+    compare_reference("RotaryEmbedding", 23, [x, *caches, ids], **options)
+    if ids is not None:
+        with pytest.raises(libinfer.InferError, match="position"):
+            run(*build("RotaryEmbedding", 23, [x, *caches, ids + 50], **options))
+
+
+@table(rule=["linear", "gated", "delta", "gated_delta"], heads=[(2, 2), (4, 2)], past=[False, True], by_key=[False, True],
+       steps=[1, 6])
+def test_linear_attention(case):
+    (heads, kv_heads), steps, rule = case["heads"], case["steps"], case["rule"]
+    inputs = [data(2, steps, heads * 3), data(2, steps, kv_heads * 3) / 2, data(2, steps, kv_heads * 4),
+              data(2, kv_heads, 3, 4) if case["past"] else None,
+              -positive(2, steps, kv_heads * (3 if case["by_key"] else 1)) if "gated" in rule else None,
+              positive(2, steps, 1 if case["by_key"] else kv_heads) / 4 if "delta" in rule else None]
+    compare_reference("LinearAttention", 27, inputs, outputs=2, update_rule=rule, q_num_heads=heads,
+                      kv_num_heads=kv_heads)
+
+
+# ---- losses ----
+
+
+@table(shape=[(4, 5), (3, 5, 6), (2, 5, 3, 4), (2, 5, 2, 3, 2)], reduction=["none", "sum", "mean"], weights=[False, True],
+       ignore=[None, 1, -3], labels=[np.int64, np.int32])
+def test_losses(case):
+    shape, ignore = case["shape"], case["ignore"]
+    labels = random.integers(0, shape[1], (shape[0], *shape[2:])).astype(case["labels"])
+    if ignore is not None:
+        labels.reshape(-1)[::3] = ignore
+    inputs = [data(*shape), labels, positive(shape[1]) if case["weights"] else None]
+    options = {"reduction": case["reduction"], **({} if ignore is None else {"ignore_index": ignore})}
+    compare("NegativeLogLikelihoodLoss", 13, inputs, **options)
+    compare_reference("SoftmaxCrossEntropyLoss", 13, inputs, outputs=2, **options)
+    compare_reference("SoftmaxCrossEntropyLoss", 12, inputs, **options)
+
+
+def test_labels_are_checked():
+    for wrong in (-1, 5):
+        with pytest.raises(libinfer.InferError, match="label"):
+            run(*build("SoftmaxCrossEntropyLoss", 13, [data(2, 5), np.array([0, wrong])]))

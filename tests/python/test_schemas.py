@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 import libinfer
 
-NEWEST = {"": 27, "ai.onnx.ml": 5}
+NEWEST = {"": 27, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1}
 NAMES = {f"tensor({t.lower()})": t for t in TensorProto.DataType.keys()}
 NAMES.update({"tensor(float4e2m1)": "FLOAT4E2M1", "tensor(float8e8m0)": "FLOAT8E8M0"})
 
@@ -117,7 +117,28 @@ NEEDS = {
             "dims_of": {"X": [3, 2, 2], "W": [1, 2 * gates, 2], "R": [1, 2 * gates, 2], "B": [1, 4 * gates],
                         "initial_h": [1, 2, 2], "initial_c": [1, 2, 2], "P": [1, 6]}}
        for op, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4))},
+    "DequantizeLinear": {"dims_of": {"x_scale": [], "x_zero_point": []}},
+    "MatMulInteger": {"dims_of": {"a_zero_point": [], "b_zero_point": []}},
+    "QLinearMatMul": {"dims": [], "dims_of": {"a": [2, 2], "b": [2, 2]},
+                      "constants": {"a_scale": [0.5], "b_scale": [0.5], "y_scale": [0.25]}},
+    "QuantizeLinear": {"dims_of": {"y_zero_point": []}, "constants": {"y_scale": [1]}},
+    "GridSample": {"dims_of": {"X": [1, 1, 2, 2], "grid": [1, 2, 2, 2]},
+                   "attributes": lambda v: {"mode": "nearest", "padding_mode": "border"}},
+    "Resize": {"constants": {"scales": [1.5, 2.0], "roi": [0.0, 0.0, 1.0, 1.0], "sizes": []}},
+    "Upsample": {"dims": [1, 1, 2, 2], "constants": {"scales": [1.0, 1.0, 2.0, 2.0]},
+                 "attributes": lambda v: {"height_scale": 2.0, "width_scale": 2.0} if v < 7 else
+                                         {"scales": [1.0, 1.0, 2.0, 2.0]} if v < 9 else {}},
+    "Attention": {"dims": [1, 1, 2, 2], "dims_of": {"attn_mask": [1, 1, 2, 4]}, "constants": {"nonpad_kv_seqlen": [4]}},
+    "LinearAttention": {"dims": [1, 3, 2], "dims_of": {"past_state": [1, 1, 2, 2], "decay": [1, 3, 1], "beta": [1, 3, 1]},
+                        "attributes": lambda v: {"q_num_heads": 1, "kv_num_heads": 1}},
+    "NegativeLogLikelihoodLoss": {"dims_of": {"target": [2], "weight": [2]}},
+    "RotaryEmbedding": {"dims_of": {"X": [1, 2, 3, 2], "cos_cache": [2, 1], "sin_cache": [2, 1], "position_ids": [1, 3]}},
+    "SoftmaxCrossEntropyLoss": {"dims_of": {"labels": [2], "weights": [2]}},
     "ZipMap": None,  # its output is no tensor
+    "CastMap": None,  # its input is a map
+    "DictVectorizer": None,
+    "CategoryMapper": {"attributes": lambda v: {"cats_int64s": [0, 1], "cats_strings": ["0", "1"]}},
+    "OneHotEncoder": {"by_type": lambda t: {"cats_strings": ["0", "1"]} if "string" in t else {"cats_int64s": [0, 1]}},
 }
 
 

@@ -10,6 +10,7 @@ import time
 import uuid
 
 from http_server import free_port
+from mock_runtime import end
 
 
 class Failed(Exception):
@@ -116,6 +117,4 @@ class Host:
         return self.process.returncode, error
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
+        end(self.process)

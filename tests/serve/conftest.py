@@ -5,11 +5,17 @@ import json
 import pytest
 
 from http_server import Server
-from mock_runtime import Runtime
+from mock_runtime import Runtime, await_ends
 
 LINEAR = {"format": "libinfer-linear", "version": 1, "coefficients": [[0.5, -1.25, 2.0]], "intercepts": [0.75]}
 LOGISTIC = {**LINEAR, "link": "logistic", "classes": ["benign", "malignant"],
             "feature_names": ["age", "size", "höhe"]}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ends():
+    yield
+    await_ends()
 
 
 @pytest.fixture

@@ -15,6 +15,30 @@ EXE = Path(os.environ.get("INFER_SERVE_EXE", ROOT / "build" / "bindings" / "serv
 VERSION = "/2018-06-01"
 
 
+ENDING = []
+
+
+def end(process):
+    """Tells what still runs to end, as its platform would: a sanitizer finds leaks at a proper end only. Nobody waits
+    for the end but await_ends."""
+    if process.poll() is None:
+        process.terminate()
+    ENDING.append(process)
+    for one in [one for one in ENDING if one.poll() is not None]:
+        one.communicate()
+        ENDING.remove(one)
+
+
+def await_ends(patience=20):
+    for one in ENDING:
+        try:
+            one.communicate(timeout=patience)
+        except subprocess.TimeoutExpired:
+            one.kill()
+            one.communicate()
+    ENDING.clear()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

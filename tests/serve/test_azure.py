@@ -1,13 +1,16 @@
 """Azure Functions: the package as it is deployed, in both modes, with every trigger."""
 
 import base64
+import functools
 import io
 import json
 import math
 import os
 import shutil
 import subprocess
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -22,16 +25,25 @@ TIMER = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": {"Last": "2024-01
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
+@functools.cache
+def package(content, functions):
+    """A package for a model, given as its text."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.json"
+        path.write_text(content)
+        return subprocess.run(["sh", DEPLOY / "package.sh", EXE, path, *functions], check=True,
+                              capture_output=True).stdout
+
+
 @pytest.fixture
-def app(tmp_path, model):
+def app(tmp_path):
     """Unpacks a package of the model with these functions."""
     def make(content=LOGISTIC, functions=("predict", "queue", "blob", "timer"), proxies=False):
-        data = subprocess.run(["sh", DEPLOY / "package.sh", EXE, model(content), *functions], check=True,
-                              capture_output=True).stdout
+        data = package(json.dumps(content), tuple(functions))
         folder = tmp_path / "wwwroot"
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
-            for entry in package.infolist():
-                path = package.extract(entry, folder)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.infolist():
+                path = archive.extract(entry, folder)
                 os.chmod(path, entry.external_attr >> 16)
         settings = json.loads((folder / "host.json").read_text())
         settings["customHandler"]["enableProxyingHttpRequest"] = proxies

@@ -211,7 +211,7 @@ def test_nothing_accepted_is_lost_while_it_drains(server, model):
 
 
 def test_not_ready_while_it_drains(server, slow_model):
-    s = server("--model", slow_model(100), "--threads", 1)
+    s = server("--model", slow_model(100), "--threads", 1, "--drain-ms", 20000)
     waiting = threading.Thread(target=lambda: s.predict(TENSOR))
     waiting.start()
     time.sleep(0.1)

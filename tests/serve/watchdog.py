@@ -9,6 +9,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from http_server import free_port
+from mock_runtime import end
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -115,7 +116,5 @@ class Watchdog:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
-        if self.child and self.child.poll() is None:
-            self.child.kill()
         if self.child:
-            self.child.communicate()
+            end(self.child)

@@ -58,6 +58,7 @@ ELEMENTS = {
     }.items()
 }
 BY_NUMPY = {element.numpy: number for number, element in ELEMENTS.items()}
+_SMALL = {"int4": "int8", "uint4": "uint8", "int2": "int8", "uint2": "uint8"}
 BY_FORMAT = {code: number for number, element in ELEMENTS.items() for code in element.formats}
 
 
@@ -255,6 +256,8 @@ def _from_array(array: Any, element: int, cast: bool, keep: List[Any]) -> _ffi.V
     given = BY_NUMPY.get(array.dtype.name)
     if given is None:
         raise InferTypeError(f"arrays of {array.dtype} are not possible")
+    if array.dtype.name in _SMALL:
+        array = array.astype(_SMALL[array.dtype.name])  # the bits above the element are anything
     # Contiguous, aligned and in the machine's byte order: copied only where one of them is missing.
     array = np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
     return _tensor(array.shape, array, array.ctypes.data, given, array.size, keep)

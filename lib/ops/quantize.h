@@ -1,0 +1,16 @@
+/* Real numbers as quantized ones: how all operators round and saturate. */
+#ifndef INFER_OPS_QUANTIZE_H
+#define INFER_OPS_QUANTIZE_H
+
+#include "types.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* n numbers, which it may change, to elements [at, at + n) of data: integers are rounded to even,
+ * moved by zero[i * step] and saturate; floats are moved, narrowed, and saturate if asked to. n is
+ * at most INFER_CHUNK. */
+void infer_quantize(infer_type type, float *x, size_t n, const float *zero, size_t step, void *data,
+                    size_t at, bool saturate);
+
+#endif

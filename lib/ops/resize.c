@@ -1,0 +1,592 @@
+/* Resize, and Upsample, which becomes it. */
+#include "axes.h"
+#include "checked.h"
+#include "chunk.h"
+#include "op.h"
+#include "real.h"
+#include "status.h"
+#include "widen.h"
+#include "window.h"
+
+#include <math.h>
+#include <string.h>
+
+enum mode { NEAREST, LINEAR, CUBIC };
+enum transform {
+    HALF_PIXEL,
+    HALF_PIXEL_SYMMETRIC,
+    PYTORCH_HALF_PIXEL,
+    ALIGN_CORNERS,
+    ASYMMETRIC,
+    TF_CROP_AND_RESIZE,
+    TF_HALF_PIXEL_FOR_NN /* of version 11 alone */
+};
+enum nearest { ROUND_PREFER_FLOOR, ROUND_PREFER_CEIL, FLOOR, CEIL, SIMPLE };
+enum policy { STRETCH, NOT_LARGER, NOT_SMALLER };
+
+typedef struct resize_params {
+    infer_list axes;
+    int64_t mode, coordinate_transformation_mode, nearest_mode, keep_aspect_ratio_policy;
+    int64_t antialias, exclude_outside;
+    float cubic_coeff_a, extrapolation_value;
+} resize_params;
+
+static const infer_op_attr resize_attrs[] = {
+    A_LIST(resize_params, axes, INTS),
+    A_ENUM(resize_params, mode, NEAREST, "nearest|linear|cubic"),
+    A_ENUM(resize_params, coordinate_transformation_mode, HALF_PIXEL,
+           "half_pixel|half_pixel_symmetric|pytorch_half_pixel|align_corners|asymmetric|"
+           "tf_crop_and_resize|tf_half_pixel_for_nn"),
+    A_ENUM(resize_params, nearest_mode, ROUND_PREFER_FLOOR,
+           "round_prefer_floor|round_prefer_ceil|floor|ceil|simple"),
+    A_ENUM(resize_params, keep_aspect_ratio_policy, STRETCH, "stretch|not_larger|not_smaller"),
+    A_INT(resize_params, antialias, 0),
+    A_INT(resize_params, exclude_outside, 0),
+    A_FLOAT(resize_params, cubic_coeff_a, -0.75f),
+    A_FLOAT(resize_params, extrapolation_value, 0),
+};
+
+/* Inputs. */
+enum { X, ROI, SCALES, SIZES };
+
+typedef struct resize_axis {
+    int64_t in, out;
+    bool changes;      /* whether there is anything to do along it */
+    double scale;      /* out / in, or as given */
+    bool exact;        /* it is out / in */
+    double start, end; /* region of interest */
+    int64_t taps;      /* elements that a place is made of */
+} resize_axis;
+
+typedef struct resize_plan {
+    int32_t rank;
+    enum mode mode;
+    enum transform transform;
+    enum nearest nearest;
+    bool antialias, exclude_outside;
+    double cubic, extrapolation_value;
+    resize_axis axis[INFER_MAX_RANK];
+} resize_plan;
+
+/* ---- places ---- */
+
+/* A length of y as one of x; by integers where they are known, so that whole numbers stay whole. */
+static double shrink(const resize_axis *a, double x) {
+    return a->exact ? x * (double)a->in / (double)a->out : x / a->scale;
+}
+
+/* The coordinate in x of a place along an axis of y. */
+static double original(const resize_plan *p, int32_t axis, int64_t place, bool *outside) {
+    const resize_axis *a = &p->axis[axis];
+    double x = (double)place, in = (double)a->in, center = in / 2;
+    double width = a->exact ? (double)a->out : a->scale * in; /* before it was rounded */
+    *outside = false;
+    switch (p->transform) {
+    case HALF_PIXEL:
+        x = shrink(a, x + 0.5) - 0.5;
+        break;
+    case HALF_PIXEL_SYMMETRIC:
+        x = center * (1 - (double)a->out / width) + shrink(a, x + 0.5) - 0.5;
+        break;
+    case PYTORCH_HALF_PIXEL:
+        x = a->out > 1 ? shrink(a, x + 0.5) - 0.5 : 0;
+        break;
+    case ALIGN_CORNERS:
+        x = a->out > 1 ? x * (in - 1) / (width - 1) : 0;
+        break;
+    case ASYMMETRIC:
+        x = shrink(a, x);
+        break;
+    case TF_CROP_AND_RESIZE:
+        x = a->out > 1 ? a->start * (in - 1) + x * (a->end - a->start) * (in - 1) / (width - 1)
+                       : 0.5 * (a->start + a->end) * (in - 1);
+        *outside = !(x >= 0 && x <= in - 1);
+        break;
+    case TF_HALF_PIXEL_FOR_NN:
+        x = shrink(a, x + 0.5);
+    }
+    return x > -1 ? x < in ? x : in : x > -in ? x : -in; /* NaN included */
+}
+
+static double kernel(const resize_plan *p, double x) {
+    double a = p->cubic;
+    x = fabs(x);
+    if (p->mode == LINEAR)
+        return x < 1 ? 1 - x : 0;
+    if (x <= 1)
+        return ((a + 2) * x - (a + 3)) * x * x + 1;
+    return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
+}
+
+static int64_t nearest_to(const resize_plan *p, int32_t axis, int64_t place) {
+    bool outside;
+    double x = original(p, axis, place, &outside);
+    int64_t last = p->axis[axis].in - 1, i;
+    if (outside)
+        return -1;
+    switch (p->nearest) {
+    case ROUND_PREFER_FLOOR:
+        i = (int64_t)ceil(x - 0.5);
+        break;
+    case ROUND_PREFER_CEIL:
+        i = (int64_t)floor(x + 0.5);
+        break;
+    case FLOOR:
+        i = (int64_t)floor(x);
+        break;
+    case CEIL:
+        i = (int64_t)ceil(x);
+        break;
+    default: /* of version 10 alone, which had no attribute for it */
+        i = (int64_t)(p->axis[axis].scale < 1 ? ceil(x) : floor(x));
+    }
+    return i < 0 ? 0 : i > last ? last : i;
+}
+
+/* Axes with something to do, those first that shrink. */
+static int32_t axis_order(const resize_plan *p, int32_t *order) {
+    int32_t count = 0;
+    for (int grow = 0; grow < 2; grow++)
+        for (int32_t i = 0; i < p->rank; i++)
+            if (p->axis[i].changes && (p->axis[i].out > p->axis[i].in) == grow)
+                order[count++] = i;
+    return count;
+}
+
+#define REAL float
+#define S    f32
+#include "resize.inc.h"
+#define REAL double
+#define S    f64
+#include "resize.inc.h"
+
+/* ---- shapes ---- */
+
+/* An input that is there and not empty: before version 13 the absent ones were. */
+static const infer_view *optional(const infer_op_env *env, uint32_t index) {
+    const infer_view *v = infer_has_input(env, index) ? env->in[index] : NULL;
+    return v && infer_view_count(v) != 0 ? v : NULL;
+}
+
+static double real_at(const infer_view *v, int64_t i) {
+    infer_chunk chunk;
+    return *infer_load_double((infer_type)v->type, v->data, (size_t)i, 1, &chunk);
+}
+
+/* Axis number i of those that scales and sizes are about. */
+static infer_status listed_axis(const infer_op_env *env, int64_t i, int32_t *axis) {
+    const resize_params *p = env->params;
+    const int64_t *axes = infer_list_data(env, &p->axes);
+    return infer_axis(p->axes.count ? axes[i] : i, env->in[X]->rank, axis);
+}
+
+static infer_status from_sizes(const infer_op_env *env, const infer_view *sizes, int64_t count,
+                               resize_plan *r) {
+    const resize_params *p = env->params;
+    double common = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int32_t axis = 0;
+        INFER_TRY(listed_axis(env, i, &axis));
+        resize_axis *a = &r->axis[axis];
+        a->out = infer_index(sizes, i);
+        if (a->out < 0 || (a->in == 0 && a->out > 0))
+            return infer_fail(INFER_ERROR_VALUE, "axis %d gets extent %lld from %lld", (int)axis,
+                              (long long)a->out, (long long)a->in);
+        a->scale = a->in ? (double)a->out / (double)a->in : 1;
+        a->exact = true;
+        bool better =
+            p->keep_aspect_ratio_policy == NOT_LARGER ? a->scale < common : a->scale > common;
+        common = i == 0 || better ? a->scale : common;
+    }
+    for (int64_t i = 0; p->keep_aspect_ratio_policy != STRETCH && i < count; i++) {
+        int32_t axis = 0;
+        INFER_TRY(listed_axis(env, i, &axis));
+        resize_axis *a = &r->axis[axis];
+        double out = floor(common * (double)a->in + 0.5);
+        if (!(out < 0x1p60))
+            return infer_fail(INFER_ERROR_SHAPE, "axis %d becomes too long", (int)axis);
+        a->scale = common;
+        a->exact = false;
+        a->out = (int64_t)out;
+    }
+    return INFER_OK;
+}
+
+static infer_status from_scales(const infer_op_env *env, const infer_view *scales, int64_t count,
+                                resize_plan *r) {
+    for (int64_t i = 0; i < count; i++) {
+        int32_t axis = 0;
+        float scale = ((const float *)scales->data)[i];
+        INFER_TRY(listed_axis(env, i, &axis));
+        resize_axis *a = &r->axis[axis];
+        float out = floorf((float)a->in * scale);
+        if (!(scale > 0 && out < 0x1p60f))
+            return infer_fail(INFER_ERROR_VALUE, "axis %d has the scale %g", (int)axis,
+                              (double)scale);
+        a->scale = (double)scale;
+        a->out = (int64_t)out;
+    }
+    return INFER_OK;
+}
+
+/* Everything but the region; *known: extents are. */
+static infer_status read_plan(const infer_op_env *env, resize_plan *r, bool *known) {
+    const resize_params *p = env->params;
+    const infer_view *x = env->in[X], *scales = optional(env, SCALES),
+                     *sizes = optional(env, SIZES);
+    const infer_view *list = sizes ? sizes : scales, *roi = optional(env, ROI);
+    *known = false;
+    *r = (resize_plan){.rank = x->rank,
+                       .mode = (enum mode)p->mode,
+                       .transform = (enum transform)p->coordinate_transformation_mode,
+                       .nearest = (enum nearest)p->nearest_mode,
+                       .antialias = p->antialias != 0,
+                       .exclude_outside = p->exclude_outside != 0,
+                       .cubic = (double)p->cubic_coeff_a,
+                       .extrapolation_value = (double)p->extrapolation_value};
+    if (!list)
+        return infer_fail(INFER_ERROR_VALUE, "neither scales nor sizes are given");
+    INFER_TRY(infer_check_list(list, sizes ? "sizes" : "scales"));
+    if (sizes && scales && infer_view_count(sizes) > 0 && infer_view_count(scales) > 0)
+        return infer_fail(INFER_ERROR_VALUE, "both scales and sizes are given");
+    if (x->rank < 0)
+        return INFER_OK;
+    int64_t count = p->axes.count ? (int64_t)p->axes.count : x->rank, n = infer_view_count(list);
+    if (count > x->rank || (n >= 0 && n != count))
+        return infer_fail(INFER_ERROR_SHAPE, "%lld scales or sizes for %lld axes", (long long)n,
+                          (long long)count);
+    if (r->transform == TF_CROP_AND_RESIZE &&
+        (!roi || (infer_view_count(roi) >= 0 && infer_view_count(roi) != 2 * count)))
+        return infer_fail(INFER_ERROR_SHAPE, "roi does not have two numbers an axis");
+    if (!list->data || n < 0 || !infer_view_concrete(x))
+        return INFER_OK;
+    for (int32_t i = 0; i < x->rank; i++)
+        r->axis[i] = (resize_axis){.in = x->dim[i], .out = x->dim[i], .scale = 1, .end = 1};
+    INFER_TRY(sizes ? from_sizes(env, sizes, count, r) : from_scales(env, scales, count, r));
+    for (int32_t i = 0; i < x->rank; i++) {
+        resize_axis *a = &r->axis[i];
+        double stretch = r->antialias && a->scale < 1 ? a->scale : 1;
+        double start = floor(-(r->mode == LINEAR ? 1 : 2) / stretch) + 1;
+        a->changes = a->scale != 1 || a->out != a->in;
+        if (2 - 2 * start > 0x1p40)
+            return infer_fail(INFER_ERROR_SHAPE, "axis %d shrinks too much", (int)i);
+        a->taps = 2 - 2 * (int64_t)start;
+    }
+    for (int64_t i = 0; r->transform == TF_CROP_AND_RESIZE && i < count; i++) {
+        int32_t axis = 0;
+        INFER_TRY(listed_axis(env, i, &axis));
+        r->axis[axis].changes = true; /* as the region may say */
+    }
+    *known = true;
+    return INFER_OK;
+}
+
+/* Integers of 32 and more bits are computed in double. */
+static infer_type type_within(const infer_view *x) {
+    infer_type type = (infer_type)x->type;
+    bool wide = type == INFER_TYPE_DOUBLE ||
+                (infer_type_kind(type) != INFER_CLASS_FLOATING && infer_type_bits(type) >= 32);
+    return wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT;
+}
+
+/* Places in the scratch. */
+typedef struct rooms {
+    size_t x, y, buffer[2], lists, weights, index, size;
+} rooms;
+
+static bool take(rooms *r, size_t count, size_t element, size_t *at) {
+    size_t bytes;
+    *at = r->size;
+    return infer_mul(count, element, &bytes) && infer_add(r->size, bytes, &bytes) &&
+           infer_round_up(bytes, 64, &r->size);
+}
+
+static infer_status plan_rooms(const infer_view *x, const resize_plan *p, rooms *r) {
+    infer_type within = type_within(x);
+    size_t element = infer_type_size(within), most[2] = {0, 0}, places = 0;
+    size_t weights = 0, index = 0, y = 1;
+    bool fits = true;
+    *r = (rooms){0};
+    for (int32_t i = 0; i < p->rank; i++) {
+        fits = fits && infer_mul(y, (size_t)p->axis[i].out, &y) &&
+               infer_add(index, (size_t)p->axis[i].out, &index);
+        if (!p->axis[i].changes)
+            continue;
+        size_t out = (size_t)p->axis[i].out, n;
+        fits = fits && infer_mul(out, (size_t)p->axis[i].taps, &n);
+        weights = fits && n > weights ? n : weights;
+        places = out > places ? out : places;
+    }
+    if (p->mode == NEAREST) {
+        fits = fits && take(r, index, sizeof(int64_t), &r->index);
+    } else {
+        int32_t order[INFER_MAX_RANK], count = axis_order(p, order);
+        int64_t extent[INFER_MAX_RANK];
+        for (int32_t i = 0; i < p->rank; i++)
+            extent[i] = p->axis[i].in;
+        for (int32_t pass = 0; fits && pass < count - 1; pass++) {
+            size_t elements = 1;
+            extent[order[pass]] = p->axis[order[pass]].out;
+            for (int32_t i = 0; fits && i < p->rank; i++)
+                fits = infer_mul(elements, (size_t)extent[i], &elements);
+            most[pass % 2] = elements > most[pass % 2] ? elements : most[pass % 2];
+        }
+        bool copies = x->type != within;
+        fits = fits && take(r, copies ? (size_t)infer_view_count(x) : 0, element, &r->x) &&
+               take(r, copies ? y : 0, element, &r->y) &&
+               take(r, most[0], element, &r->buffer[0]) &&
+               take(r, most[1], element, &r->buffer[1]) &&
+               take(r, places, sizeof(tap_list_f64), &r->lists) &&
+               take(r, weights, element, &r->weights);
+    }
+    return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the result does not fit memory");
+}
+
+static infer_status resize_infer(infer_op_env *env) {
+    const infer_view *x = env->in[X];
+    infer_view spare, *y = infer_out(env, 0, x->type, x->rank, &spare);
+    infer_type_class class = infer_type_kind((infer_type)x->type);
+    resize_plan p;
+    rooms r;
+    bool known;
+    INFER_TRY(read_plan(env, &p, &known));
+    if (p.mode != NEAREST && (class == INFER_CLASS_TEXT || class == INFER_CLASS_COMPLEX))
+        return infer_fail(INFER_ERROR_UNSUPPORTED, "%s between elements",
+                          infer_type_name((infer_type)x->type));
+    if (!known)
+        return INFER_OK;
+    for (int32_t i = 0; i < p.rank; i++)
+        y->dim[i] = p.axis[i].out;
+    INFER_TRY(infer_view_check(y, false));
+    INFER_TRY(plan_rooms(x, &p, &r));
+    env->scratch_size = r.size;
+    return INFER_OK;
+}
+
+/* ---- running ---- */
+
+static infer_status read_region(const infer_op_env *env, resize_plan *p) {
+    const infer_view *roi = optional(env, ROI);
+    int64_t count = roi ? infer_view_count(roi) / 2 : 0;
+    for (int64_t i = 0; p->transform == TF_CROP_AND_RESIZE && i < count; i++) {
+        int32_t axis = 0;
+        INFER_TRY(listed_axis(env, i, &axis));
+        p->axis[axis].start = real_at(roi, i);
+        p->axis[axis].end = real_at(roi, i + count);
+    }
+    return INFER_OK;
+}
+
+/* A row of elements of any size by their index; -1: the value. */
+static void pick(const char *from, const int64_t *index, int64_t n, size_t size, const char *value,
+                 char *to) {
+#define PICK(ctype)                                                                                \
+    for (int64_t i = 0; i < n; i++)                                                                \
+        ((ctype *)(void *)to)[i] = index[i] < 0 ? *(const ctype *)(const void *)value              \
+                                                : ((const ctype *)(const void *)from)[index[i]];   \
+    break;
+    switch (size) {
+    case 1:
+        PICK(uint8_t)
+    case 2:
+        PICK(uint16_t)
+    case 4:
+        PICK(uint32_t)
+    case 8:
+        PICK(uint64_t)
+    default:
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + (size_t)i * size, index[i] < 0 ? value : from + (size_t)index[i] * size,
+                   size);
+    }
+}
+
+/* The extrapolation value as an element; strings and complex numbers have an empty one. */
+static void element_of(const resize_plan *p, infer_type type, infer_chunk *element) {
+    double value = p->extrapolation_value;
+    infer_view one = {.type = (uint8_t)type, .data = element};
+    infer_type_class class = infer_type_kind(type);
+    memset(element, 0, 64);
+    if (class == INFER_CLASS_TEXT)
+        *(infer_string *)(void *)element = (infer_string){"", 0};
+    else if (class != INFER_CLASS_COMPLEX)
+        infer_narrow_all(INFER_TYPE_DOUBLE, &value, &one);
+}
+
+static void run_nearest(const infer_view *x, const infer_view *y, const resize_plan *p,
+                        int64_t *index) {
+    const int64_t *of[INFER_MAX_RANK];
+    int64_t place[INFER_MAX_RANK] = {0}, outer[INFER_MAX_RANK], run = 1;
+    int32_t last = p->rank - 1;
+    size_t size = infer_type_size((infer_type)x->type);
+    infer_chunk value;
+    element_of(p, (infer_type)x->type, &value);
+    while (last >= 0 && !p->axis[last].changes) /* axes that keep their elements move as one */
+        run *= p->axis[last--].in;
+    for (int32_t i = 0; i <= last; i++) {
+        of[i] = index;
+        outer[i] = p->axis[i].out;
+        for (int64_t k = 0; k < p->axis[i].out; k++)
+            *index++ = p->axis[i].changes ? nearest_to(p, i, k) : k;
+    }
+    if (last < 0) {
+        memcpy(y->data, x->data, infer_view_bytes(x));
+        return;
+    }
+    const char *from = x->data;
+    char *to = y->data;
+    int64_t n = p->axis[last].out;
+    do {
+        int64_t at = 0;
+        for (int32_t i = 0; i < last && at >= 0; i++)
+            at = of[i][place[i]] < 0 ? -1 : at * p->axis[i].in + of[i][place[i]];
+        const char *row = from + (size_t)(at < 0 ? 0 : at * p->axis[last].in * run) * size;
+        if (at >= 0 && run == 1)
+            pick(row, of[last], n, size, (const char *)&value, to);
+        for (int64_t k = 0; (at < 0 || run > 1) && k < n; k++) {
+            bool outside = at < 0 || of[last][k] < 0;
+            for (int64_t j = 0; outside && j < run; j++)
+                memcpy(to + (size_t)(k * run + j) * size, &value, size);
+            if (!outside)
+                memcpy(to + (size_t)(k * run) * size, row + (size_t)(of[last][k] * run) * size,
+                       (size_t)run * size);
+        }
+        to += (size_t)(n * run) * size;
+    } while (infer_window_next(place, outer, last));
+}
+
+static infer_status resize_run(infer_op_env *env) {
+    const infer_view *x = env->in[X];
+    infer_view *y = env->out[0];
+    char *scratch = env->scratch;
+    resize_plan p;
+    rooms r;
+    bool known;
+    if (!y || infer_view_count(y) == 0)
+        return INFER_OK;
+    INFER_TRY(read_plan(env, &p, &known));
+    for (int32_t i = 0; i < p.rank; i++)
+        if (!known || p.axis[i].out != y->dim[i])
+            return infer_fail(INFER_ERROR_VALUE, "the sizes changed");
+    INFER_TRY(read_region(env, &p));
+    INFER_TRY(plan_rooms(x, &p, &r));
+    if (r.size > env->scratch_size)
+        return infer_fail(INFER_ERROR_VALUE, "the scales changed");
+    if (p.mode == NEAREST) {
+        run_nearest(x, y, &p, (int64_t *)(scratch + r.index));
+        return INFER_OK;
+    }
+    infer_type within = type_within(x);
+    bool copies = x->type != within;
+    void *from = copies ? scratch + r.x : x->data, *to = copies ? scratch + r.y : y->data;
+    void *lists = scratch + r.lists, *weights = scratch + r.weights;
+    if (copies)
+        infer_widen_all(x, within, from);
+    if (within == INFER_TYPE_DOUBLE)
+        resize_all_f64(
+            &p, from, to,
+            (double *[]){(double *)(scratch + r.buffer[0]), (double *)(scratch + r.buffer[1])},
+            lists, weights);
+    else
+        resize_all_f32(
+            &p, from, to,
+            (float *[]){(float *)(scratch + r.buffer[0]), (float *)(scratch + r.buffer[1])}, lists,
+            weights);
+    if (copies)
+        infer_narrow_all(within, to, y);
+    return INFER_OK;
+}
+
+/* ---- old versions ---- */
+
+static infer_attr text_attr(const char *name, const char *text) {
+    return (infer_attr){
+        .name = name, .type = INFER_ATTR_STRING, .count = strlen(text), .data = text};
+}
+
+/* In version 10 places were scaled without any shift. */
+static infer_status resize_upgrade(infer_rewriter *rw) {
+    if (rw->version >= 11)
+        return INFER_OK;
+    infer_attr transform = text_attr("coordinate_transformation_mode", "asymmetric");
+    infer_attr nearest = text_attr("nearest_mode", "simple");
+    INFER_TRY(rw->set_input(rw, 2, rw->input(rw, 1)));
+    INFER_TRY(rw->set_input(rw, 1, INFER_NO_VALUE));
+    INFER_TRY(rw->set_attr(rw, &transform));
+    return rw->set_attr(rw, &nearest);
+}
+
+/* Upsample's scales as a value: an input since version 9, attributes before. */
+static infer_status upsample_scales(infer_rewriter *rw, uint32_t *scales) {
+    float image[] = {1, 1, 1, 1};
+    infer_view list = {.type = INFER_TYPE_FLOAT, .rank = 1, .dim = {4}, .data = image};
+    const infer_attr *all = rw->attr(rw, "scales"), *height = rw->attr(rw, "height_scale");
+    const infer_attr *width = rw->attr(rw, "width_scale");
+    *scales = rw->input(rw, 1);
+    if (rw->version >= 9)
+        return INFER_OK;
+    if (all && all->type == INFER_ATTR_FLOATS) {
+        list.dim[0] = (int64_t)all->count;
+        list.data = (void *)(uintptr_t)all->data;
+    } else if (height && width && height->type == INFER_ATTR_FLOAT &&
+               width->type == INFER_ATTR_FLOAT) {
+        image[2] = height->f;
+        image[3] = width->f;
+    } else {
+        return infer_fail(INFER_ERROR_FORMAT, "the scales are missing");
+    }
+    *scales = rw->constant(rw, &list);
+    return rw->failed;
+}
+
+static infer_status upsample_upgrade(infer_rewriter *rw) {
+    const infer_attr *mode = rw->attr(rw, "mode");
+    bool linear = mode && mode->type == INFER_ATTR_STRING && mode->count >= 6 &&
+                  memcmp((const char *)mode->data + mode->count - 6, "linear", 6) == 0;
+    infer_attr attrs[] = {text_attr("coordinate_transformation_mode", "asymmetric"),
+                          text_attr("nearest_mode", "simple"),
+                          text_attr("mode", linear ? "linear" : "nearest")};
+    uint32_t inputs[] = {rw->input(rw, 0), INFER_NO_VALUE, INFER_NO_VALUE};
+    INFER_TRY(upsample_scales(rw, &inputs[2]));
+    return rw->replace(rw, 0, rw->add(rw, "", "Resize", inputs, 3, attrs, 3));
+}
+
+static infer_status upsample_infer(infer_op_env *env) {
+    (void)env;
+    return infer_fail(INFER_ERROR_FORMAT, "Upsample was to become Resize");
+}
+
+#define T_RESIZED (T_NUMERIC | T(BOOL) | T(STRING) | T(COMPLEX64) | T(COMPLEX128))
+
+const infer_op infer_op_resize = {
+    .domain = "",
+    .name = "Resize",
+    .since = 10,
+    .newest = 27,
+    .params_size = sizeof(resize_params),
+    .min_in = 1,
+    .max_in = 4,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = sizeof resize_attrs / sizeof *resize_attrs,
+    .attrs = resize_attrs,
+    .types = {T_RESIZED, T_FLOAT, T(FLOAT), T(INT64)},
+    .upgrade = resize_upgrade,
+    .infer = resize_infer,
+    .run = resize_run,
+};
+
+const infer_op infer_op_upsample = {
+    .domain = "",
+    .name = "Upsample",
+    .since = 1,
+    .newest = 27,
+    .min_in = 1,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .types = {T_RESIZED, T(FLOAT)},
+    .upgrade = upsample_upgrade,
+    .infer = upsample_infer,
+    .run = upsample_infer,
+};
