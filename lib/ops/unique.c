@@ -44,8 +44,8 @@ static infer_status unique_infer(infer_op_env *env) {
     /* Keys of all numbers (two in a complex one), then three lists of items. */
     size_t keys, lists;
     if (!infer_mul((size_t)count, 2 * sizeof(uint64_t), &keys) ||
-        !infer_mul((size_t)items, 3 * sizeof(int64_t), &lists) ||
-        !infer_add(keys, lists, &env->scratch_size))
+        !infer_mul((size_t)items, 3 * sizeof(int64_t), &lists) || !infer_add(keys, lists, &keys) ||
+        !infer_add(keys, 64, &env->scratch_size)) /* never none */
         return infer_fail(INFER_ERROR_SHAPE, "%lld elements are too many", (long long)count);
     return INFER_OK;
 }
