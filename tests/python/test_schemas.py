@@ -153,6 +153,9 @@ NEEDS = {
        for op, votes, more in (("TreeEnsembleRegressor", "target", {"n_targets": 1}),
                                ("TreeEnsembleClassifier", "class", {"classlabels_int64s": [3, 4, 5]}))},
     "ZipMap": None,  # its output is no tensor
+    **{op: None for op in ("If", "Loop", "Scan", "SequenceMap", "FlexAttention", "Gradient")},  # have graphs, or speak of one
+    "SplitToSequence": {"constants": {"split": [1, 1]}},
+    **{op: None for op in ("Adagrad", "Adam", "Momentum", "Optional")},  # groups of inputs; the reference has no optionals
     "CastMap": None,  # its input is a map
     "DictVectorizer": None,
     "CategoryMapper": {"attributes": lambda v: {"cats_int64s": [0, 1], "cats_strings": ["0", "1"]}},
