@@ -73,7 +73,8 @@ FLOAT_OP(tanh, "Tanh", 1, )
 /* ---- with integers ---- */
 
 BOTH(abs, fabsf(v), fabs(v))
-BOTH(erf, erff(v), erf(v))
+KERNEL_LOOP(erf_FLOAT, float, erf_f32)
+KERNEL_LOOP(erf_DOUBLE, double, erf_f64)
 BOTH(neg, -v, -v)
 BOTH(relu, v < 0 ? 0 : v, v < 0 ? 0 : v)
 BOTH(sign, v > 0 ? 1 : v < 0 ? -1 : v, v > 0 ? 1 : v < 0 ? -1 : v)
