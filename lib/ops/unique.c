@@ -186,7 +186,8 @@ static infer_status unique_run(infer_op_env *env) {
         s.outer = (size_t)infer_span(x, 0, axis);
         s.inner = (size_t)infer_span(x, axis + 1, x->rank);
     }
-    uint64_t *keys = env->scratch;
+    static uint64_t nothing[1]; /* of no elements */
+    uint64_t *keys = env->scratch ? env->scratch : nothing;
     int64_t *lists = (int64_t *)(keys + 2 * count), *order;
     if (complex) { /* the real parts decide, then the imaginary ones */
         type = type == INFER_TYPE_COMPLEX64 ? INFER_TYPE_FLOAT : INFER_TYPE_DOUBLE;
