@@ -134,14 +134,12 @@ static void NAME(step)(const NAME(direction) * d, size_t s, const int32_t *lengt
     NAME(multiply)(d->k, p->batch, first, n, d->h, d->r, d->packed_r[0], NULL, d->rec, width);
     if (gru && p->late_reset)
         NAME(multiply)
-        (d->k, p->batch, n, n, d->h, d->r + first * n, d->packed_r[1], d->late, d->rec + first,
-         width);
+    (d->k, p->batch, n, n, d->h, d->r + first * n, d->packed_r[1], d->late, d->rec + first, width);
     if (gru)
         NAME(gru_gates)(d, z);
     if (gru && !p->late_reset)
         NAME(multiply)
-        (d->k, p->batch, n, n, d->reset, d->r + first * n, d->packed_r[1], NULL, d->rec + first,
-         width);
+    (d->k, p->batch, n, n, d->reset, d->r + first * n, d->packed_r[1], NULL, d->rec + first, width);
     for (size_t b = 0; b < p->batch; b++) {
         if (lengths && s >= (size_t)lengths[b])
             continue;
