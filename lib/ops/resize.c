@@ -4,6 +4,7 @@
 #include "chunk.h"
 #include "op.h"
 #include "real.h"
+#include "scratch.h"
 #include "status.h"
 #include "widen.h"
 #include "window.h"
@@ -164,7 +165,7 @@ static int32_t axis_order(const resize_plan *p, int32_t *order) {
 
 /* An input that is there and not empty: before version 13 the absent ones were. */
 static const infer_view *optional(const infer_op_env *env, uint32_t index) {
-    const infer_view *v = infer_has_input(env, index) ? env->in[index] : NULL;
+    const infer_view *v = infer_input(env, index);
     return v && infer_view_count(v) != 0 ? v : NULL;
 }
 
@@ -281,28 +282,13 @@ static infer_status read_plan(const infer_op_env *env, resize_plan *r, bool *kno
     return INFER_OK;
 }
 
-/* Integers of 32 and more bits are computed in double. */
-static infer_type type_within(const infer_view *x) {
-    infer_type type = (infer_type)x->type;
-    bool wide = type == INFER_TYPE_DOUBLE ||
-                (infer_type_kind(type) != INFER_CLASS_FLOATING && infer_type_bits(type) >= 32);
-    return wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT;
-}
-
 /* Places in the scratch. */
 typedef struct rooms {
     size_t x, y, buffer[2], lists, weights, index, size;
 } rooms;
 
-static bool take(rooms *r, size_t count, size_t element, size_t *at) {
-    size_t bytes;
-    *at = r->size;
-    return infer_mul(count, element, &bytes) && infer_add(r->size, bytes, &bytes) &&
-           infer_round_up(bytes, 64, &r->size);
-}
-
 static infer_status plan_rooms(const infer_view *x, const resize_plan *p, rooms *r) {
-    infer_type within = type_within(x);
+    infer_type within = infer_type_between(x);
     size_t element = infer_type_size(within), most[2] = {0, 0}, places = 0;
     size_t weights = 0, index = 0, y = 1;
     bool fits = true;
@@ -318,7 +304,7 @@ static infer_status plan_rooms(const infer_view *x, const resize_plan *p, rooms 
         places = out > places ? out : places;
     }
     if (p->mode == NEAREST) {
-        fits = fits && take(r, index, sizeof(int64_t), &r->index);
+        fits = fits && infer_scratch_take(&r->size, index, 1, sizeof(int64_t), &r->index);
     } else {
         int32_t order[INFER_MAX_RANK], count = axis_order(p, order);
         int64_t extent[INFER_MAX_RANK];
@@ -332,12 +318,14 @@ static infer_status plan_rooms(const infer_view *x, const resize_plan *p, rooms 
             most[pass % 2] = elements > most[pass % 2] ? elements : most[pass % 2];
         }
         bool copies = x->type != within;
-        fits = fits && take(r, copies ? (size_t)infer_view_count(x) : 0, element, &r->x) &&
-               take(r, copies ? y : 0, element, &r->y) &&
-               take(r, most[0], element, &r->buffer[0]) &&
-               take(r, most[1], element, &r->buffer[1]) &&
-               take(r, places, sizeof(tap_list_f64), &r->lists) &&
-               take(r, weights, element, &r->weights);
+        fits = fits &&
+               infer_scratch_take(&r->size, copies ? (size_t)infer_view_count(x) : 0, 1, element,
+                                  &r->x) &&
+               infer_scratch_take(&r->size, copies ? y : 0, 1, element, &r->y) &&
+               infer_scratch_take(&r->size, most[0], 1, element, &r->buffer[0]) &&
+               infer_scratch_take(&r->size, most[1], 1, element, &r->buffer[1]) &&
+               infer_scratch_take(&r->size, places, 1, sizeof(tap_list_f64), &r->lists) &&
+               infer_scratch_take(&r->size, weights, 1, element, &r->weights);
     }
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the result does not fit memory");
 }
@@ -458,7 +446,7 @@ static void run_nearest(const infer_view *x, const infer_view *y, const resize_p
 static infer_status resize_run(infer_op_env *env) {
     const infer_view *x = env->in[X];
     infer_view *y = env->out[0];
-    char *scratch = env->scratch;
+    void *scratch = env->scratch;
     resize_plan p;
     rooms r;
     bool known;
@@ -473,25 +461,27 @@ static infer_status resize_run(infer_op_env *env) {
     if (r.size > env->scratch_size)
         return infer_fail(INFER_ERROR_VALUE, "the scales changed");
     if (p.mode == NEAREST) {
-        run_nearest(x, y, &p, (int64_t *)(scratch + r.index));
+        run_nearest(x, y, &p, infer_scratch_at(scratch, r.index));
         return INFER_OK;
     }
-    infer_type within = type_within(x);
+    infer_type within = infer_type_between(x);
     bool copies = x->type != within;
-    void *from = copies ? scratch + r.x : x->data, *to = copies ? scratch + r.y : y->data;
-    void *lists = scratch + r.lists, *weights = scratch + r.weights;
+    void *from = copies ? infer_scratch_at(scratch, r.x) : x->data,
+         *to = copies ? infer_scratch_at(scratch, r.y) : y->data;
+    void *lists = infer_scratch_at(scratch, r.lists),
+         *weights = infer_scratch_at(scratch, r.weights);
     if (copies)
         infer_widen_all(x, within, from);
     if (within == INFER_TYPE_DOUBLE)
-        resize_all_f64(
-            &p, from, to,
-            (double *[]){(double *)(scratch + r.buffer[0]), (double *)(scratch + r.buffer[1])},
-            lists, weights);
+        resize_all_f64(&p, from, to,
+                       (double *[]){infer_scratch_at(scratch, r.buffer[0]),
+                                    infer_scratch_at(scratch, r.buffer[1])},
+                       lists, weights);
     else
-        resize_all_f32(
-            &p, from, to,
-            (float *[]){(float *)(scratch + r.buffer[0]), (float *)(scratch + r.buffer[1])}, lists,
-            weights);
+        resize_all_f32(&p, from, to,
+                       (float *[]){infer_scratch_at(scratch, r.buffer[0]),
+                                   infer_scratch_at(scratch, r.buffer[1])},
+                       lists, weights);
     if (copies)
         infer_narrow_all(within, to, y);
     return INFER_OK;

@@ -7,6 +7,9 @@
 
 #include <tgmath.h>
 
+#define RATIO 4096 /* samples along an axis of a bin at most, so that a model cannot ask for ages  \
+                    */
+
 enum transformation { HALF_PIXEL, OUTPUT_HALF_PIXEL };
 enum mode { AVG, MAX };
 
@@ -64,7 +67,7 @@ static infer_status regions_infer(infer_op_env *env, int64_t numbers, int64_t he
 static infer_status align_infer(infer_op_env *env) {
     const align_params *p = env->params;
     const infer_view *rois = env->in[1], *batch = env->in[2];
-    if (p->sampling_ratio < 0 || p->sampling_ratio > INT32_MAX)
+    if (p->sampling_ratio < 0 || p->sampling_ratio > RATIO)
         return infer_fail(INFER_ERROR_VALUE, "sampling_ratio is %lld",
                           (long long)p->sampling_ratio);
     if (batch->rank >= 0 &&

@@ -126,7 +126,7 @@ infer_status infer_give(infer_op_env *env, uint32_t index, const infer_view *val
 /* ---- lists ---- */
 
 const void *infer_list_data(const infer_op_env *env, const infer_list *list) {
-    return env->blob + list->offset;
+    return env->blob ? env->blob + list->offset : NULL; /* no lists, no blob */
 }
 
 infer_string infer_list_string(const infer_op_env *env, const infer_list *list, uint64_t index) {
