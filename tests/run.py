@@ -104,18 +104,19 @@ def c_programs(count, build, reports, only=None, without=()):
 
 
 def onnx_suites(count, build, reports, scratch):
-    """ONNX's own data, and the ai.onnx.ml cases made here, through the C runner."""
+    """ONNX's own data, and the ai.onnx.ml cases and converted models made here, through the C runner."""
     import onnx.backend.test
 
     data = Path(onnx.backend.test.__file__).parent / "data"
-    ml = scratch / "ml"
-    if not ml.exists():
-        subprocess.run([sys.executable, "-m", "tests.ml.generate", str(ml)], cwd=ROOT, check=True)
+    ml, models = scratch / "ml", scratch / "models"
+    for module, folder in (("generate", ml), ("pipelines", models)):
+        if not folder.exists():
+            subprocess.run([sys.executable, "-m", f"tests.ml.{module}", str(folder)], cwd=ROOT, check=True)
     supported = (ROOT / "tests" / "operators.txt").read_text().split()
     ops = scratch / "operators.txt"
     ops.write_text("\n".join(supported) + "\n")
     runner = next((build / "tests").rglob("onnx_runner"))
-    for name, root in (("onnx test data", data), ("ai.onnx.ml cases", ml)):
+    for name, root in (("onnx test data", data), ("ai.onnx.ml cases", ml), ("converted models", models)):
         report = reports / f"{build.name}-{name.replace(' ', '-')}.xml"
         run(count, f"{build.name} {name}",
             [str(runner), "--ops", str(ops), "--junit", str(report), str(root)], report)
