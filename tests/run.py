@@ -106,19 +106,20 @@ def c_programs(count, build, reports, only=None, without=()):
 
 
 def onnx_suites(count, build, reports, scratch):
-    """ONNX's own data, that of older releases in the plain build, and the ai.onnx.ml cases made here, through
-    the C runner."""
+    """ONNX's own data, that of older releases in the plain build, and the ai.onnx.ml cases and converted models
+    made here, through the C runner."""
     runner = next((build / "tests").rglob("onnx_runner"))
-    ml = scratch / "ml"
-    if not ml.exists():
-        subprocess.run([sys.executable, "-m", "tests.ml.generate", str(ml)], cwd=ROOT, check=True)
     suites = [conformance.installed()] if build != BUILD else list(conformance.suites())
     for version, data in suites:
         report = reports / f"{build.name}-onnx-{version}.xml"
         run(count, f"{build.name} onnx {version} test data",
             conformance.command(runner, version, data, report), report)
-    report = reports / f"{build.name}-ml.xml"
-    run(count, f"{build.name} ai.onnx.ml cases", [str(runner), "--junit", str(report), str(ml)], report)
+    for module, name in (("generate", "ai.onnx.ml cases"), ("pipelines", "converted models")):
+        folder = scratch / module
+        report = reports / f"{build.name}-{module}.xml"
+        if not folder.exists():
+            subprocess.run([sys.executable, "-m", f"tests.ml.{module}", str(folder)], cwd=ROOT, check=True)
+        run(count, f"{build.name} {name}", [str(runner), "--junit", str(report), str(folder)], report)
 
 
 def fuzz_seeds(count, build, reports, scratch):
