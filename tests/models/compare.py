@@ -102,19 +102,21 @@ def distance(one, other):
     return worst
 
 
-def compare(expected, actual, plain=None):
+def compare(expected, actual, others=()):
     """The tally of two lists of answers; raises Difference.
 
-    `plain` are the expected answers once more, computed without optimization, where a model rounds to a few steps
-    on its way. A sum that lies at the edge between two steps falls to either side by the order of its terms, and
-    all that follows moves with it: onnxruntime's two answers differ. Then one of the two has to be met, or else the
-    answer may be as far from the nearer one as they are from each other, and at most STEPPED.
+    `others` are the expected answers once more where a model rounds to a few steps on its way: computed without
+    optimization, and from inputs moved in their last bits. A sum that lies at the edge between two steps falls to
+    either side by the order of its terms, and all that follows moves with it: onnxruntime's own answers differ.
+    Then one of the answers to the same inputs has to be met, or else the answer may be as far from it as
+    onnxruntime's are from each other, and at most STEPPED.
     """
     if len(expected) != len(actual):
         raise Difference(f"{len(actual)} answers came where {len(expected)} were expected")
     tally = Tally()
     for place, (e, a) in enumerate(zip(expected, actual)):
-        choices = [e] if plain is None else [e, plain[place]]
+        others_here = [other[place] for other in others]
+        choices = [e, *others_here[:1]]
         for choice in choices:
             attempt = Tally()
             try:
@@ -124,9 +126,10 @@ def compare(expected, actual, plain=None):
             except Difference as difference:
                 found = difference
         else:
-            if plain is None:
+            if not others:
                 raise found
-            away, apart = min(distance(choice, a) for choice in choices), distance(*choices)
+            away = min(distance(choice, a) for choice in choices)
+            apart = max(distance(e, other) for other in others_here)
             if not away <= min(apart, STEPPED):
                 raise Difference(f"{found}; {away:.2g} from the nearer answer, onnxruntime's are {apart:.2g} apart")
             tally.stepped += 1
