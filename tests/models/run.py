@@ -111,13 +111,14 @@ def play_one(name, peer, quick, derived):
                 libinfer_runner(source, peer == "libinfer-image") for source in sources]
         stage(f"running with {peer}")
         actual = answers(model, data, runs, quick)
-        others = []
+        plain = moved = None
         if model.rounds:
             stage("onnxruntime without optimization")
-            plain = [onnxruntime_runner(source, False) for source in sources]
-            others = [answers(model, data, runs, quick) for runs in (plain, [nudged(run) for run in plain])]
+            both = [[onnxruntime_runner(source, optimized) for source in sources] for optimized in (True, False)]
+            plain = answers(model, data, both[1], quick)
+            moved = [answers(model, data, [nudged(run) for run in runs], quick) for runs in both]
         stage("comparing")
-        tally = compare.compare(expected, actual, others)
+        tally = compare.compare(expected, actual, plain, moved)
         result.update(elements=tally.elements, worst=tally.worst, near_zero=tally.near_zero, stepped=tally.stepped)
     except Exception as error:  # whatever it is, it is this model's result
         text = str(error).strip() or type(error).__name__
