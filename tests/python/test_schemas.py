@@ -115,6 +115,11 @@ NEEDS = {
             "dims_of": {"X": [3, 2, 2], "W": [1, 2 * gates, 2], "R": [1, 2 * gates, 2], "B": [1, 4 * gates],
                         "initial_h": [1, 2, 2], "initial_c": [1, 2, 2], "P": [1, 6]}}
        for op, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4))},
+    "SVMClassifier": {"attributes": lambda v: {
+        "classlabels_ints": [3, 4], "coefficients": [1.0, -1.0], "support_vectors": [0.5, 1.0, 0.25, -1.0],
+        "vectors_per_class": [1, 1], "rho": [0.125]}},
+    "SVMRegressor": {"attributes": lambda v: {
+        "coefficients": [1.0, -2.0], "support_vectors": [0.5, 1.0, 0.25, -1.0], "n_supports": 2, "rho": [0.125]}},
     "TreeEnsemble": {"by_type": one_tree},
     **{op: {"attributes": lambda v, votes=votes, more=more: {
            "nodes_treeids": [0] * 3, "nodes_nodeids": [0, 1, 2], "nodes_featureids": [1, 0, 0],
