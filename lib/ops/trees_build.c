@@ -43,14 +43,14 @@ static bool second_is_yes(uint8_t mode) {
 }
 
 static bool goes_second(const infer_tree_source *s, uint32_t item) {
-    bool track = s->tracks && s->tracks[item];
+    bool track = s->tracks.count && infer_integer_at(&s->tracks, item);
     return track == second_is_yes(s->modes[item]);
 }
 
 static infer_status see_node(builder *b, uint32_t item) {
     const infer_tree_source *s = b->s;
     uint8_t mode = s->modes[item];
-    int64_t feature = s->features[item];
+    int64_t feature = infer_integer_at(&s->features, item);
     if (feature < 0 || feature >= (1 << INFER_TREE_FLAGS_F64) - 1)
         return infer_fail(INFER_ERROR_VALUE, "a node looks at feature %lld", (long long)feature);
     b->features = feature >= b->features ? feature + 1 : b->features;
@@ -135,7 +135,7 @@ static uint32_t vote_at(const infer_tree_source *s, uint32_t place) {
 }
 
 static uint32_t target_of(const infer_tree_source *s, uint32_t place) {
-    return s->one_target ? 0 : (uint32_t)s->vote_targets[vote_at(s, place)];
+    return s->one_target ? 0 : (uint32_t)infer_integer_at(&s->vote_targets, vote_at(s, place));
 }
 
 static double weight_at(const infer_tree_source *s, uint32_t place) {
@@ -292,7 +292,7 @@ static held held_by(const builder *b, uint32_t item) {
             n->value = (real)h.number;                                                             \
         else                                                                                       \
             memcpy(&n->value, &h.bits, sizeof h.bits);                                             \
-        n->link = next ? (integer)s->features[item] |                                              \
+        n->link = next ? (integer)infer_integer_at(&s->features, item) |                           \
                              (integer)flags_of(s, item) << FLAGS_##suffix |                        \
                              (integer)next << NEXT_##suffix                                        \
                        : (integer)b->features;                                                     \
