@@ -11,6 +11,7 @@ enum { NAME = 1, FLOATS = 7, INTS = 8, STRINGS = 9, DOC = 13, TYPE = 20, REF = 2
 
 #define FIELD_LIST 100000 /* AttributeProto.list of onnx.proto */
 #define FEW        256    /* strings that a byte can number */
+#define LONGEST    64     /* bytes of such a string: each is compared with all */
 
 /* ---- fields ---- */
 
@@ -175,6 +176,8 @@ static infer_status read_floats(infer_onnx_reader *r, infer_onnx_list *l) {
 /* The number of a string among the few, FEW where there are too many. */
 static size_t number_of(infer_onnx_list *l, const field *f) {
     size_t i = 0;
+    if (f->size > LONGEST)
+        return FEW;
     for (; i < l->name_count; i++)
         if (l->names[i].size == f->size && memcmp(l->names[i].data, f->data, f->size) == 0)
             return i;
