@@ -180,6 +180,7 @@ static size_t attr_bytes(const infer_attr *a) {
     case INFER_ATTR_FLOATS:
         return a->count * sizeof(float);
     case INFER_ATTR_STRINGS:
+    case INFER_ATTR_CODES:
         return a->count * sizeof(infer_string);
     case INFER_ATTR_STRING:
         return a->count;

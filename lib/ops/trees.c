@@ -9,8 +9,10 @@
 #include <string.h>
 
 #define LANES     8 /* trees that are walked at once */
-#define SHIFT_f32 INFER_TREE_SHIFT_F32
-#define SHIFT_f64 INFER_TREE_SHIFT_F64
+#define FLAGS_f32 INFER_TREE_FLAGS_F32
+#define FLAGS_f64 INFER_TREE_FLAGS_F64
+#define NEXT_f32  INFER_TREE_NEXT_F32
+#define NEXT_f64  INFER_TREE_NEXT_F64
 
 /* Whatever a walk needs: constants with their sizes. */
 typedef struct forest {
@@ -18,7 +20,8 @@ typedef struct forest {
     const uint32_t *roots, *targets, *starts, *vote_targets, *set_starts;
     const void *weights, *members;
     uint64_t tree_count, list_count, vote_count, set_count, member_count;
-    uint32_t node_count, feature_mask, target_count;
+    size_t size; /* of the nodes, in bytes */
+    uint32_t feature_mask, target_count;
     int64_t first, step_limit, aggregate;
     bool wide, adds;
     double *sums; /* one a target */
@@ -34,9 +37,11 @@ static inline void add_vote(const forest *f, uint32_t target, double vote) {
 }
 
 #define REAL float
+#define LINK uint32_t
 #define S    f32
 #include "trees_walk.inc.h"
 #define REAL double
+#define LINK uint64_t
 #define S    f64
 #include "trees_walk.inc.h"
 
@@ -60,7 +65,7 @@ static uint32_t feature_bits(int64_t features) {
 }
 
 static infer_status check_params(const infer_trees_params *p, bool wide) {
-    int64_t most = wide ? (INT64_C(1) << SHIFT_f64) - 1 : (1 << SHIFT_f32) - 1;
+    int64_t most = wide ? (INT64_C(1) << FLAGS_f64) - 1 : (1 << FLAGS_f32) - 1;
     if (p->kind < 0 || p->kind >= INFER_TREES_KINDS || p->targets < 1 || p->targets > INT32_MAX ||
         p->aggregate < INFER_TREES_AVERAGE || p->aggregate > INFER_TREES_MAX || p->features < 0 ||
         p->features > most || p->first < 1 || p->first > 16 || p->type < 0 || p->type > 31 ||
@@ -164,7 +169,7 @@ static void see_forest(const infer_op_env *env, forest *f) {
     const infer_view *nodes = env->in[INFER_TREES_NODES];
     uint64_t starts, sets;
     *f = (forest){.nodes = nodes->data,
-                  .node_count = (uint32_t)nodes->dim[0],
+                  .size = infer_view_bytes(nodes),
                   .wide = nodes->dim[1] == 2,
                   .feature_mask = (1u << feature_bits(p->features)) - 1,
                   .target_count = (uint32_t)p->targets,
@@ -181,7 +186,7 @@ static void see_forest(const infer_op_env *env, forest *f) {
     f->set_count = sets ? sets - 1 : 0;
     f->members = data_of(env, INFER_TREES_MEMBERS, &f->member_count);
     /* The deepest tree of each LANES has no more levels than nodes. */
-    f->step_limit = f->node_count + (int64_t)(f->tree_count / LANES + 1) * (f->first + 2);
+    f->step_limit = nodes->dim[0] + (int64_t)(f->tree_count / LANES + 1) * (f->first + 2);
 }
 
 /* The row that the trees see: the features, then what is no number. Whether a value is missing. */

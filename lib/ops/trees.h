@@ -17,27 +17,27 @@
 
 #include "op.h"
 
-/* Flags of a node, above its feature. Only walks over ensembles or rows that need them read them.
- */
-#define INFER_TREE_MISSING 1u /* a missing value goes to the second child, not the first */
-#define INFER_TREE_EQUAL   2u /* asks whether x == value */
-#define INFER_TREE_MEMBER  4u /* asks whether x is in the set whose number the value holds */
-
-/* Narrow nodes compare floats, wide ones doubles. */
+/* Narrow nodes compare floats, wide ones doubles. A link is the feature, flags from bit
+ * INFER_TREE_FLAGS on, and from bit INFER_TREE_NEXT on what was called next. */
 typedef struct infer_tree_node_f32 {
     float value;
-    uint16_t feature; /* below INFER_TREE_SHIFT_F32, flags from there on */
-    uint16_t next;
+    uint32_t link;
 } infer_tree_node_f32;
 
 typedef struct infer_tree_node_f64 {
     double value;
-    uint32_t feature;
-    uint32_t next;
+    uint64_t link;
 } infer_tree_node_f64;
 
-#define INFER_TREE_SHIFT_F32 13
-#define INFER_TREE_SHIFT_F64 29
+#define INFER_TREE_FLAGS_F32 13
+#define INFER_TREE_NEXT_F32  16
+#define INFER_TREE_FLAGS_F64 29
+#define INFER_TREE_NEXT_F64  32
+
+/* Flags of a node. Only walks over ensembles or rows that need them read them. */
+#define INFER_TREE_MISSING 1u /* a missing value goes to the second child, not the first */
+#define INFER_TREE_EQUAL   2u /* asks whether x == value */
+#define INFER_TREE_MEMBER  4u /* asks whether x is in the set whose number the value holds */
 
 /* The inputs. */
 enum {

@@ -43,15 +43,15 @@ static bool second_is_yes(uint8_t mode) {
 }
 
 static bool goes_second(const infer_tree_source *s, uint32_t item) {
-    bool track = s->tracks && s->tracks[item];
+    bool track = s->tracks.count && infer_integer_at(&s->tracks, item);
     return track == second_is_yes(s->modes[item]);
 }
 
 static infer_status see_node(builder *b, uint32_t item) {
     const infer_tree_source *s = b->s;
     uint8_t mode = s->modes[item];
-    int64_t feature = s->features[item];
-    if (feature < 0 || feature >= (1 << INFER_TREE_SHIFT_F64) - 1)
+    int64_t feature = infer_integer_at(&s->features, item);
+    if (feature < 0 || feature >= (1 << INFER_TREE_FLAGS_F64) - 1)
         return infer_fail(INFER_ERROR_VALUE, "a node looks at feature %lld", (long long)feature);
     b->features = feature >= b->features ? feature + 1 : b->features;
     b->missing = b->missing || goes_second(s, item);
@@ -135,7 +135,7 @@ static uint32_t vote_at(const infer_tree_source *s, uint32_t place) {
 }
 
 static uint32_t target_of(const infer_tree_source *s, uint32_t place) {
-    return s->one_target ? 0 : (uint32_t)s->vote_targets[vote_at(s, place)];
+    return s->one_target ? 0 : (uint32_t)infer_integer_at(&s->vote_targets, vote_at(s, place));
 }
 
 static double weight_at(const infer_tree_source *s, uint32_t place) {
@@ -282,22 +282,27 @@ static held held_by(const builder *b, uint32_t item) {
 }
 
 /* As float or double. */
-#define PUT_NODE(name, node, real, index, shift)                                                   \
-    static void name(const builder *b, void *nodes, uint32_t at, uint32_t next) {                  \
+#define PUT_NODE(suffix, real, integer)                                                            \
+    static void put_##suffix(const builder *b, void *nodes, uint32_t at, uint32_t next) {          \
         const infer_tree_source *s = b->s;                                                         \
-        node *n = (node *)nodes + at;                                                              \
+        infer_tree_node_##suffix *n = (infer_tree_node_##suffix *)nodes + at;                      \
         uint32_t item = b->order[at];                                                              \
         held h = held_by(b, item);                                                                 \
         if (h.is_number)                                                                           \
             n->value = (real)h.number;                                                             \
         else                                                                                       \
             memcpy(&n->value, &h.bits, sizeof h.bits);                                             \
-        n->next = (index)next;                                                                     \
-        n->feature = (index)(next ? (uint32_t)s->features[item] | flags_of(s, item) << (shift)     \
-                                  : (uint32_t)b->features);                                        \
+        n->link = next ? (integer)infer_integer_at(&s->features, item) |                           \
+                             (integer)flags_of(s, item) << FLAGS_##suffix |                        \
+                             (integer)next << NEXT_##suffix                                        \
+                       : (integer)b->features;                                                     \
     }
-PUT_NODE(put_f32, infer_tree_node_f32, float, uint16_t, INFER_TREE_SHIFT_F32)
-PUT_NODE(put_f64, infer_tree_node_f64, double, uint32_t, INFER_TREE_SHIFT_F64)
+#define FLAGS_f32 INFER_TREE_FLAGS_F32
+#define FLAGS_f64 INFER_TREE_FLAGS_F64
+#define NEXT_f32  INFER_TREE_NEXT_F32
+#define NEXT_f64  INFER_TREE_NEXT_F64
+PUT_NODE(f32, float, uint32_t)
+PUT_NODE(f64, double, uint64_t)
 
 static infer_status put_nodes(builder *b) {
     const infer_tree_source *s = b->s;
@@ -350,7 +355,7 @@ infer_status infer_trees_build(const infer_tree_source *s) {
     uint8_t x = rw->view(rw, rw->input(rw, 0))->type;
     b.wide = (x != INFER_TYPE_FLOAT && x != INFER_TYPE_FLOAT16) ||
              s->splits.type == INFER_TYPE_DOUBLE || s->weights.type == INFER_TYPE_DOUBLE ||
-             b.features >= 1 << INFER_TREE_SHIFT_F32 || b.furthest > UINT16_MAX;
+             b.features >= 1 << INFER_TREE_FLAGS_F32 || b.furthest > UINT16_MAX;
     INFER_TRY(put_votes(&b));
     INFER_TRY(put_nodes(&b));
     INFER_TRY(put_sets(&b));

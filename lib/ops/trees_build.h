@@ -25,14 +25,34 @@ typedef struct infer_numbers {
 
 double infer_number_at(const infer_numbers *n, uint64_t i);
 
+/* Integers of an attribute: UINT8, UINT16, INT32 or INT64. */
+typedef struct infer_integers {
+    const void *data;
+    uint64_t count;
+    infer_type type;
+} infer_integers;
+
+static inline int64_t infer_integer_at(const infer_integers *n, uint64_t i) {
+    switch (n->type) {
+    case INFER_TYPE_UINT8:
+        return ((const uint8_t *)n->data)[i];
+    case INFER_TYPE_UINT16:
+        return ((const uint16_t *)n->data)[i];
+    case INFER_TYPE_INT32:
+        return ((const int32_t *)n->data)[i];
+    default:
+        return ((const int64_t *)n->data)[i];
+    }
+}
+
 /* Nodes and leaves are items, numbered alike. */
 typedef struct infer_tree_source infer_tree_source;
 struct infer_tree_source {
     infer_rewriter *rw;
     uint32_t item_count, tree_count;
     const uint8_t *modes;    /* of items */
-    const int64_t *features; /* of nodes, as what follows */
-    const int64_t *tracks;   /* NULL: missing values go where the question is false */
+    infer_integers features; /* of nodes, as what follows */
+    infer_integers tracks;   /* none: missing values go where the question is false */
     infer_numbers splits;
     const uint32_t *sets;       /* of nodes that ask for members; NULL: none does */
     const uint32_t *set_starts; /* set_count + 1 of them */
@@ -47,7 +67,7 @@ struct infer_tree_source {
      * number i. */
     const uint32_t *starts, *votes;
     uint32_t vote_count;
-    const int64_t *vote_targets;
+    infer_integers vote_targets;
     infer_numbers weights;
     bool one_target; /* all votes are for the same */
     int64_t targets, aggregate;

@@ -9,25 +9,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- attributes ---- */
+#define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
-typedef struct int_list {
-    const int64_t *data;
-    uint64_t count;
-} int_list;
+/* ---- attributes ---- */
 
 static infer_status wrong_kind(const char *name) {
     return infer_fail(INFER_ERROR_FORMAT, "%s is of the wrong kind", name);
 }
 
-static infer_status read_ints(infer_rewriter *rw, const char *name, int_list *list) {
+/* Lists of integers are INTS, or narrow tensors (INFER_OP_NARROW). */
+static infer_status read_ints(infer_rewriter *rw, const char *name, infer_integers *list) {
     const infer_attr *a = rw->attr(rw, name);
-    *list = (int_list){NULL, 0};
+    const uint64_t narrow = T(UINT8) | T(UINT16) | T(INT32) | T(INT64);
+    *list = (infer_integers){.type = INFER_TYPE_INT64};
     if (!a)
         return INFER_OK;
-    if (a->type != INFER_ATTR_INTS)
+    if (a->type == INFER_ATTR_INTS)
+        *list = (infer_integers){a->data, a->count, INFER_TYPE_INT64};
+    else if (a->type == INFER_ATTR_TENSOR && narrow >> a->tensor.type & 1)
+        *list = (infer_integers){a->tensor.data, (uint64_t)infer_view_count(&a->tensor),
+                                 (infer_type)a->tensor.type};
+    else
         return wrong_kind(name);
-    *list = (int_list){a->data, a->count};
     return INFER_OK;
 }
 
@@ -52,6 +55,8 @@ static infer_status read_numbers(infer_rewriter *rw, const char *name, const cha
         return infer_fail(INFER_ERROR_FORMAT, "%s must not be set", tensor);
     if (!a)
         return read_tensor(rw, tensor, T(FLOAT) | T(DOUBLE), list);
+    if (a->type == INFER_ATTR_TENSOR)
+        return read_tensor(rw, name, T(FLOAT), list);
     if (a->type != INFER_ATTR_FLOATS)
         return wrong_kind(name);
     *list = (infer_numbers){a->data, a->count, INFER_TYPE_FLOAT};
@@ -100,9 +105,9 @@ typedef struct id_tree {
 } id_tree;
 
 typedef struct id_nodes {
-    const int64_t *trees, *ids, *yes, *no; /* by item */
-    const uint32_t *order;                 /* NULL: items come in the order of their places */
-    const id_tree *list, *by_id;           /* trees as they stand, and sorted */
+    infer_integers trees, ids, yes, no; /* by item */
+    const uint32_t *order;              /* NULL: items come in the order of their places */
+    const id_tree *list, *by_id;        /* trees as they stand, and sorted */
     const uint32_t *roots;
     uint32_t tree_count, last; /* last: where the last tree was found */
 } id_nodes;
@@ -114,23 +119,24 @@ static uint32_t item_at(const id_nodes *n, uint32_t place) {
 /* The item with a number in a tree: where it would stand if numbers had no gaps, or by halves. */
 static bool find_item(const id_nodes *n, const id_tree *tree, int64_t id, uint32_t *item) {
     uint32_t low = tree->first, high = tree->end;
-    uint64_t ahead = (uint64_t)id - (uint64_t)n->ids[item_at(n, low)];
-    if (ahead < high - low && n->ids[ *item = item_at(n, low + (uint32_t)ahead)] == id)
+    uint64_t ahead = (uint64_t)id - (uint64_t)infer_integer_at(&n->ids, item_at(n, low));
+    if (ahead < high - low &&
+        infer_integer_at(&n->ids, *item = item_at(n, low + (uint32_t)ahead)) == id)
         return true;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (n->ids[item_at(n, middle)] < id)
+        if (infer_integer_at(&n->ids, item_at(n, middle)) < id)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < tree->end && n->ids[*item = item_at(n, low)] == id;
+    return low < tree->end && infer_integer_at(&n->ids, *item = item_at(n, low)) == id;
 }
 
 static infer_status id_child(const infer_tree_source *s, uint32_t tree, uint32_t item, bool answer,
                              uint32_t *child) {
     const id_nodes *n = s->owner;
-    int64_t id = (answer ? n->yes : n->no)[item];
+    int64_t id = infer_integer_at(answer ? &n->yes : &n->no, item);
     if (find_item(n, &n->list[tree], id, child))
         return INFER_OK;
     return infer_fail(INFER_ERROR_FORMAT, "tree %lld has no node %lld", (long long)n->list[tree].id,
@@ -168,7 +174,7 @@ static infer_status sort_items(infer_rewriter *rw, id_nodes *n, uint32_t count) 
     if (!keys || !order)
         return rw->failed;
     for (uint32_t i = 0; i < count; i++)
-        keys[i] = (id_key){n->trees[i], n->ids[i], i};
+        keys[i] = (id_key){infer_integer_at(&n->trees, i), infer_integer_at(&n->ids, i), i};
     qsort(keys, count, sizeof *keys, by_tree_and_id);
     for (uint32_t i = 0; i < count; i++) {
         order[i] = keys[i].item;
@@ -186,12 +192,12 @@ static bool find_runs(const id_nodes *n, uint32_t count, id_tree *list, uint32_t
     *trees = 0;
     for (uint32_t p = 0; p < count; p++) {
         uint32_t item = item_at(n, p), before = p ? item_at(n, p - 1) : 0;
-        if (p && n->trees[item] == n->trees[before]) {
-            if (n->ids[item] <= n->ids[before])
+        if (p && infer_integer_at(&n->trees, item) == infer_integer_at(&n->trees, before)) {
+            if (infer_integer_at(&n->ids, item) <= infer_integer_at(&n->ids, before))
                 return false;
         } else {
             if (list)
-                list[*trees] = (id_tree){n->trees[item], p, p};
+                list[*trees] = (id_tree){infer_integer_at(&n->trees, item), p, p};
             ++*trees;
         }
         if (list)
@@ -253,22 +259,36 @@ static infer_status find_roots(const infer_tree_source *s, id_nodes *n) {
     return INFER_OK;
 }
 
-static infer_status read_modes(infer_rewriter *rw, uint64_t count, const uint8_t **modes) {
+/* The number of a mode's name; one more than the last where there is none. */
+static uint8_t mode_of(infer_string text) {
     static const char *const names[] = {"BRANCH_LEQ", "BRANCH_LT",  "BRANCH_GTE", "BRANCH_GT",
                                         "BRANCH_EQ",  "BRANCH_NEQ", "",           "LEAF"};
+    uint8_t mode = 0;
+    while (mode <= INFER_TREE_LEAF && (!text.size || text.size != strlen(names[mode]) ||
+                                       memcmp(text.data, names[mode], text.size) != 0))
+        mode++;
+    return mode;
+}
+
+static infer_status read_modes(infer_rewriter *rw, uint64_t count, const uint8_t **modes) {
     const infer_attr *a = rw->attr(rw, "nodes_modes");
-    uint8_t *mode = rw->alloc(rw, (size_t)count + 1);
-    if (a && a->type != INFER_ATTR_STRINGS)
+    bool codes = a && a->type == INFER_ATTR_CODES;
+    const infer_string *names = a ? a->data : NULL;
+    const uint8_t *code = codes ? a->tensor.data : NULL;
+    uint8_t *mode = rw->alloc(rw, (size_t)count + 1), of_code[256];
+    if (a && !codes && a->type != INFER_ATTR_STRINGS)
         return wrong_kind("nodes_modes");
-    INFER_TRY(same_count(a ? a->count : 0, count, "nodes_modes"));
+    INFER_TRY(same_count(codes ? (uint64_t)infer_view_count(&a->tensor)
+                         : a   ? a->count
+                               : 0,
+                         count, "nodes_modes"));
     if (!mode)
         return rw->failed;
+    for (size_t i = 0; codes && i < a->count; i++)
+        of_code[i] = mode_of(names[i]);
     for (uint64_t i = 0; i < count; i++) {
-        infer_string text = ((const infer_string *)a->data)[i];
-        for (mode[i] = 0; mode[i] <= INFER_TREE_LEAF; mode[i]++)
-            if (text.size == strlen(names[mode[i]]) && text.size &&
-                memcmp(text.data, names[mode[i]], text.size) == 0)
-                break;
+        mode[i] = codes ? of_code[code[i]] : mode_of(names[i]);
+        infer_string text = names[codes ? code[i] : i];
         if (mode[i] > INFER_TREE_LEAF)
             return infer_fail(INFER_ERROR_FORMAT, "a node has the unknown mode \"%.*s\"",
                               (int)(text.size < 40 ? text.size : 40), text.data);
@@ -280,22 +300,17 @@ static infer_status read_modes(infer_rewriter *rw, uint64_t count, const uint8_t
 static infer_status read_id_nodes(infer_rewriter *rw, infer_tree_source *s, id_nodes *n) {
     struct {
         const char *name;
-        const int64_t **at;
+        infer_integers *list;
     } lists[] = {
         {"nodes_treeids", &n->trees},       {"nodes_nodeids", &n->ids},
         {"nodes_truenodeids", &n->yes},     {"nodes_falsenodeids", &n->no},
         {"nodes_featureids", &s->features}, {"nodes_missing_value_tracks_true", &s->tracks}};
-    uint64_t count = 0;
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        int_list list;
-        INFER_TRY(read_ints(rw, lists[i].name, &list));
-        *lists[i].at = list.data;
-        count = i ? count : list.count;
-        if (list.count || lists[i].at != &s->tracks)
-            INFER_TRY(same_count(list.count, count, lists[i].name));
-        else
-            s->tracks = NULL;
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        INFER_TRY(read_ints(rw, lists[i].name, lists[i].list));
+        if (lists[i].list->count || lists[i].list != &s->tracks)
+            INFER_TRY(same_count(lists[i].list->count, n->trees.count, lists[i].name));
     }
+    uint64_t count = n->trees.count;
     if (count >= UINT32_MAX / 2)
         return infer_fail(INFER_ERROR_LIMIT, "%llu nodes are too many", (unsigned long long)count);
     INFER_TRY(read_numbers(rw, "nodes_values", "nodes_values_as_tensor", &s->splits));
@@ -333,8 +348,8 @@ static bool find_tree(id_nodes *n, int64_t id, const id_tree **tree) {
 }
 
 /* Lists of votes by item: counted, then dealt out in the order they come in. */
-static infer_status deal_votes(infer_tree_source *s, id_nodes *n, const int64_t *trees,
-                               const int64_t *ids) {
+static infer_status deal_votes(infer_tree_source *s, id_nodes *n, const infer_integers *trees,
+                               const infer_integers *ids) {
     infer_rewriter *rw = s->rw;
     uint32_t *starts = rw->alloc(rw, (s->item_count + (size_t)2) * sizeof *starts);
     uint32_t *votes = rw->alloc(rw, (s->vote_count + (size_t)1) * sizeof *votes);
@@ -344,11 +359,13 @@ static infer_status deal_votes(infer_tree_source *s, id_nodes *n, const int64_t 
     memset(starts, 0, (s->item_count + (size_t)2) * sizeof *starts);
     for (uint32_t v = 0; v < s->vote_count; v++) {
         const id_tree *tree;
-        if (!find_tree(n, trees[v], &tree) || !find_item(n, tree, ids[v], &items[v]))
+        if (!find_tree(n, infer_integer_at(trees, v), &tree) ||
+            !find_item(n, tree, infer_integer_at(ids, v), &items[v]))
             return infer_fail(INFER_ERROR_FORMAT,
                               "a vote is at node %lld of tree %lld, which is "
                               "not there",
-                              (long long)ids[v], (long long)trees[v]);
+                              (long long)infer_integer_at(ids, v),
+                              (long long)infer_integer_at(trees, v));
         starts[items[v] + 2]++;
     }
     for (uint32_t i = 2; i <= s->item_count; i++)
@@ -367,16 +384,18 @@ typedef struct vote_names {
 } vote_names;
 
 static infer_status check_targets(const infer_tree_source *s) {
-    for (uint32_t v = 0; v < s->vote_count; v++)
-        if (s->vote_targets[v] < 0 || s->vote_targets[v] >= s->targets)
+    for (uint32_t v = 0; v < s->vote_count; v++) {
+        int64_t target = infer_integer_at(&s->vote_targets, v);
+        if (target < 0 || target >= s->targets)
             return infer_fail(INFER_ERROR_VALUE, "a vote is for number %lld of %lld",
-                              (long long)s->vote_targets[v], (long long)s->targets);
+                              (long long)target, (long long)s->targets);
+    }
     return INFER_OK;
 }
 
 static infer_status read_votes(infer_tree_source *s, id_nodes *n, const vote_names *names) {
     infer_rewriter *rw = s->rw;
-    int_list trees, nodes, targets;
+    infer_integers trees, nodes, targets;
     INFER_TRY(read_ints(rw, names->trees, &trees));
     INFER_TRY(read_ints(rw, names->nodes, &nodes));
     INFER_TRY(read_ints(rw, names->targets, &targets));
@@ -388,9 +407,9 @@ static infer_status read_votes(infer_tree_source *s, id_nodes *n, const vote_nam
         return infer_fail(INFER_ERROR_LIMIT, "%llu votes are too many",
                           (unsigned long long)trees.count);
     s->vote_count = (uint32_t)trees.count;
-    s->vote_targets = targets.data;
+    s->vote_targets = targets;
     INFER_TRY(check_targets(s));
-    return deal_votes(s, n, trees.data, nodes.data);
+    return deal_votes(s, n, &trees, &nodes);
 }
 
 /* ---- what all have in common ---- */
@@ -398,7 +417,6 @@ static infer_status read_votes(infer_tree_source *s, id_nodes *n, const vote_nam
 static const char *const post_transforms[] = {"NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO",
                                               "PROBIT"};
 static const char *const aggregates[] = {"AVERAGE", "SUM", "MIN", "MAX"};
-#define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
 /* Attributes of infer.Trees that no model may set. */
 static infer_status refuse_own(infer_rewriter *rw) {
@@ -498,7 +516,7 @@ static int64_t classifier_kind(infer_tree_source *s, int64_t classes, int64_t po
     if (classes != 2 || s->vote_count == 0)
         return INFER_TREES_CLASSIFIER;
     for (uint32_t v = 0; v < s->vote_count; v++) {
-        if (s->vote_targets[v] != s->vote_targets[0])
+        if (infer_integer_at(&s->vote_targets, v) != infer_integer_at(&s->vote_targets, 0))
             return INFER_TREES_CLASSIFIER;
         forest = forest && infer_number_at(&s->weights, v) >= 0;
     }
@@ -542,15 +560,15 @@ static infer_status classifier_upgrade(infer_rewriter *rw) {
 
 /* Items are the nodes, then the leaves. */
 typedef struct split_nodes {
-    int_list roots, yes, no, yes_leaf, no_leaf;
+    infer_integers roots, yes, no, yes_leaf, no_leaf;
     uint32_t nodes, leaves;
 } split_nodes;
 
 static infer_status split_child(const infer_tree_source *s, uint32_t tree, uint32_t item,
                                 bool answer, uint32_t *child) {
     const split_nodes *n = s->owner;
-    int64_t to = (answer ? n->yes : n->no).data[item];
-    bool leaf = (answer ? n->yes_leaf : n->no_leaf).data[item] != 0;
+    int64_t to = infer_integer_at(answer ? &n->yes : &n->no, item);
+    bool leaf = infer_integer_at(answer ? &n->yes_leaf : &n->no_leaf, item) != 0;
     if (to < 0 || to >= (leaf ? n->leaves : n->nodes))
         return infer_fail(INFER_ERROR_FORMAT, "a node of tree %u leads to %s %lld", tree,
                           leaf ? "leaf" : "node", (long long)to);
@@ -560,7 +578,7 @@ static infer_status split_child(const infer_tree_source *s, uint32_t tree, uint3
 
 static infer_status split_root(const infer_tree_source *s, uint32_t tree, uint32_t *item) {
     const split_nodes *n = s->owner;
-    int64_t root = n->roots.data[tree];
+    int64_t root = infer_integer_at(&n->roots, tree);
     if (root < 0 || root >= n->nodes)
         return infer_fail(INFER_ERROR_FORMAT, "the root of tree %u is node %lld", tree,
                           (long long)root);
@@ -644,7 +662,7 @@ static infer_status read_leaves(infer_tree_source *s, const split_nodes *n) {
 
 static infer_status read_split_nodes(infer_tree_source *s, split_nodes *n) {
     infer_rewriter *rw = s->rw;
-    int_list features, tracks, targets;
+    infer_integers features, tracks, targets;
     INFER_TRY(read_ints(rw, "tree_roots", &n->roots));
     INFER_TRY(read_ints(rw, "nodes_featureids", &features));
     INFER_TRY(read_ints(rw, "nodes_truenodeids", &n->yes));
@@ -668,9 +686,9 @@ static infer_status read_split_nodes(infer_tree_source *s, split_nodes *n) {
         return infer_fail(INFER_ERROR_LIMIT, "there are too many nodes or trees");
     n->nodes = (uint32_t)features.count;
     n->leaves = (uint32_t)targets.count;
-    s->features = features.data;
-    s->tracks = tracks.count ? tracks.data : NULL;
-    s->vote_targets = targets.data;
+    s->features = features;
+    s->tracks = tracks;
+    s->vote_targets = targets;
     s->item_count = n->nodes + n->leaves;
     s->tree_count = (uint32_t)n->roots.count;
     s->child = split_child;
@@ -710,6 +728,12 @@ static infer_status ensemble_upgrade(infer_rewriter *rw) {
 
 /* ---- the operators ---- */
 
+/* What infer.Trees takes over as it is. */
+static const infer_op_attr label_attrs[] = {
+    A_LIST(infer_trees_params, classlabels_int64s, INTS),
+    A_LIST(infer_trees_params, classlabels_strings, STRINGS),
+};
+
 /* None of them runs: each has become infer.Trees. */
 static infer_status never(infer_op_env *env) {
     (void)env;
@@ -722,10 +746,14 @@ static infer_status never(infer_op_env *env) {
         .name = op_name,                                                                           \
         .since = first,                                                                            \
         .newest = 5,                                                                               \
+        .params_size = sizeof(infer_trees_params),                                                 \
+        .attrs = label_attrs,                                                                      \
+        .attr_count = COUNT(label_attrs),                                                          \
         .min_in = 1,                                                                               \
         .max_in = 1,                                                                               \
         .min_out = 1,                                                                              \
         .max_out = outputs,                                                                        \
+        .flags = INFER_OP_NARROW,                                                                  \
         .types = {input_types},                                                                    \
         .upgrade = rewrite,                                                                        \
         .infer = never,                                                                            \

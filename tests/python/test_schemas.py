@@ -144,6 +144,11 @@ NEEDS = {
     "NegativeLogLikelihoodLoss": {"dims_of": {"target": [2], "weight": [2]}},
     "RotaryEmbedding": {"dims_of": {"X": [1, 2, 3, 2], "cos_cache": [2, 1], "sin_cache": [2, 1], "position_ids": [1, 3]}},
     "SoftmaxCrossEntropyLoss": {"dims_of": {"labels": [2], "weights": [2]}},
+    "SVMClassifier": {"attributes": lambda v: {
+        "classlabels_ints": [3, 4], "coefficients": [1.0, -1.0], "support_vectors": [0.5, 1.0, 0.25, -1.0],
+        "vectors_per_class": [1, 1], "rho": [0.125]}},
+    "SVMRegressor": {"attributes": lambda v: {
+        "coefficients": [1.0, -2.0], "support_vectors": [0.5, 1.0, 0.25, -1.0], "n_supports": 2, "rho": [0.125]}},
     "TreeEnsemble": {"by_type": one_tree},
     **{op: {"attributes": lambda v, votes=votes, more=more: {
            "nodes_treeids": [0] * 3, "nodes_nodeids": [0, 1, 2], "nodes_featureids": [1, 0, 0],

@@ -116,8 +116,6 @@ def logistic():
 
 def forest():
     from sklearn.ensemble import RandomForestClassifier
-    if "ai.onnx.ml.TreeEnsembleClassifier" not in (ROOT / "tests" / "operators.txt").read_text().split():
-        pytest.skip("the library has no tree ensembles")
     return RandomForestClassifier(20, max_depth=4, random_state=1)
 
 
