@@ -134,6 +134,13 @@ NEEDS = {
     "NegativeLogLikelihoodLoss": {"dims_of": {"target": [2], "weight": [2]}},
     "RotaryEmbedding": {"dims_of": {"X": [1, 2, 3, 2], "cos_cache": [2, 1], "sin_cache": [2, 1], "position_ids": [1, 3]}},
     "SoftmaxCrossEntropyLoss": {"dims_of": {"labels": [2], "weights": [2]}},
+    "StringNormalizer": {"dims": [3], "attributes": lambda v: {"stopwords": ["0"], "case_change_action": "UPPER"}},
+    "StringSplit": {"attributes": lambda v: {"delimiter": "0"}},
+    "TfIdfVectorizer": {"attributes": lambda v: {"mode": "TF", "min_gram_length": 1, "max_gram_length": 2,
+                                                 "max_skip_count": 1, "ngram_counts": [0, 2],
+                                                 "ngram_indexes": [1, 0, 2]},
+                        "by_type": lambda t: {"pool_strings": list("0101")} if "string" in t else
+                                             {"pool_int64s": [0, 1, 0, 1]}},
     "ZipMap": None,  # its output is no tensor
     "CastMap": None,  # its input is a map
     "DictVectorizer": None,
