@@ -1,5 +1,7 @@
 """Operators on texts, against onnx.reference, onnxruntime, scikit-learn and Python's own strings."""
 
+import re
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -188,3 +190,94 @@ def test_pools_that_are_none(change, words):
     attributes = {k: v for k, v in {**attributes, **change}.items() if v is not None}
     with pytest.raises(libinfer.InferError, match=words):
         run("TfIdfVectorizer", [texts("a")], **attributes)
+
+
+# ---- RegexFullMatch ----
+
+SUBJECTS = ["", "a", "b", "A", "aa", "ab", "aab", "abab", "a\n", "\n", "a\nb", "\u00e4", "\u00c4", "1", "a1", " ", "\t", "\v", "_",
+            "-", "]", "[", "^", "\\", "{", "a{,2}", "a.b", "\u03b1", "\u4e2d", "K", "\u212a", "s", "\u017f", "\x00", "z9_", "a-z",
+            "\U0001f600", ".", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "x@y.com", "\u00df", "\u1e9e", "\r\n", "\x85", "\u2028", ":", "E"]
+
+PATTERNS = [
+    "", "a", "a|ab", "(a|ab)(c|bcd)?", "a*", "a+?b", "(a+)+b", "^a$", "a$", "$a", "a\\z", "\\Aa", "\\ba\\b", "a\\B", ".", "(?s).",
+    "(?s).*", ".*", "(?i)K", "(?i)[k-s]", "(?i)\\w", "\\w+", "\\W", "\\d", "\\D", "\\s", "\\S", "[\\s]", "[^\\s]", "[\\S]", "[^\\S]",
+    "[\\d\\s]", "\\v", "[\\v]", "\\x41", "\\x{3b1}", "\\x{1F600}", "\\101", "\\0", "\\07", "\\pL", "\\PL", "\\p{Greek}", "\\p{^Greek}",
+    "\\P{^L}", "[\\p{Greek}a]", "[^\\pL]", "\\p{Lu}", "\\pN+", "[[:alpha:]]", "[[:^alpha:]]", "[[:space:]]", "[[:word:]]+",
+    "[[:alpha:][:digit:]]+", "[]a]", "[^]a]", "[a-]", "[-a]", "[a\\-z]", "[\\]]", "[[]", "[[.a.]", "[a^]", "[\\^]", "[a-c-e]+",
+    "a{2}", "a{2,}", "a{1,2}", "a{,2}", "a{", "a{x}", "{", "}", "]", "a{32}", "\\Qa.b\\E", "\\Qa.b", "\\.", "\\_", "a\\ b", "\\-",
+    "(?:a|b)*", "(?P<n>a)b", "(?<n>a)b", "(?i:a)b", "(?i)a(?-i)b", "(?im)^a$\\n^b$", "(?m)a$\\nb", "(?m)^", "(?m)\\n^", "(?U)a*", "(?s:.)",
+    "^*", "$*", "\\b*a", "(^)*a", "()", "(|a)+", "(a*)*", "(a|b|)*", "a||b", "\u00e4", "[\u00e4\u03b1]", "[^\u00e4]", "[\u03b0-\u03b2]",
+    "(?i)\u00e4", "(?i)\u00df", ".{2}", "\\C", "\\C*", "\\n", "[^a]", "[^\\n]", "\\t", "[\\t-\\r]", "a#b", "a b", "(?i)\\x{17f}",
+    # refused by RE2
+    "(a)\\1", "(?=a)a", "(?!b)a", "(?<=a)b", "(?<!a)b", "(?>a)", "(?R)", "(?1)", "(?#x)a", "a++", "a*+", "a?+", "a**", "a{2}{3}",
+    "a{1001}", "\\K", "\\G", "\\R", "\\X", "\\h", "\\H", "\\N", "\\Z", "\\e", "\\cA", "\\g1", "\\k<n>", "\\y", "(?x)a b", "(?J)", "(?n)",
+    "(?", "(?P=n)", "(?P>n)", "(?'n'a)", "(?|a)", "(?(1)a)", "(?C)", "(*ACCEPT)", "(*UTF)a", "[[:<:]]a", "[a-\\d]", "[\\b]", "[z-a]", "[",
+    "[a", "(", ")", "*a", "a|*", "\\", "\\x", "\\x{110000}", "\\p{Nope}", "\\pX", "[[:nope:]]", "\\8", "\\1", "\\E", "(?-)", "(?i-)",
+    "[\\Qa\\E]", "\\u00e4", "\\U0001f600", "\\L", "\\l", "\\o{101}", "\\d**", "(?i)*", "x{2,1}", "\\p{L&}", "\\p{Greek", "\\xg1",
+]
+
+
+def matches(pattern, values):
+    return run("RegexFullMatch", [np.array(values, object)], pattern=pattern)[0][0].tolist()
+
+
+def by_re2(pattern, values):
+    """onnxruntime matches by RE2; None where it refuses the pattern."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    model = model_of("RegexFullMatch", [TensorProto.STRING], pattern=pattern)
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    except Exception:  # of its own kinds
+        return None
+    return session.run(None, {"x0": np.array(values, object)})[0].tolist()
+
+
+# Single bytes are refused.
+DIFFERENT = {"\\C", "\\C*"}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_patterns_like_re2(pattern):
+    expected = by_re2(pattern, SUBJECTS)
+    if expected is None or pattern in DIFFERENT:
+        with pytest.raises(libinfer.InferError):
+            matches(pattern, SUBJECTS)
+    else:
+        assert [s for s, m in zip(SUBJECTS, matches(pattern, SUBJECTS)) if m] == \
+               [s for s, m in zip(SUBJECTS, expected) if m]
+
+
+def test_random_patterns_like_re2():
+    random = np.random.default_rng(17)
+    pieces = ["a", "b", "1", ".", "\\w", "\\d", "\\s", "[ab]", "[^a]", "[a-z1]", "(", "(?:", "(?i:", ")", "|", "*", "+", "?", "{2}", "{1,3}",
+              "*?", "^", "$", "\\b", "\u00e4", "\\x{e4}", "[[:alpha:]]", "\\pL", "-", "\\n", "(?s)", "(?m)"]
+    subjects = ["".join(random.choice(list("ab1\u00e4 \nA-"), random.integers(0, 5))) for _ in range(60)]
+    taken = 0
+    for _ in range(2000):
+        pattern = "".join(random.choice(pieces, random.integers(1, 8)))
+        expected = by_re2(pattern, subjects)
+        try:
+            got = matches(pattern, subjects)
+        except libinfer.InferError:
+            got = None
+        # Behind flags RE2 repeats what stands before them, which is refused here.
+        assert got == expected or re.search(r"\(\?[sm]\)+[*+?{]", pattern) and got is None, pattern
+        taken += got is not None
+    assert taken > 300
+
+
+def test_hostile_patterns_end():
+    long = "a" * 200
+    for pattern in ["(a+)+b", "(a|a)*b", "(a*)*b", "((a+)+)+b", "(.*)*x(.*)*y", "(a|aa)+c", "(x+x+)+y", "(.*?){30}b"]:
+        try:
+            assert matches(pattern, [long + "!"]) == [False]
+        except libinfer.InferError as error:
+            assert "limit" in str(error)
+    for pattern in ["(" * 1000 + "a" + ")" * 1000, "((a{1000}){1000}){1000}", "a" * 200000, "[" + "a-z" * 20000 + "]"]:
+        try:
+            matches(pattern, [long])
+        except libinfer.InferError:
+            pass
+    assert matches("(a|b)*", ["ab" * 100000]) == [True]
+    assert matches("[^x]*", ["\u4e2d" * 100000]) == [True]
