@@ -157,6 +157,14 @@ NEEDS = {
            f"{votes}_nodeids": [1, 2], f"{votes}_ids": [0, 0], f"{votes}_weights": [1.5, 2.5], **more}}
        for op, votes, more in (("TreeEnsembleRegressor", "target", {"n_targets": 1}),
                                ("TreeEnsembleClassifier", "class", {"classlabels_int64s": [3, 4, 5]}))},
+    "RegexFullMatch": {"attributes": lambda v: {"pattern": "[01]"}},
+    "StringNormalizer": {"dims": [3], "attributes": lambda v: {"stopwords": ["0"], "case_change_action": "UPPER"}},
+    "StringSplit": {"attributes": lambda v: {"delimiter": "0"}},
+    "TfIdfVectorizer": {"attributes": lambda v: {"mode": "TF", "min_gram_length": 1, "max_gram_length": 2,
+                                                 "max_skip_count": 1, "ngram_counts": [0, 2],
+                                                 "ngram_indexes": [1, 0, 2]},
+                        "by_type": lambda t: {"pool_strings": list("0101")} if "string" in t else
+                                             {"pool_int64s": [0, 1, 0, 1]}},
     "ZipMap": None,  # its output is no tensor
     **{op: None for op in ("If", "Loop", "Scan", "SequenceMap", "FlexAttention", "Gradient")},  # have graphs, or speak of one
     "SplitToSequence": {"constants": {"split": [1, 1]}},
