@@ -279,6 +279,34 @@ def q_conv(random, number):
                     "weights": (3, 4, 5, 8), "ranked": True}
 
 
+# ---- recurrent ----
+
+@cases("DynamicQuantizeLSTM", 16, outputs=3)
+def lstm(random, number):
+    """One sequence, or many as with a single thread: onnxruntime quantizes the state of as many as a thread has."""
+    steps, batch, size, hidden = pick(number, (5, 1, 4, 6), (1, 1, 16, 8), (7, 1, 3, 20), (4, 3, 5, 4))
+    direction = pick(number // 4, "forward", "reverse", "bidirectional", "bidirectional")
+    directions = 2 if direction == "bidirectional" else 1
+    dtype = pick(number // 2, np.int8, np.uint8)
+    per_column = number % 3 == 0
+    shape = (directions, 4 * hidden) if per_column else (directions,)
+    zeros = np.zeros(shape, dtype) if dtype == np.int8 else np.full(shape, 128, dtype)
+    state = [reals(random, directions, batch, hidden) * 0.5 if number % 4 > 1 else None for _ in range(2)]
+    attributes = {"direction": direction, "hidden_size": hidden}
+    if number % 8 == 5:
+        attributes |= {"clip": 0.5, "input_forget": 1}
+    if number % 8 == 6:
+        attributes |= {"activations": ["HardSigmoid", "Tanh", "Relu"] * directions}
+    return [reals(random, steps, batch, size), bytes_of(random, dtype, directions, size, 4 * hidden, narrow=True),
+            bytes_of(random, dtype, directions, hidden, 4 * hidden, narrow=True),
+            reals(random, directions, 8 * hidden) * 0.2 if number % 2 else None,
+            np.full(batch, steps - 1, np.int32) if number % 5 == 4 else None, *state,
+            reals(random, directions, 3 * hidden) * 0.2 if number % 7 == 6 else None,
+            random.uniform(0.002, 0.01, shape).astype(np.float32), zeros,
+            random.uniform(0.002, 0.01, shape).astype(np.float32), zeros], attributes, {
+                "weights": (1, 2, 3, 8, 9, 10, 11)}
+
+
 # ---- quantizing ----
 
 WIDTHS = (np.uint8, np.int8, np.uint16, np.int16)
