@@ -363,6 +363,15 @@ static bool replaced(const infer_graph *g, const graph_node *n) {
     return n->out_count > 0;
 }
 
+/* What has one version can be checked before it is rewritten. */
+static infer_status check_node(infer_graph *g, graph_node *n, infer_rewriter *rw) {
+    infer_op_env env;
+    INFER_TRY(infer_graph_bind(g, n));
+    INFER_TRY(infer_graph_env(g, n, &env));
+    rw->params = n->params;
+    return infer_op_check(n->op, &env);
+}
+
 static infer_status add(infer_graph *g, const infer_node_spec *spec, graph_node *n) {
     n->op = infer_op_find(spec->domain, spec->op);
     if (!n->op || strcmp(spec->domain, "infer") == 0)
@@ -376,6 +385,8 @@ static infer_status add(infer_graph *g, const infer_node_spec *spec, graph_node 
         infer_rewriter *rw = infer_graph_rewriter_new(g, n, spec->version);
         if (!rw)
             return INFER_ERROR_MEMORY;
+        if (n->op->since == n->op->newest)
+            INFER_TRY(check_node(g, n, rw));
         INFER_TRY(n->op->upgrade(rw));
         if (replaced(g, n))
             return INFER_OK;

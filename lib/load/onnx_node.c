@@ -27,7 +27,8 @@ static const struct {
 } known_domains[] = {{"", "ai.onnx", 27},
                      {"ai.onnx.ml", "ai.onnx.ml", 5},
                      {"ai.onnx.preview", "ai.onnx.preview", 1},
-                     {"ai.onnx.preview.training", "ai.onnx.preview.training", 1}};
+                     {"ai.onnx.preview.training", "ai.onnx.preview.training", 1},
+                     {"com.microsoft", "com.microsoft", 1}};
 
 infer_status infer_onnx_check_imports(Infer__Onnx__OperatorSetIdProto *const *imports,
                                       size_t count) {

@@ -262,6 +262,11 @@ infer_status infer_expand_with(infer_rewriter *rw, const char *nodes, const infe
     return INFER_OK;
 }
 
+infer_status infer_expanded(infer_op_env *env) {
+    (void)env;
+    return infer_fail(INFER_ERROR_FORMAT, "this operator cannot stand in an image");
+}
+
 infer_status infer_expand(infer_rewriter *rw, const char *nodes) {
     return infer_expand_with(rw, nodes, NULL, 0, NULL, NULL);
 }

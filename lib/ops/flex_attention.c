@@ -107,12 +107,6 @@ static infer_status flex_upgrade(infer_rewriter *rw) {
     return rw->replace(rw, 0, cast(rw, rw->add(rw, "", "MatMul", factors, 2, NULL, 0), type));
 }
 
-/* Only a forged image still has the node. */
-static infer_status flex_infer(infer_op_env *env) {
-    (void)env;
-    return infer_fail(INFER_ERROR_FORMAT, "a FlexAttention cannot stand in an image");
-}
-
 const infer_op infer_op_flex_attention = {
     .domain = "ai.onnx.preview",
     .name = "FlexAttention",
@@ -128,6 +122,6 @@ const infer_op infer_op_flex_attention = {
     .attrs = flex_attrs,
     .types = {T_FLOAT, T_FLOAT | T_SAME},
     .upgrade = flex_upgrade,
-    .infer = flex_infer,
-    .run = flex_infer,
+    .infer = infer_expanded,
+    .run = infer_expanded,
 };

@@ -121,11 +121,15 @@ static infer_status check_output(const infer_view *v, uint32_t index) {
     return status == INFER_OK ? status : infer_fail_within(status, "output %u", index);
 }
 
-infer_status infer_op_infer(const infer_op *op, infer_op_env *env) {
+infer_status infer_op_check(const infer_op *op, const infer_op_env *env) {
     INFER_TRY(check_counts("inputs", env->in_count, op->min_in, op->max_in));
     INFER_TRY(check_counts("outputs", env->out_count, op->min_out, op->max_out));
     INFER_TRY(check_params(op, env->params));
-    INFER_TRY(check_inputs(op, env));
+    return check_inputs(op, env);
+}
+
+infer_status infer_op_infer(const infer_op *op, infer_op_env *env) {
+    INFER_TRY(infer_op_check(op, env));
     for (uint32_t i = 0; i < env->out_count; i++)
         if (env->out[i])
             *env->out[i] = (infer_view){.rank = -1};

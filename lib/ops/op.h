@@ -195,7 +195,9 @@ typedef struct infer_producer {
  * but its last. */
 typedef struct infer_rewriter infer_rewriter;
 struct infer_rewriter {
-    int version; /* of the operator set that the model imports */
+    int version;        /* of the operator set that the model imports */
+    const void *params; /* in upgrade of an operator with one version: its record, checked; the
+                           lists are to be had by attr */
     uint32_t in_count, out_count;
     infer_status failed;
     const infer_attr *(*attr)(infer_rewriter *rw, const char *name);      /* NULL: absent */
@@ -247,6 +249,9 @@ infer_status infer_set_int(infer_rewriter *rw, const char *name, int64_t value);
  * [..] of either, a "text", or %name: the node's attribute of that name, if it has it. The
  * names @0, @1, ... are the node's outputs. Versions are the newest. (expand.c) */
 infer_status infer_expand(infer_rewriter *rw, const char *nodes);
+
+/* infer and run of an operator that upgrade always replaces: only a forged image still has it. */
+infer_status infer_expanded(infer_op_env *env);
 
 /* A value that the text may name. */
 typedef struct infer_named {
@@ -326,8 +331,11 @@ const infer_op *infer_op_at(size_t index);
 /* NULL where there is none. */
 const infer_op *infer_op_find(const char *domain, const char *name);
 
-/* Checks counts and types of inputs and outputs, then calls op->infer, then checks what it filled.
- * Messages do not name the node: the caller does. */
+/* Checks counts and types of inputs and outputs; parameters that name something. */
+infer_status infer_op_check(const infer_op *op, const infer_op_env *env);
+
+/* The same, then calls op->infer, then checks what it filled. Messages do not name the node: the
+ * caller does. */
 infer_status infer_op_infer(const infer_op *op, infer_op_env *env);
 
 #endif

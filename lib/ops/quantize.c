@@ -243,6 +243,21 @@ static infer_status dequantize_run(infer_op_env *env) {
 
 /* ---- DynamicQuantizeLinear ---- */
 
+void infer_quantize_range(const float *x, size_t n, float *scale, float *zero) {
+    float low = 0, high = 0;
+    infer_chunk byte;
+    uint8_t place;
+    for (size_t i = 0; i < n; i++) {
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    *scale = high == low ? 1 : (high - low) / 255;
+    *zero = -low / *scale;
+    infer_quantize(INFER_TYPE_UINT8, zero, 1, &(float){0}, 0, &byte, 0, true);
+    memcpy(&place, &byte, 1);
+    *zero = place;
+}
+
 static infer_status dynamic_infer(infer_op_env *env) {
     infer_view spare;
     infer_out(env, 1, INFER_TYPE_FLOAT, 0, &spare);
@@ -254,23 +269,13 @@ static infer_status dynamic_run(infer_op_env *env) {
     const infer_view *x = env->in[X];
     const float *from = x->data;
     size_t n = (size_t)infer_view_count(x);
-    float low = 0, high = 0, zero;
-    infer_chunk some, rounded;
-    for (size_t i = 0; i < n; i++) {
-        low = from[i] < low ? from[i] : low;
-        high = from[i] > high ? from[i] : high;
-    }
-    float scale = high == low ? 1 : (high - low) / 255;
-    uint8_t place;
-    infer_chunk quantized;
-    some.f[0] = -low / scale;
-    infer_quantize(INFER_TYPE_UINT8, some.f, 1, &(float){0}, 0, &quantized, 0, true);
-    memcpy(&place, &quantized, 1);
-    zero = place;
+    float scale, zero;
+    infer_chunk rounded;
+    infer_quantize_range(from, n, &scale, &zero);
     if (env->out_count > 1 && env->out[1])
         *(float *)env->out[1]->data = scale;
     if (env->out_count > 2 && env->out[2])
-        *(uint8_t *)env->out[2]->data = place;
+        *(uint8_t *)env->out[2]->data = (uint8_t)zero;
     for (size_t i = 0; env->out[0] && i < n; i += INFER_CHUNK) {
         size_t m = n - i < INFER_CHUNK ? n - i : INFER_CHUNK;
         for (size_t j = 0; j < m; j++)

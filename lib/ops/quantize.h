@@ -13,4 +13,7 @@
 void infer_quantize(infer_type type, float *x, size_t n, const float *zero, size_t step, void *data,
                     size_t at, bool saturate);
 
+/* Scale and zero point of DynamicQuantizeLinear: of 8 bits for n numbers and 0. */
+void infer_quantize_range(const float *x, size_t n, float *scale, float *zero);
+
 #endif

@@ -23,15 +23,17 @@ typedef struct rnn_params {
     float clip, reserved;
 } rnn_params;
 
-#define RNN_ATTRS                                                                                  \
+#define RNN_ATTRS_OF                                                                               \
     A_LIST(rnn_params, activations, STRINGS), A_LIST(rnn_params, activation_alpha, FLOATS),        \
         A_LIST(rnn_params, activation_beta, FLOATS), A_INT(rnn_params, hidden_size, 0),            \
         A_ENUM(rnn_params, direction, FORWARD, "forward|reverse|bidirectional"),                   \
-        A_INT(rnn_params, layout, 0), A_FLOAT(rnn_params, clip, 0)
+        A_FLOAT(rnn_params, clip, 0)
+#define RNN_ATTRS RNN_ATTRS_OF, A_INT(rnn_params, layout, 0)
 
 static const infer_op_attr rnn_attrs[] = {RNN_ATTRS};
 static const infer_op_attr lstm_attrs[] = {RNN_ATTRS, A_INT(rnn_params, input_forget, 0)};
 static const infer_op_attr gru_attrs[] = {RNN_ATTRS, A_INT(rnn_params, linear_before_reset, 0)};
+static const infer_op_attr bytes_attrs[] = {RNN_ATTRS_OF, A_INT(rnn_params, input_forget, 0)};
 
 #define REAL float
 #define S    f32
@@ -99,6 +101,11 @@ static int64_t extent(const infer_view *v, int32_t axis) {
     return v->rank == 3 ? v->dim[axis] : -1;
 }
 
+/* Weights of 8 bits are transposed. */
+static bool has_bytes(const infer_op_env *env) {
+    return infer_type_kind((infer_type)env->in[W]->type) != INFER_CLASS_FLOATING;
+}
+
 /* The extents; -1 where unknown. */
 typedef struct extents {
     int64_t steps, batch, input, hidden, directions;
@@ -106,6 +113,7 @@ typedef struct extents {
 
 static infer_status read_extents(const infer_op_env *env, size_t gates, extents *e) {
     const rnn_params *p = env->params;
+    const bool bytes = has_bytes(env);
     const infer_view *x = env->in[X];
     if (p->layout != 0 && p->layout != 1)
         return infer_fail(INFER_ERROR_VALUE, "layout is %lld", (long long)p->layout);
@@ -115,7 +123,7 @@ static infer_status read_extents(const infer_op_env *env, size_t gates, extents 
     e->steps = extent(x, p->layout ? 1 : 0);
     e->batch = extent(x, p->layout ? 0 : 1);
     e->input = extent(x, 2);
-    e->hidden = extent(env->in[R], 2);
+    e->hidden = extent(env->in[R], bytes ? 1 : 2);
     e->directions = p->direction == BIDIRECTIONAL ? 2 : 1;
     if (p->hidden_size && e->hidden >= 0 && p->hidden_size != e->hidden)
         return infer_fail(INFER_ERROR_SHAPE, "hidden_size is %lld, but R has %lld",
@@ -124,9 +132,12 @@ static infer_status read_extents(const infer_op_env *env, size_t gates, extents 
     if (e->hidden > INT32_MAX || e->hidden < -1)
         return infer_fail(INFER_ERROR_SHAPE, "hidden_size is %lld", (long long)e->hidden);
     int64_t n = e->hidden, d = e->directions, width = n < 0 ? -1 : n * (int64_t)gates;
-    int64_t w[] = {d, width, e->input}, r[] = {d, width, n}, b[] = {d, n < 0 ? -1 : 2 * width};
+    int64_t w[] = {d, bytes ? e->input : width, bytes ? width : e->input};
+    int64_t r[] = {d, bytes ? n : width, bytes ? width : n}, b[] = {d, n < 0 ? -1 : 2 * width};
     int64_t lengths[] = {e->batch}, peepholes[] = {d, n < 0 ? -1 : 3 * n};
     int64_t state[] = {p->layout ? e->batch : d, p->layout ? d : e->batch, n};
+    if (bytes)
+        INFER_TRY(infer_rnn_bytes_check(env, d, width));
     INFER_TRY(infer_expect(infer_input(env, W), "W", 3, w));
     INFER_TRY(infer_expect(infer_input(env, R), "R", 3, r));
     INFER_TRY(infer_expect(infer_input(env, B), "B", 2, b));
@@ -151,11 +162,12 @@ static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const ext
                      .reverse = p->direction == REVERSE,
                      .coupled = p->input_forget != 0,
                      .late_reset = p->linear_before_reset != 0,
+                     .bytes = has_bytes(env) ? env : NULL,
                      .clip = p->clip > 0 ? (double)p->clip : (double)INFINITY};
     INFER_TRY(read_functions(env, r));
     width = r->gates * r->hidden;
-    r->pack_r = r->batch > 1;
-    r->pack_w = r->batch > 2 || r->batch * (r->steps < 3 ? r->steps : 3) > 2;
+    r->pack_r = r->bytes || r->batch > 1;
+    r->pack_w = r->bytes || r->batch > 2 || r->batch * (r->steps < 3 ? r->steps : 3) > 2;
     r->chunk = r->batch && r->batch < CHUNK_ROWS ? CHUNK_ROWS / r->batch : 1;
     r->chunk = r->chunk > r->steps ? r->steps : r->chunk;
     bool fits = infer_pack_size(r->input, width, &first) &&
@@ -170,7 +182,10 @@ static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const ext
                 infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->h_at) &&
                 infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->c_at) &&
                 infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->reset_at) &&
-                infer_scratch_take(&r->size, width + r->hidden, 1, element, &r->bias_at);
+                infer_scratch_take(&r->size, width + r->hidden, 1, element, &r->bias_at) &&
+                infer_mul(r->bytes ? r->chunk : 0, r->batch, &rows) &&
+                infer_scratch_take(&r->size, rows, r->input > r->hidden ? r->input : r->hidden,
+                                   element, &r->bytes_at);
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the cells do not fit memory");
 }
 
@@ -226,7 +241,7 @@ static infer_status cell_upgrade(infer_rewriter *rw) {
     return INFER_OK;
 }
 
-#define CELL_OP(op_name, snake, which, inputs, outputs, list)                                      \
+#define CELL_OP_OF(op_domain, last, op_name, snake, which, inputs, outputs, list, w, rest)         \
     static infer_status snake##_infer(infer_op_env *env) {                                         \
         return cell_infer(env, which);                                                             \
     }                                                                                              \
@@ -237,10 +252,10 @@ static infer_status cell_upgrade(infer_rewriter *rw) {
         return infer_widen_run(env, snake##_body);                                                 \
     }                                                                                              \
     const infer_op infer_op_##snake = {                                                            \
-        .domain = "",                                                                              \
+        .domain = op_domain,                                                                       \
         .name = op_name,                                                                           \
         .since = 1,                                                                                \
-        .newest = 27,                                                                              \
+        .newest = last,                                                                            \
         .params_size = sizeof(rnn_params),                                                         \
         .min_in = 3,                                                                               \
         .max_in = inputs,                                                                          \
@@ -248,11 +263,15 @@ static infer_status cell_upgrade(infer_rewriter *rw) {
         .max_out = outputs,                                                                        \
         .attr_count = sizeof list / sizeof *list,                                                  \
         .attrs = list,                                                                             \
-        .types = {T_FLOAT, T_SAME, T_SAME, T_SAME, T(INT32), T_FLOAT},                             \
+        .types = {rest, w, w, rest, T(INT32), (rest) | (w)},                                       \
         .upgrade = cell_upgrade,                                                                   \
         .infer = snake##_infer,                                                                    \
         .run = snake##_run,                                                                        \
     };
+#define CELL_OP(op_name, snake, which, inputs, outputs, list)                                      \
+    CELL_OP_OF("", 27, op_name, snake, which, inputs, outputs, list, T_FLOAT | T_SAME, T_FLOAT)
 CELL_OP("RNN", rnn, INFER_RNN_PLAIN, 6, 2, rnn_attrs)
 CELL_OP("LSTM", lstm, INFER_RNN_LSTM, 8, 3, lstm_attrs)
 CELL_OP("GRU", gru, INFER_RNN_GRU, 6, 2, gru_attrs)
+CELL_OP_OF("com.microsoft", 1, "DynamicQuantizeLSTM", ms_dynamic_quantize_lstm, INFER_RNN_LSTM, 12,
+           3, bytes_attrs, T(INT8) | T(UINT8), T(FLOAT))

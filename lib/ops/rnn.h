@@ -45,7 +45,29 @@ typedef struct infer_rnn {
     bool pack_w, pack_r;
     size_t chunk; /* steps whose inputs are multiplied together */
     /* Where things lie in the scratch. */
-    size_t w_at, r_at, x_at, z_at, rec_at, h_at, c_at, reset_at, bias_at, size;
+    size_t w_at, r_at, x_at, z_at, rec_at, h_at, c_at, reset_at, bias_at, bytes_at, size;
+    const infer_op_env *bytes; /* of DynamicQuantizeLSTM; NULL: weights are real numbers */
 } infer_rnn;
+
+/* ---- 8-bit weights (rnn_bytes.c) ---- */
+
+/* side 0 is W, 1 is R: [directions][rows][columns]. */
+
+/* How what they multiply is quantized. */
+typedef struct infer_rnn_range {
+    float scale, zero;
+} infer_rnn_range;
+
+/* Refuses scales and zero points that do not fit. */
+infer_status infer_rnn_bytes_check(const infer_op_env *env, int64_t directions, int64_t width);
+/* A direction's weights less their zero points, packed. */
+void infer_rnn_bytes_pack(const infer_op_env *env, int side, size_t number, float *packed);
+/* The range of n numbers; of all inputs. */
+infer_rnn_range infer_rnn_bytes_range(const float *x, size_t n);
+infer_rnn_range infer_rnn_bytes_inputs(const infer_op_env *env);
+/* c = a * weights + bias (NULL: none), a quantized on the way into `quantized`, of its size. */
+void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, size_t rows,
+                              const float *a, infer_rnn_range range, const float *packed,
+                              const float *bias, float *quantized, float *c);
 
 #endif

@@ -49,6 +49,8 @@ typedef struct NAME(direction) {
     const infer_rnn *p;
     const infer_kernels *k;
     const infer_rnn_function *f;
+    size_t number;
+    REAL *bytes;                        /* scratch of products with 8-bit weights */
     const REAL *w, *r, *peepholes;      /* weights as they are given */
     const REAL *packed_w, *packed_r[2]; /* or packed; GRU's last gate apart */
     REAL *bias, *late;                  /* of the gates, and of GRU's Rh where it is reset late */
@@ -131,7 +133,13 @@ static void NAME(step)(const NAME(direction) * d, size_t s, const int32_t *lengt
     const size_t n = p->hidden, width = p->gates * n;
     const bool gru = p->cell == INFER_RNN_GRU;
     const size_t first = gru ? 2 * n : width; /* rows of R in the first product */
-    NAME(multiply)(d->k, p->batch, first, n, d->h, d->r, d->packed_r[0], NULL, d->rec, width);
+    if (p->bytes)
+        infer_rnn_bytes_multiply(p->bytes, 1, d->number, p->batch, (void *)d->h,
+                                 infer_rnn_bytes_range((void *)d->h, p->batch * n),
+                                 (const void *)d->packed_r[0], NULL, (void *)d->bytes,
+                                 (void *)d->rec);
+    else
+        NAME(multiply)(d->k, p->batch, first, n, d->h, d->r, d->packed_r[0], NULL, d->rec, width);
     if (gru && p->late_reset)
         NAME(multiply)
     (d->k, p->batch, n, n, d->h, d->r + first * n, d->packed_r[1], d->late, d->rec + first, width);
@@ -167,18 +175,26 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
                         void *scratch) {
     const infer_rnn *p = d->p;
     const size_t n = p->hidden, width = p->gates * n;
-    d->w = t->w + number * width * p->input;
-    d->r = t->r + number * width * n;
+    if (!p->bytes) {
+        d->w = t->w + number * width * p->input;
+        d->r = t->r + number * width * n;
+    }
     d->peepholes = t->p ? t->p + number * 3 * n : NULL;
     if (p->pack_w) {
         REAL *to = infer_scratch_at(scratch, p->w_at);
-        NAME(infer_pack_b)(p->input, width, d->w, p->input, true, to);
+        if (p->bytes)
+            infer_rnn_bytes_pack(p->bytes, 0, number, (void *)to);
+        else
+            NAME(infer_pack_b)(p->input, width, d->w, p->input, true, to);
         d->packed_w = to;
     }
     if (p->pack_r) {
         REAL *to = infer_scratch_at(scratch, p->r_at);
         size_t first = p->cell == INFER_RNN_GRU ? 2 * n : width, used = 0;
-        NAME(infer_pack_b)(n, first, d->r, n, true, to);
+        if (p->bytes)
+            infer_rnn_bytes_pack(p->bytes, 1, number, (void *)to);
+        else
+            NAME(infer_pack_b)(n, first, d->r, n, true, to);
         d->packed_r[0] = to;
         infer_pack_size(n, first, &used); /* fits: the scratch has it */
         if (first < width)
@@ -223,11 +239,15 @@ static void NAME(recur)(const infer_rnn *p, const infer_kernels *k, const NAME(t
                         void *scratch) {
     const size_t n = p->hidden, width = p->gates * n;
     REAL *x = infer_scratch_at(scratch, p->x_at);
+    const infer_rnn_range range =
+        p->bytes ? infer_rnn_bytes_inputs(p->bytes) : (infer_rnn_range){0};
     for (size_t number = 0; number < p->directions; number++) {
         NAME(direction)
         d = {.p = p,
              .k = k,
              .f = p->functions[number],
+             .number = number,
+             .bytes = infer_scratch_at(scratch, p->bytes_at),
              .z = infer_scratch_at(scratch, p->z_at),
              .rec = infer_scratch_at(scratch, p->rec_at),
              .h = infer_scratch_at(scratch, p->h_at),
@@ -248,7 +268,12 @@ static void NAME(recur)(const infer_rnn *p, const infer_kernels *k, const NAME(t
                     at = p->batch_first ? b * p->steps + at : at * p->batch + b;
                     memcpy(x + i * p->input, t->x + at * p->input, p->input * sizeof *x);
                 }
-                NAME(multiply)
+                if (p->bytes)
+                    infer_rnn_bytes_multiply(p->bytes, 0, number, count * p->batch, (void *)x,
+                                             range, (const void *)d.packed_w, (void *)d.bias,
+                                             (void *)d.bytes, (void *)d.z);
+                else
+                    NAME(multiply)
                 (k, count * p->batch, width, p->input, x, d.w, d.packed_w, d.bias, d.z, width);
             }
             NAME(step)(&d, s, t->lengths, d.z + in_chunk * p->batch * width);
@@ -270,7 +295,7 @@ static void NAME(recur)(const infer_rnn *p, const infer_kernels *k, const NAME(t
 static infer_status NAME(rnn)(const infer_op_env *env, const infer_rnn *p) {
     const void *in[8] = {NULL};
     void *out[3] = {NULL};
-    for (uint32_t i = 0; i < env->in_count; i++)
+    for (uint32_t i = 0; i < env->in_count && i < 8; i++)
         in[i] = env->in[i] ? env->in[i]->data : NULL;
     for (uint32_t i = 0; i < env->out_count; i++)
         out[i] = env->out[i] ? env->out[i]->data : NULL;

@@ -1,0 +1,290 @@
+/* Elementwise operators of com.microsoft on 8-bit numbers: sums, products, and functions of one
+ * number by a table. */
+#include "axes.h"
+#include "broadcast.h"
+#include "chunk.h"
+#include "elementwise.h"
+#include "ms.h"
+#include "quantize.h"
+
+#include <math.h>
+
+/* ---- scales and zero points ---- */
+
+/* Sets of inputs, one bit each: those that are no scale and no zero point, and the scales. A zero
+ * point may be absent. */
+static infer_status check_inputs(const infer_op_env *env, uint32_t values, uint32_t scales) {
+    for (uint32_t i = 0; i < env->in_count || (values | scales) >> i; i++) {
+        const infer_view *v = infer_has_input(env, i) ? env->in[i] : NULL;
+        const bool value = values >> i & 1, scale = scales >> i & 1;
+        const uint32_t type = scale ? INFER_TYPE_FLOAT : env->in[0]->type;
+        if (!v && !value && !scale)
+            continue;
+        if (!v)
+            return infer_fail(INFER_ERROR_FORMAT, "input %u is missing", i);
+        if (v->type != type)
+            return infer_fail(INFER_ERROR_TYPE, "input %u has elements of %s, not %s", i,
+                              infer_type_name((infer_type)v->type),
+                              infer_type_name((infer_type)type));
+        if (!value)
+            INFER_TRY(infer_check_scalar(v, "a scale or zero point"));
+    }
+    return INFER_OK;
+}
+
+/* The number of a scale or zero point; 0 where absent. */
+static float number(const infer_op_env *env, uint32_t index) {
+    infer_chunk chunk;
+    const infer_view *v = infer_has_input(env, index) ? env->in[index] : NULL;
+    return v ? *infer_load_float((infer_type)v->type, v->data, 0, 1, &chunk) : 0;
+}
+
+/* ---- QLinearAdd and QLinearMul ---- */
+
+enum { A, A_SCALE, A_ZERO, B, B_SCALE, B_ZERO, C_SCALE, C_ZERO };
+
+static infer_status binary_infer(infer_op_env *env) {
+    INFER_TRY(check_inputs(env, 1u << A | 1u << B, 1u << A_SCALE | 1u << B_SCALE | 1u << C_SCALE));
+    const infer_view *both[] = {env->in[A], env->in[B]};
+    infer_view shape = {.rank = -1, .type = env->in[A]->type};
+    INFER_TRY(infer_broadcast_shape(both, 2, &shape));
+    if (env->out[0])
+        *env->out[0] = shape;
+    return INFER_OK;
+}
+
+/* n results from operands that advance by sa and sb, before they are rounded. */
+typedef void binary_row(const infer_op_env *env, const float *a, size_t sa, const float *b,
+                        size_t sb, float *c, size_t n);
+
+/* The zero points are part of one constant, as onnxruntime has it: so it is that the result's is
+ * there before the rounding. */
+static void add_row(const infer_op_env *env, const float *a, size_t sa, const float *b, size_t sb,
+                    float *c, size_t n) {
+    const float scale = number(env, C_SCALE);
+    const float ra = number(env, A_SCALE) / scale, rb = number(env, B_SCALE) / scale;
+    const float rest = number(env, C_ZERO) - (ra * number(env, A_ZERO) + rb * number(env, B_ZERO));
+    if (!sa || !sb) {
+        const float *x = sa ? a : b;
+        const float r = sa ? ra : rb, all = rest + (sa ? rb * *b : ra * *a);
+        for (size_t i = 0; i < n; i++)
+            c[i] = all + x[sa | sb ? i : 0] * r;
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        c[i] = rest + a[i] * ra + b[i] * rb;
+}
+
+static void mul_row(const infer_op_env *env, const float *a, size_t sa, const float *b, size_t sb,
+                    float *c, size_t n) {
+    const float za = number(env, A_ZERO), zb = number(env, B_ZERO);
+    const float scale = number(env, A_SCALE) * number(env, B_SCALE) / number(env, C_SCALE);
+    for (size_t i = 0; i < n; i++)
+        c[i] = (a[i * sa] - za) * (b[i * sb] - zb) * scale;
+}
+
+static infer_status binary_run(infer_op_env *env, binary_row *row, float zero) {
+    const infer_view *both[] = {env->in[A], env->in[B]};
+    infer_view *y = env->out[0];
+    const infer_type type = (infer_type)env->in[A]->type;
+    infer_broadcast walk;
+    if (!y)
+        return INFER_OK;
+    infer_broadcast_begin(&walk, both, 2, y);
+    if (walk.empty)
+        return INFER_OK;
+    size_t at = 0;
+    do {
+        for (size_t i = 0, n; i < walk.inner; i += n, at += n) {
+            infer_chunk a, b, c;
+            n = walk.inner - i < INFER_CHUNK ? walk.inner - i : INFER_CHUNK;
+            const size_t sa = walk.step[0], sb = walk.step[1];
+            row(env, infer_load_float(type, both[0]->data, walk.at[0] + i * sa, sa ? n : 1, &a), sa,
+                infer_load_float(type, both[1]->data, walk.at[1] + i * sb, sb ? n : 1, &b), sb, c.f,
+                n);
+            infer_quantize(type, c.f, n, &zero, 0, y->data, at, true);
+        }
+    } while (infer_broadcast_next(&walk));
+    return INFER_OK;
+}
+
+static infer_status add_run(infer_op_env *env) {
+    return binary_run(env, add_row, 0);
+}
+
+static infer_status mul_run(infer_op_env *env) {
+    return binary_run(env, mul_row, number(env, C_ZERO));
+}
+
+/* ---- functions of one number ---- */
+
+enum { X, X_SCALE, X_ZERO, Y_SCALE, Y_ZERO };
+
+static infer_status table_infer(infer_op_env *env) {
+    INFER_TRY(check_inputs(env, 1u << X, 1u << X_SCALE | 1u << Y_SCALE));
+    return infer_like_input(env);
+}
+
+typedef void function_row(const infer_op_env *env, float *x, size_t n);
+
+static void map_row(const infer_op_env *env, function_row *function, float *x, size_t n, void *to,
+                    size_t at) {
+    const float scale = number(env, X_SCALE), zero = number(env, X_ZERO);
+    const float by = number(env, Y_SCALE), place = number(env, Y_ZERO);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (x[i] - zero) * scale;
+    function(env, x, n);
+    for (size_t i = 0; i < n; i++)
+        x[i] /= by;
+    infer_quantize((infer_type)env->in[X]->type, x, n, &place, 0, to, at, true);
+}
+
+/* By a table of all 256 numbers where there are more to map. */
+static infer_status table_run(infer_op_env *env, function_row *function) {
+    const infer_view *x = env->in[X];
+    const size_t n = (size_t)infer_view_count(x);
+    const uint8_t *from = x->data;
+    infer_chunk chunk;
+    if (!env->out[0])
+        return INFER_OK;
+    uint8_t *to = env->out[0]->data;
+    if (n <= INFER_CHUNK) {
+        const float *loaded = infer_load_float((infer_type)x->type, from, 0, n, &chunk);
+        memmove(chunk.f, loaded, n * sizeof *loaded);
+        map_row(env, function, chunk.f, n, to, 0);
+        return INFER_OK;
+    }
+    uint8_t table[256];
+    for (int i = 0; i < 256; i++)
+        chunk.f[i] = (float)(x->type == INFER_TYPE_INT8 && i > 127 ? i - 256 : i);
+    map_row(env, function, chunk.f, 256, table, 0);
+    for (size_t i = 0; i < n; i++)
+        to[i] = table[from[i]];
+    return INFER_OK;
+}
+
+static void same_row(const infer_op_env *env, float *x, size_t n) {
+    (void)env, (void)x, (void)n;
+}
+
+static void sigmoid_row(const infer_op_env *env, float *x, size_t n) {
+    env->kernels->sigmoid_f32(x, x, n);
+}
+
+typedef struct leaky_params {
+    float alpha, reserved;
+} leaky_params;
+
+static const infer_op_attr leaky_attrs[] = {A_FLOAT(leaky_params, alpha, 0.01f)};
+
+static void leaky_row(const infer_op_env *env, float *x, size_t n) {
+    const leaky_params *p = env->params;
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] >= 0 ? x[i] : p->alpha * x[i];
+}
+
+static infer_status requantize_run(infer_op_env *env) {
+    return table_run(env, same_row);
+}
+
+static infer_status sigmoid_run(infer_op_env *env) {
+    return table_run(env, sigmoid_row);
+}
+
+static infer_status leaky_run(infer_op_env *env) {
+    return table_run(env, leaky_row);
+}
+
+/* ---- QLinearSoftmax ---- */
+
+typedef struct softmax_params {
+    int64_t axis, opset;
+} softmax_params;
+
+static const infer_op_attr softmax_attrs[] = {A_INT(softmax_params, axis, -1),
+                                              A_REQUIRED(softmax_params, opset, INT)};
+
+static infer_status softmax_infer(infer_op_env *env) {
+    const softmax_params *p = env->params;
+    int32_t axis;
+    INFER_TRY(table_infer(env));
+    return env->in[X]->rank < 0 ? INFER_OK : infer_axis(p->axis, env->in[X]->rank, &axis);
+}
+
+/* One row of n numbers, `step` apart. The exponentials of all numbers are in the table, the
+ * largest's last; their sum stays far from the largest float. */
+static void softmax_row(const infer_op_env *env, const float *table, const uint8_t *x, uint8_t *y,
+                        size_t n, size_t step) {
+    const bool sign = env->in[X]->type == INFER_TYPE_INT8;
+    const int flip = sign ? 128 : 0; /* order as that of unsigned numbers */
+    const int zero = (int)number(env, Y_ZERO), high = sign ? 127 : 255;
+    const float scale = floorf(1 / number(env, Y_SCALE));
+    int most = 0;
+    float sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        int v = x[i * step] ^ flip;
+        most = v > most ? v : most;
+    }
+    for (size_t i = 0; i < n; i++)
+        sum += table[(x[i * step] ^ flip) + 255 - most];
+    for (size_t i = 0; i < n; i++) {
+        float share = rintf(table[(x[i * step] ^ flip) + 255 - most] * scale / sum);
+        int v = (share < 512 ? share > 0 ? (int)share : 0 : 512) + zero;
+        y[i * step] = (uint8_t)(v < high ? v : high);
+    }
+}
+
+static infer_status softmax_run(infer_op_env *env) {
+    const softmax_params *p = env->params;
+    const infer_view *x = env->in[X];
+    int32_t axis = 0;
+    float table[256];
+    if (!env->out[0] || infer_view_count(x) == 0)
+        return INFER_OK;
+    INFER_TRY(infer_axis(p->axis, x->rank, &axis));
+    const bool flat = p->opset < 13; /* all axes from the given one on */
+    const size_t outer = (size_t)infer_span(x, 0, axis);
+    const size_t n = (size_t)(flat ? infer_span(x, axis, x->rank) : x->dim[axis]);
+    const size_t inner = flat ? 1 : (size_t)infer_span(x, axis + 1, x->rank);
+    const double scale = (double)number(env, X_SCALE);
+    const double room = log((double)(3.402823466e38f / (float)n)) - 5;
+    for (int i = 0; i < 256; i++)
+        table[i] = (float)exp(((double)i - 255 + (room > 0 ? room : 0) / scale) * scale);
+    for (size_t o = 0; o < outer; o++)
+        for (size_t i = 0; i < inner; i++)
+            softmax_row(env, table, (const uint8_t *)x->data + o * n * inner + i,
+                        (uint8_t *)env->out[0]->data + o * n * inner + i, n, inner);
+    return INFER_OK;
+}
+
+/* ---- the operators ---- */
+
+#define T_BINARY .types = {T_BYTE, T(FLOAT), T_BYTE, T_BYTE, T(FLOAT), T_BYTE | T(FLOAT)}
+#define T_TABLE  .types = {T_BYTE, T(FLOAT), T_BYTE, T(FLOAT), T_BYTE}
+
+const infer_op infer_op_ms_q_linear_add = {MS_OP("QLinearAdd", 1, 8, 1, 1, binary_infer, add_run),
+                                           T_BINARY};
+const infer_op infer_op_ms_q_linear_mul = {MS_OP("QLinearMul", 1, 8, 1, 1, binary_infer, mul_run),
+                                           T_BINARY};
+const infer_op infer_op_ms_q_linear_sigmoid = {
+    MS_OP("QLinearSigmoid", 1, 5, 1, 1, table_infer, sigmoid_run), T_TABLE};
+const infer_op infer_op_ms_q_linear_leaky_relu = {
+    MS_OP("QLinearLeakyRelu", 1, 5, 1, 1, table_infer, leaky_run), T_TABLE,
+    .params_size = sizeof(leaky_params), MS_ATTRS(leaky_attrs)};
+const infer_op infer_op_ms_q_linear_softmax = {
+    MS_OP("QLinearSoftmax", 1, 5, 1, 1, softmax_infer, softmax_run), T_TABLE,
+    .params_size = sizeof(softmax_params), MS_ATTRS(softmax_attrs)};
+/* 8-bit numbers under another scale and zero point. */
+const infer_op infer_op_requantize = {
+    .domain = "infer",
+    .name = "Requantize",
+    .since = 1,
+    .newest = 1,
+    .min_in = 1,
+    .max_in = 5,
+    .min_out = 1,
+    .max_out = 1,
+    T_TABLE,
+    .infer = table_infer,
+    .run = requantize_run,
+};

@@ -1,0 +1,336 @@
+"""com.microsoft's operators against onnxruntime: random small models over attributes, types and optional inputs.
+
+Integers must be the same, floats within 1e-4 relative or 1e-5 of the largest number."""
+
+import zlib
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper
+
+import libinfer
+
+onnxruntime.set_default_logger_severity(4)
+CASES = []
+HALF = {"float16": (2e-3, 2e-3)}
+
+
+def cases(op, count=8, domain="com.microsoft", **how):
+    """Registers a function of (random, number of the case) that gives inputs (None: absent), attributes and more."""
+    def register(make):
+        CASES.extend(pytest.param(op, make, i, {"domain": domain, **how}, id=f"{op}-{make.__name__}-{i}")
+                     for i in range(count))
+        return make
+    return register
+
+
+def build(op, inputs, attributes, domain, outputs=1, constants=(), free=False):
+    names = [f"i{i}" if v is not None else "" for i, v in enumerate(inputs)]
+    while not names[-1]:
+        names.pop()
+    given = {n: np.asarray(v) for n, v in zip(names, inputs) if n}
+    wanted = [f"o{i}" for i in range(outputs)] if isinstance(outputs, int) else list(outputs)
+    node = helper.make_node(op, names, wanted, domain=domain, **attributes)
+    ports = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype),
+                                           [f"{n}_{a}" for a in range(v.ndim)] if free else v.shape)
+             for n, v in given.items() if int(n[1:]) not in constants]
+    weights = [onnx.numpy_helper.from_array(v, n) for n, v in given.items() if int(n[1:]) in constants]
+    graph = helper.make_graph([node], "g", ports, [onnx.ValueInfoProto(name=o) for o in wanted if o], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21),
+                                                    helper.make_opsetid("com.microsoft", 1)], ir_version=10)
+    return model.SerializeToString(), {p.name: given[p.name] for p in ports}
+
+
+def onnxruntime_runs(model, feeds):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)
+
+
+def close(got, expected):
+    assert np.shape(got) == np.shape(expected)
+    if not isinstance(expected, np.ndarray) or expected.dtype.kind in "iubOU":
+        np.testing.assert_array_equal(got, expected)
+        return
+    assert np.asarray(got).dtype == expected.dtype
+    rtol, atol = HALF.get(expected.dtype.name, (1e-4, 1e-5))
+    finite = expected[np.isfinite(expected)]
+    scale = float(np.abs(finite).max()) if finite.size else 1
+    np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol * max(scale, 1e-30))
+
+
+def compare(op, make, number, how):
+    random = np.random.default_rng([number, zlib.crc32(f"{op}{make.__name__}".encode())])
+    inputs, attributes, *more = make(random, number)
+    extra = {k: v for part in (how, *more) for k, v in part.items()}
+    weights = extra.pop("weights", ())
+    domain = extra.pop("domain")
+    expected = None
+    for constants in ((), weights) if weights else ((),):
+        for free in (False, True):
+            if free and extra.get("ranked"):
+                continue
+            options = {k: v for k, v in extra.items() if k in ("outputs",)}
+            model, feeds = build(op, inputs, attributes, domain, constants=constants, free=free, **options)
+            if expected is None:
+                expected = onnxruntime_runs(model, feeds)
+            with libinfer.load(model) as ours:
+                got = list(ours.run(feeds).values())
+            for a, b in zip(got, expected, strict=True):
+                close(a, b)
+
+
+# ---- numbers ----
+
+def reals(random, *shape, dtype=np.float32):
+    return random.normal(size=shape).astype(dtype)
+
+
+def bytes_of(random, dtype, *shape, narrow=False):
+    """narrow: weights that onnxruntime multiplies without saturating on every processor."""
+    low, high = (-64, 64) if dtype == np.int8 and narrow else (np.iinfo(dtype).min, np.iinfo(dtype).max + 1)
+    return random.integers(low, high, shape).astype(dtype)
+
+
+def scale(random):
+    return np.array(random.uniform(0.005, 0.05), np.float32)
+
+
+def zero(random, dtype):
+    return np.array(bytes_of(random, dtype, 1)[0], dtype)
+
+
+def pick(number, *choices):
+    return choices[number % len(choices)]
+
+
+BYTES = (np.uint8, np.int8)
+SHAPES = [((3, 5), (3, 5)), ((2, 3, 4), (4,)), ((1,), (7,)), ((300, 3), (300, 1)), ((2, 1, 5), (3, 1)), ((), (4,)),
+          ((1000,), ()), ((2, 8, 3, 3), (8, 1, 1))]
+
+
+# ---- quantized elementwise ----
+
+@cases("QLinearAdd", 16)
+@cases("QLinearMul", 16)
+def binary(random, number):
+    dtype = pick(number, *BYTES)
+    a, b = SHAPES[number // 2]
+    zeros = [zero(random, dtype) for _ in range(3)]  # onnxruntime refuses models without
+    return [bytes_of(random, dtype, *a), scale(random), zeros[0], bytes_of(random, dtype, *b), scale(random), zeros[1],
+            scale(random), zeros[2]], {}
+
+
+@cases("QLinearSigmoid", 8)
+@cases("QLinearLeakyRelu", 8)
+def table(random, number):
+    dtype = pick(number, *BYTES)
+    zeros = [zero(random, dtype) for _ in range(2)]  # onnxruntime aborts without them
+    return [bytes_of(random, dtype, *pick(number // 2, (3, 5), (40, 30), (), (257,))), scale(random), zeros[0],
+            scale(random), zeros[1]], {}
+
+
+@cases("QLinearLeakyRelu", 4)
+def slope(random, number):
+    inputs, _ = table(random, number)
+    return inputs, {"alpha": pick(number, 0.1, 0.5, 0.0, 2.0)}
+
+
+@cases("QLinearSoftmax", 16)
+def softmax(random, number):
+    dtype = pick(number, *BYTES)
+    shape = pick(number // 2, (3, 5), (2, 3, 4), (1, 1000), (2, 7, 3, 2))
+    axis = pick(number // 4, -1, 1, 0, -2)
+    y_zero = np.array(np.iinfo(dtype).min + (3 if number % 3 == 0 and dtype == np.uint8 else 0), dtype)
+    return [bytes_of(random, dtype, *shape), scale(random), zero(random, dtype) if number % 5 else None,
+            np.array(1 / 127, np.float32), y_zero], {"opset": pick(number // 8, 13, 12), "axis": axis}, {"ranked": True}
+
+
+@cases("QLinearConcat", 8)
+def concat(random, number):
+    dtype = pick(number, *BYTES)
+    axis = pick(number // 2, 0, 1, -1, 2)
+    y = [scale(random), zero(random, dtype)]
+    parts = []
+    for i in range(1 + number % 3):
+        shape = [2, 3, 4]
+        shape[axis] = 1 + i
+        same = number % 2 and i == 0
+        parts += [bytes_of(random, dtype, *shape), *(y if same else (scale(random), zero(random, dtype)))]
+    return [*y, *parts], {"axis": axis}
+
+
+@cases("QLinearWhere", 8)
+def where(random, number):
+    dtype = pick(number, *BYTES)
+    a, b = SHAPES[number]
+    return [random.integers(0, 2, pick(number, a, b, ())).astype(bool), bytes_of(random, dtype, *a), scale(random),
+            zero(random, dtype), bytes_of(random, dtype, *b), scale(random), zero(random, dtype), scale(random),
+            zero(random, dtype)], {}, {"weights": (2, 3, 5, 6, 7, 8)}
+
+
+@pytest.mark.parametrize("op", ["QLinearAdd", "QLinearMul", "QLinearSigmoid", "QLinearAveragePool", "QLinearReduceMean"])
+def test_absent_zero_points_are_zero(op):
+    random = np.random.default_rng(3)
+    x, y = bytes_of(random, np.uint8, 2, 3, 4, 4), bytes_of(random, np.uint8, 3, 4, 4)
+    binary = op in ("QLinearAdd", "QLinearMul")
+    attributes = {"QLinearAveragePool": {"kernel_shape": [2, 2]}, "QLinearReduceMean": {"axes": [1], "keepdims": 0}}
+    answers = []
+    for none in (None, np.uint8(0)):
+        one = [x, np.float32(0.02), none]
+        inputs = [*one, y, np.float32(0.03), none] if binary else one
+        model, feeds = build(op, [*inputs, np.float32(0.05), none], attributes.get(op, {}), "com.microsoft")
+        with libinfer.load(model) as ours:
+            answers += ours.run(feeds).values()
+    close(answers[0], answers[1])
+    if op == "QLinearReduceMean":  # which onnxruntime does not have
+        np.testing.assert_array_equal(answers[0], np.rint(x.mean(1) * (0.02 / 0.05)).astype(np.uint8))
+
+
+# ---- quantized pools ----
+
+@cases("QLinearAveragePool", 16)
+def average(random, number):
+    dtype = pick(number, *BYTES)
+    attributes = pick(number // 2, {"kernel_shape": [2, 2]}, {"kernel_shape": [3, 3], "strides": [2, 2]},
+                      {"kernel_shape": [3, 2], "pads": [1, 0, 1, 1]},
+                      {"kernel_shape": [3, 2], "pads": [1, 0, 1, 1], "count_include_pad": 1},
+                      {"kernel_shape": [2, 3], "auto_pad": "SAME_UPPER", "strides": [2, 1]},
+                      {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1},
+                      {"kernel_shape": [3], "strides": [2]}, {"kernel_shape": [3, 3], "channels_last": 1})
+    shape = (2, 3, 9) if len(attributes["kernel_shape"]) == 1 else (2, 3, 7, 5)
+    if attributes.get("channels_last"):
+        shape = (2, 7, 5, 3)
+    zeros = [zero(random, dtype) for _ in range(2)]
+    return [bytes_of(random, dtype, *shape), scale(random), zeros[0], scale(random), zeros[1]], attributes
+
+
+@cases("QLinearGlobalAveragePool", 8)
+def global_average(random, number):
+    dtype = pick(number, *BYTES)
+    last = number // 2 % 2
+    shape = pick(number // 2, (2, 3, 4, 4), (2, 5, 3, 6), (1, 8, 7, 7), (3, 2, 2, 9))
+    return [bytes_of(random, dtype, *shape), scale(random), zero(random, dtype), scale(random),
+            zero(random, dtype)], {"channels_last": last}
+
+
+# ---- quantized products ----
+
+MATRICES = [((3, 5), (5, 4)), ((2, 3, 5), (5, 4)), ((1, 16), (16, 33)), ((2, 2, 3, 8), (8, 1)), ((7, 64), (64, 17)),
+            ((1, 1), (1, 1)), ((2, 3, 4), (2, 4, 5)), ((4, 100), (100, 3))]
+
+
+@cases("MatMulIntegerToFloat", 16)
+def to_float(random, number):
+    a, b = MATRICES[number // 2]
+    da, db = pick(number, *BYTES), pick(number // 2, *BYTES)
+    if da == np.int8:
+        db = np.int8  # onnxruntime multiplies no int8 by uint8
+    n = b[-1] if number % 3 == 0 and len(b) == 2 else 1
+    scales = random.uniform(0.01, 0.1, n).astype(np.float32)
+    return [bytes_of(random, da, *a), bytes_of(random, db, *b, narrow=True), scale(random), scales,
+            zero(random, da) if number % 4 else None, bytes_of(random, db, n, narrow=True) if number % 5 else None,
+            reals(random, b[-1]) if number % 2 else None], {}, {"weights": (1, 3, 5, 6)}
+
+
+@cases("DynamicQuantizeMatMul", 16)
+def dynamic(random, number):
+    a, b = MATRICES[number // 2]
+    db = pick(number, *BYTES)
+    n = b[-1] if number % 3 == 0 and len(b) == 2 else 1
+    scales = random.uniform(0.01, 0.1, n).astype(np.float32)
+    return [reals(random, *a), bytes_of(random, db, *b, narrow=True), scales,
+            bytes_of(random, db, n, narrow=True) if number % 4 else None,
+            reals(random, b[-1]) if number % 2 else None], {}, {"weights": (1, 2, 3, 4)}
+
+
+@cases("QGemm", 16)
+def q_gemm(random, number):
+    m, k, n = pick(number, (3, 5, 4), (1, 16, 33), (7, 64, 17), (2, 3, 1))
+    da = pick(number // 2, *BYTES)
+    db = np.int8 if da == np.int8 else pick(number, *BYTES)
+    trans_a, trans_b = number // 4 % 2, number // 2 % 2
+    columns = n if number % 3 == 0 else 1
+    y = [scale(random) * 10, zero(random, da)] if number % 5 else [None, None]
+    c = pick(number, None, (n,), (m, n), (1, n))
+    return [bytes_of(random, da, *((k, m) if trans_a else (m, k))), scale(random), zero(random, da),
+            bytes_of(random, db, *((n, k) if trans_b else (k, n)), narrow=True),
+            random.uniform(0.01, 0.1, columns).astype(np.float32), bytes_of(random, db, columns, narrow=True),
+            None if c is None else random.integers(-500, 500, c).astype(np.int32), *y], {
+                "transA": trans_a, "transB": trans_b, "alpha": pick(number // 8, 1.0, 0.5)}, {"weights": (3, 4, 5, 6)}
+
+
+@cases("QLinearConv", 8)
+def q_conv(random, number):
+    dtype = pick(number, *BYTES)
+    last = number // 2 % 2
+    group = pick(number // 4, 1, 2)
+    shape = (1, 6, 5, 4) if last else (1, 4, 6, 5)
+    attributes = pick(number, {}, {"pads": [1, 1, 1, 1]}, {"strides": [2, 1]}, {"auto_pad": "SAME_UPPER"})
+    weight = bytes_of(random, np.int8, 6, 4 // group, 3, 3, narrow=True)
+    return [bytes_of(random, dtype, *shape), scale(random), zero(random, dtype), weight,
+            random.uniform(0.01, 0.1, pick(number, 1, 6)).astype(np.float32), np.zeros(pick(number, 1, 6), np.int8),
+            scale(random) * 50, zero(random, dtype),
+            random.integers(-500, 500, 6).astype(np.int32) if number % 3 else None], {
+                "channels_last": last, "group": group, "kernel_shape": [3, 3], **attributes}, {
+                    "weights": (3, 4, 5, 8), "ranked": True}
+
+
+# ---- recurrent ----
+
+@cases("DynamicQuantizeLSTM", 16, outputs=3)
+def lstm(random, number):
+    """One sequence, or many as with a single thread: onnxruntime quantizes the state of as many as a thread has."""
+    steps, batch, size, hidden = pick(number, (5, 1, 4, 6), (1, 1, 16, 8), (7, 1, 3, 20), (4, 3, 5, 4))
+    direction = pick(number // 4, "forward", "reverse", "bidirectional", "bidirectional")
+    directions = 2 if direction == "bidirectional" else 1
+    dtype = pick(number // 2, np.int8, np.uint8)
+    per_column = number % 3 == 0
+    shape = (directions, 4 * hidden) if per_column else (directions,)
+    zeros = np.zeros(shape, dtype) if dtype == np.int8 else np.full(shape, 128, dtype)
+    state = [reals(random, directions, batch, hidden) * 0.5 if number % 4 > 1 else None for _ in range(2)]
+    attributes = {"direction": direction, "hidden_size": hidden}
+    if number % 8 == 5:
+        attributes |= {"clip": 0.5, "input_forget": 1}
+    if number % 8 == 6:
+        attributes |= {"activations": ["HardSigmoid", "Tanh", "Relu"] * directions}
+    return [reals(random, steps, batch, size), bytes_of(random, dtype, directions, size, 4 * hidden, narrow=True),
+            bytes_of(random, dtype, directions, hidden, 4 * hidden, narrow=True),
+            reals(random, directions, 8 * hidden) * 0.2 if number % 2 else None,
+            np.full(batch, steps - 1, np.int32) if number % 5 == 4 else None, *state,
+            reals(random, directions, 3 * hidden) * 0.2 if number % 7 == 6 else None,
+            random.uniform(0.002, 0.01, shape).astype(np.float32), zeros,
+            random.uniform(0.002, 0.01, shape).astype(np.float32), zeros], attributes, {
+                "weights": (1, 2, 3, 8, 9, 10, 11)}
+
+
+# ---- quantizing ----
+
+WIDTHS = (np.uint8, np.int8, np.uint16, np.int16)
+
+
+@cases("QuantizeLinear", 8)
+def quantize(random, number):
+    dtype = pick(number, *WIDTHS)
+    real = pick(number // 4, np.float32, np.float16)
+    size = 100 if dtype in BYTES else 20000
+    if number % 3 == 0:
+        return [reals(random, 2, 5, 3, dtype=real) * 3, (random.uniform(0.5, 2, 5) / size).astype(real),
+                bytes_of(random, dtype, 5)], {"axis": 1}
+    return [reals(random, 4, 9, dtype=real) * 3, np.array(3 / size, real), zero(random, dtype)], {}
+
+
+@cases("DequantizeLinear", 10)
+def dequantize(random, number):
+    dtype = pick(number, *WIDTHS, np.int32)
+    real = pick(number // 5, np.float32, np.float16)
+    x = random.integers(-9999, 9999, (2, 5, 3)).astype(dtype) if dtype == np.int32 else bytes_of(random, dtype, 2, 5, 3)
+    if number % 3 == 0:
+        return [x, random.uniform(0.001, 0.1, 5).astype(real), random.integers(0, 100, 5).astype(dtype)], {"axis": 1}
+    return [x, np.array(0.001, real), np.array(0 if dtype == np.int32 else 7, dtype)], {}
+
+
+test_operator = pytest.mark.parametrize(("op", "make", "number", "how"), CASES)(compare)
