@@ -132,6 +132,19 @@ static bool read_port(infer_onnx_reader *r, const char *set, const char *prefix,
 
 typedef infer_status describe_port(const infer_model *, size_t, infer_value_info *);
 
+/* A file says nothing of the values of an empty map: they have the type that the port spells. */
+static void name_values(infer_value *value, const infer_value_info *info) {
+    const char *spelled = info->type_string ? strstr(info->type_string, "tensor(") : NULL;
+    if (value->kind != INFER_KIND_MAP || value->count || !spelled)
+        return;
+    spelled += strlen("tensor(");
+    for (uint32_t type = 1; infer_type_size((infer_type)type); type++) {
+        const char *name = infer_type_name((infer_type)type);
+        if (strncmp(spelled, name, strlen(name)) == 0 && spelled[strlen(name)] == ')')
+            ((infer_value *)value->data)[1].type = type;
+    }
+}
+
 static infer_status read_ports(infer_onnx_reader *r, const infer_model *model, const char *set,
                                const char *prefix, describe_port *describe, infer_value *values,
                                size_t *count) {
@@ -147,6 +160,7 @@ static infer_status read_ports(infer_onnx_reader *r, const infer_model *model, c
         /* How older releases had bfloat16 in their data. */
         if (info.type == INFER_TYPE_BFLOAT16 && values[*count].type == INFER_TYPE_UINT16)
             values[*count].type = INFER_TYPE_BFLOAT16;
+        name_values(&values[*count], &info);
     }
     return INFER_OK;
 }

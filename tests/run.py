@@ -110,7 +110,8 @@ def onnx_suites(count, build, reports, scratch):
     the C runner."""
     runner = next((build / "tests").rglob("onnx_runner"))
     ml = scratch / "ml"
-    subprocess.run([sys.executable, "tests/python/gen_ml_cases.py", str(ml)], cwd=ROOT, check=True)
+    if not ml.exists():
+        subprocess.run([sys.executable, "-m", "tests.ml.generate", str(ml)], cwd=ROOT, check=True)
     suites = [conformance.installed()] if build != BUILD else list(conformance.suites())
     for version, data in suites:
         report = reports / f"{build.name}-onnx-{version}.xml"

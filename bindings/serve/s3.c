@@ -144,6 +144,8 @@ static bool put_answer(infer_serve *serve, infer_https *client, const infer_s3_o
     *reply = (infer_serve_reply){.text = text.data, .size = text.size};
     if (text.size && !text.failed)
         return true;
+    free(text.data);
+    *reply = (infer_serve_reply){0};
     infer_serve_fail(&reply->error, 503, "no memory is left for an answer");
     return false;
 }

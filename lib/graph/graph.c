@@ -231,7 +231,7 @@ infer_status infer_graph_env(infer_graph *g, graph_node *n, infer_op_env *env) {
         if (n->out[i] != INFER_NO_VALUE)
             out[i] = &g->values[n->out[i]].view;
     *env = (infer_op_env){.params = n->params,
-                          .blob = g->blob,
+                          .blob = g->blob ? g->blob : "",
                           .blob_size = g->blob_size,
                           .in_count = n->in_count,
                           .out_count = n->out_count,

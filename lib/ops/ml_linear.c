@@ -73,11 +73,6 @@ static void linear_row(const infer_kernels *k, const linear *m, const infer_view
         row_int(k, m, x, row, z);
 }
 
-/* onnxruntime leaves a single score as it is unless PROBIT is asked for; models rely on it. */
-static int64_t transform_of(int64_t post_transform, size_t scores) {
-    return scores > 1 || post_transform == INFER_POST_PROBIT ? post_transform : INFER_POST_NONE;
-}
-
 /* ---- LinearRegressor ---- */
 
 typedef struct regressor_params {
@@ -112,11 +107,10 @@ static infer_status regressor_run(infer_op_env *env) {
         return INFER_OK;
     size_t rows = (size_t)y->dim[0], targets = (size_t)p->targets;
     linear m = read_linear(env, &p->coefficients, &p->intercepts, targets);
-    int64_t transform = transform_of(p->post_transform, targets);
     float *z = y->data;
     for (size_t r = 0; r < rows; r++, z += targets) {
         linear_row(env->kernels, &m, env->in[0], r, z);
-        infer_post_transform(env->kernels, transform, z, targets);
+        infer_post_transform(env->kernels, p->post_transform, z, targets);
     }
     return INFER_OK;
 }
@@ -228,7 +222,6 @@ static infer_status classifier_run(infer_op_env *env) {
     INFER_TRY(infer_ml_rows(x, &rows, &features));
     INFER_TRY(read_classes(p, features, &c));
     linear m = read_linear(env, &p->coefficients, &p->intercepts, (size_t)c.outputs);
-    int64_t transform = transform_of(p->post_transform, (size_t)c.outputs);
     float few[FEW], *z = few;
     if (!scores && c.count > FEW && !(z = env->alloc(env, (size_t)c.count * sizeof *z)))
         return INFER_ERROR_MEMORY;
@@ -242,7 +235,7 @@ static infer_status classifier_run(infer_op_env *env) {
         if (c.outputs == 1 && c.count == 2)
             spread(env->kernels, p->post_transform, z[0], z);
         else
-            infer_post_transform(env->kernels, transform, z, (size_t)c.outputs);
+            infer_post_transform(env->kernels, p->post_transform, z, (size_t)c.outputs);
     }
     return INFER_OK;
 }

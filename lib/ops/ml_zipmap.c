@@ -22,8 +22,11 @@ static infer_status zipmap_infer(infer_op_env *env) {
     if (columns >= 0 && labels->count != (uint64_t)columns)
         return infer_fail(INFER_ERROR_SHAPE, "%llu class labels for %lld columns",
                           (unsigned long long)labels->count, (long long)columns);
-    infer_view spare, *y = infer_out(env, 0, INFER_TYPE_UNDEFINED, 1, &spare);
+    uint32_t key = ints ? INFER_TYPE_INT64 : INFER_TYPE_STRING;
+    infer_view spare, *y = infer_out(env, 0, key, 1, &spare);
     y->kind = INFER_KIND_SEQUENCE;
+    y->member = INFER_KIND_MAP;
+    y->value_type = INFER_TYPE_FLOAT;
     y->dim[0] = rows;
     return INFER_OK;
 }
@@ -73,9 +76,12 @@ static infer_status zipmap_run(infer_op_env *env) {
         members[1] = keys;
         members[1].type = INFER_TYPE_FLOAT;
         members[1].data = scores;
-        maps[r] = (infer_view){.kind = INFER_KIND_MAP, .type = keys.type, .rank = 1};
-        maps[r].dim[0] = 2;
-        maps[r].data = members;
+        maps[r] = (infer_view){.kind = INFER_KIND_MAP,
+                               .type = keys.type,
+                               .value_type = INFER_TYPE_FLOAT,
+                               .rank = 1,
+                               .dim = {2},
+                               .data = members};
     }
     y->dim[0] = rows;
     y->data = maps;

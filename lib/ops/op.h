@@ -203,7 +203,10 @@ struct infer_rewriter {
     infer_status (*set_input)(infer_rewriter *rw, uint32_t index, uint32_t value); /* may append */
     const infer_view *(*view)(infer_rewriter *rw, uint32_t value); /* data where constant */
     uint32_t (*constant)(infer_rewriter *rw, const infer_view *tensor);
+    /* A constant of this shape whose elements, cleared, are the caller's to fill. */
+    uint32_t (*room)(infer_rewriter *rw, const infer_view *shape, void **data);
     void *(*alloc)(infer_rewriter *rw, size_t size); /* lives as long as the graph */
+    void (*release)(infer_rewriter *rw, void *data, size_t size); /* or until here */
     /* A new node before this one; its first output. attrs may be NULL. Newest version meant. */
     uint32_t (*add)(infer_rewriter *rw, const char *domain, const char *op, const uint32_t *inputs,
                     uint32_t in_count, const infer_attr *attrs, uint32_t attr_count);

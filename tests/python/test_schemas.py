@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 import libinfer
 
-NEWEST = {"": 27, "ai.onnx.ml": 5}
+NEWEST = {"": 27, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1}
 NAMES = {f"tensor({t.lower()})": t for t in TensorProto.DataType.keys()}
 NAMES.update({"tensor(float4e2m1)": "FLOAT4E2M1", "tensor(float8e8m0)": "FLOAT8E8M0"})
 
@@ -25,6 +25,16 @@ def same_bits(name):
     bits = widths.get(name[7:-1]) or int(digits[1])
     to = {2: "UINT2", 4: "UINT4", 8: "UINT8", 16: "INT16", 32: "INT32", 64: "INT64", 128: "COMPLEX128"}
     return getattr(TensorProto, to[bits])
+
+
+def one_tree(type_):
+    """A TreeEnsemble with one node and two leaves, its numbers in the type of the input."""
+    def numbers(values):
+        return helper.make_tensor("numbers", getattr(TensorProto, NAMES[type_]), [len(values)], values)
+    return {"tree_roots": [0], "nodes_featureids": [1], "nodes_splits": numbers([0.5]), "nodes_truenodeids": [0],
+            "nodes_modes": helper.make_tensor("modes", TensorProto.UINT8, [1], [0]), "nodes_falsenodeids": [1],
+            "nodes_trueleafs": [1], "nodes_falseleafs": [1], "leaf_targetids": [0, 0], "leaf_weights": numbers([1.5, 2.5]),
+            "n_targets": 1}
 
 
 # What a node needs besides inputs of its type: attributes, constants for inputs (by name), ranks.
@@ -134,7 +144,19 @@ NEEDS = {
     "NegativeLogLikelihoodLoss": {"dims_of": {"target": [2], "weight": [2]}},
     "RotaryEmbedding": {"dims_of": {"X": [1, 2, 3, 2], "cos_cache": [2, 1], "sin_cache": [2, 1], "position_ids": [1, 3]}},
     "SoftmaxCrossEntropyLoss": {"dims_of": {"labels": [2], "weights": [2]}},
+    "TreeEnsemble": {"by_type": one_tree},
+    **{op: {"attributes": lambda v, votes=votes, more=more: {
+           "nodes_treeids": [0] * 3, "nodes_nodeids": [0, 1, 2], "nodes_featureids": [1, 0, 0],
+           "nodes_values": [0.5, 0.0, 0.0], "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
+           "nodes_truenodeids": [1, 0, 0], "nodes_falsenodeids": [2, 0, 0], f"{votes}_treeids": [0, 0],
+           f"{votes}_nodeids": [1, 2], f"{votes}_ids": [0, 0], f"{votes}_weights": [1.5, 2.5], **more}}
+       for op, votes, more in (("TreeEnsembleRegressor", "target", {"n_targets": 1}),
+                               ("TreeEnsembleClassifier", "class", {"classlabels_int64s": [3, 4, 5]}))},
     "ZipMap": None,  # its output is no tensor
+    "CastMap": None,  # its input is a map
+    "DictVectorizer": None,
+    "CategoryMapper": {"attributes": lambda v: {"cats_int64s": [0, 1], "cats_strings": ["0", "1"]}},
+    "OneHotEncoder": {"by_type": lambda t: {"cats_strings": ["0", "1"]} if "string" in t else {"cats_int64s": [0, 1]}},
 }
 
 

@@ -57,21 +57,25 @@ def test_sam_validates(project):
 
 
 def uncommented(text, names):
-    """The template with some of its commented options in force."""
-    lines = []
+    """The template with some of its commented options in force, each with all that is indented below it."""
+    lines, missing, inside = [], set(names), None
     for line in text.splitlines():
         body = line.lstrip()
-        if body.startswith("# ") and body[2:].split(":")[0].strip() in names:
-            line = line[:len(line) - len(body)] + body[2:]
-            names = [name for name in names if name != body[2:].split(":")[0].strip()]
-        lines.append(line)
-    assert not names
+        option = body[2:] if body.startswith("# ") else ""
+        name, depth = option.split(":")[0].strip(), len(option) - len(option.lstrip())
+        if option and name in missing:
+            missing.remove(name)
+            inside = depth
+        elif not option or inside is None or depth <= inside:
+            inside = None
+        lines.append(line[:len(line) - len(body)] + option if inside is not None else line)
+    assert not missing
     return "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize("names", [
-    ["AutoPublishAlias", "ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions"],
-    ["AutoPublishAlias", "SnapStart", "ApplyOn"], ["InvokeMode", "INFER_RESPONSE_STREAM"]], ids=lambda names: names[-1])
+    ["AutoPublishAlias", "ProvisionedConcurrencyConfig"], ["AutoPublishAlias", "SnapStart"],
+    ["InvokeMode", "INFER_RESPONSE_STREAM"], ["Objects", "Policies", "EventInvokeConfig", "Data", "INFER_S3_OUTPUT"]], ids=lambda names: names[-1])
 def test_sam_validates_the_options(project, names):
     folder, env = project
     (folder / "options.yaml").write_text(uncommented((folder / "template.yaml").read_text(), names))
