@@ -206,13 +206,13 @@ static infer_status grid_run(infer_op_env *env) {
 /* Before version 20 the modes had other names. */
 static infer_status grid_upgrade(infer_rewriter *rw) {
     const infer_attr *mode = rw->attr(rw, "mode");
-    if (rw->version >= 20 || !mode || mode->type != INFER_ATTR_STRING || mode->count < 3 ||
-        memcmp(mode->data, "bi", 2) != 0)
+    if (rw->version >= 20 || !mode || mode->type != INFER_ATTR_STRING)
         return INFER_OK;
-    return rw->set_attr(rw, &(infer_attr){.name = "mode",
-                                          .type = INFER_ATTR_STRING,
-                                          .count = mode->count - 2,
-                                          .data = (const char *)mode->data + 2});
+    if (mode->count == 8 && memcmp(mode->data, "bilinear", 8) == 0)
+        return infer_set_text(rw, "mode", "linear");
+    if (mode->count == 7 && memcmp(mode->data, "bicubic", 7) == 0)
+        return infer_set_text(rw, "mode", "cubic");
+    return INFER_OK;
 }
 
 #define T_SAMPLED (T_NUMERIC | T(BOOL) | T(STRING) | T(COMPLEX64) | T(COMPLEX128))

@@ -238,8 +238,9 @@ struct infer_rewriter {
 infer_status infer_attr_to_input(infer_rewriter *rw, const char *name, uint32_t index);
 /* The same for a FLOAT attribute, as a scalar of the type of input 0. */
 infer_status infer_float_to_input(infer_rewriter *rw, const char *name, uint32_t index);
-/* Sets an INT attribute. */
+/* Sets an INT attribute, and a STRING or ENUM one. */
 infer_status infer_set_int(infer_rewriter *rw, const char *name, int64_t value);
+infer_status infer_set_text(infer_rewriter *rw, const char *name, const char *text);
 
 /* Replaces the node by others, given as text, one node a line:
  *     name, name = Domain.Op<attribute=value, ...>(input, ...)

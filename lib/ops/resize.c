@@ -1,4 +1,4 @@
-/* Resize, and Upsample, which becomes it. */
+/* Resize. */
 #include "axes.h"
 #include "checked.h"
 #include "chunk.h"
@@ -365,6 +365,32 @@ static infer_status read_region(const infer_op_env *env, resize_plan *p) {
     return INFER_OK;
 }
 
+/* Whether each element of a row of n comes twice. */
+static bool is_doubled(const int64_t *index, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (index[i] != i / 2)
+            return false;
+    return n % 2 == 0;
+}
+
+static void twice(const char *from, int64_t n, size_t size, char *to) {
+#define TWICE(ctype)                                                                               \
+    for (int64_t i = 0; i < n; i++)                                                                \
+        ((ctype *)(void *)to)[2 * i] = ((ctype *)(void *)to)[2 * i + 1] =                          \
+            ((const ctype *)(const void *)from)[i];                                                \
+    break;
+    switch (size) {
+    case 1:
+        TWICE(uint8_t)
+    case 2:
+        TWICE(uint16_t)
+    case 4:
+        TWICE(uint32_t)
+    default:
+        TWICE(uint64_t)
+    }
+}
+
 /* A row of elements of any size by their index; -1: the value. */
 static void pick(const char *from, const int64_t *index, int64_t n, size_t size, const char *value,
                  char *to) {
@@ -386,6 +412,18 @@ static void pick(const char *from, const int64_t *index, int64_t n, size_t size,
         for (int64_t i = 0; i < n; i++)
             memcpy(to + (size_t)i * size, index[i] < 0 ? value : from + (size_t)index[i] * size,
                    size);
+    }
+}
+
+/* The same for runs of elements; no index: the value everywhere. */
+static void move_runs(const char *from, const int64_t *index, int64_t n, size_t run, size_t size,
+                      const char *value, char *to) {
+    for (int64_t k = 0; k < n; k++, to += run * size) {
+        bool outside = !index || index[k] < 0;
+        for (size_t j = 0; outside && j < run; j++)
+            memcpy(to + j * size, value, size);
+        if (!outside)
+            memcpy(to, from + (size_t)index[k] * run * size, run * size);
     }
 }
 
@@ -423,23 +461,26 @@ static void run_nearest(const infer_view *x, const infer_view *y, const resize_p
     }
     const char *from = x->data;
     char *to = y->data;
-    int64_t n = p->axis[last].out;
+    const int64_t n = p->axis[last].out;
+    const size_t bytes = (size_t)(n * run) * size;
+    const bool doubled = run == 1 && size <= 8 && is_doubled(of[last], n);
+    int64_t before = -1; /* the row of x that the one before came from */
     do {
         int64_t at = 0;
         for (int32_t i = 0; i < last && at >= 0; i++)
             at = of[i][place[i]] < 0 ? -1 : at * p->axis[i].in + of[i][place[i]];
         const char *row = from + (size_t)(at < 0 ? 0 : at * p->axis[last].in * run) * size;
-        if (at >= 0 && run == 1)
+        if (at >= 0 && at == before)
+            memcpy(to, to - bytes, bytes);
+        else if (at >= 0 && doubled)
+            twice(row, n / 2, size, to);
+        else if (at >= 0 && run == 1)
             pick(row, of[last], n, size, (const char *)&value, to);
-        for (int64_t k = 0; (at < 0 || run > 1) && k < n; k++) {
-            bool outside = at < 0 || of[last][k] < 0;
-            for (int64_t j = 0; outside && j < run; j++)
-                memcpy(to + (size_t)(k * run + j) * size, &value, size);
-            if (!outside)
-                memcpy(to + (size_t)(k * run) * size, row + (size_t)(of[last][k] * run) * size,
-                       (size_t)run * size);
-        }
-        to += (size_t)(n * run) * size;
+        else
+            move_runs(row, at < 0 ? NULL : of[last], n, (size_t)run, size, (const char *)&value,
+                      to);
+        before = at;
+        to += bytes;
     } while (infer_window_next(place, outer, last));
 }
 
@@ -489,61 +530,14 @@ static infer_status resize_run(infer_op_env *env) {
 
 /* ---- old versions ---- */
 
-static infer_attr text_attr(const char *name, const char *text) {
-    return (infer_attr){
-        .name = name, .type = INFER_ATTR_STRING, .count = strlen(text), .data = text};
-}
-
 /* In version 10 places were scaled without any shift. */
 static infer_status resize_upgrade(infer_rewriter *rw) {
     if (rw->version >= 11)
         return INFER_OK;
-    infer_attr transform = text_attr("coordinate_transformation_mode", "asymmetric");
-    infer_attr nearest = text_attr("nearest_mode", "simple");
     INFER_TRY(rw->set_input(rw, 2, rw->input(rw, 1)));
     INFER_TRY(rw->set_input(rw, 1, INFER_NO_VALUE));
-    INFER_TRY(rw->set_attr(rw, &transform));
-    return rw->set_attr(rw, &nearest);
-}
-
-/* Upsample's scales as a value: an input since version 9, attributes before. */
-static infer_status upsample_scales(infer_rewriter *rw, uint32_t *scales) {
-    float image[] = {1, 1, 1, 1};
-    infer_view list = {.type = INFER_TYPE_FLOAT, .rank = 1, .dim = {4}, .data = image};
-    const infer_attr *all = rw->attr(rw, "scales"), *height = rw->attr(rw, "height_scale");
-    const infer_attr *width = rw->attr(rw, "width_scale");
-    *scales = rw->input(rw, 1);
-    if (rw->version >= 9)
-        return INFER_OK;
-    if (all && all->type == INFER_ATTR_FLOATS) {
-        list.dim[0] = (int64_t)all->count;
-        list.data = (void *)(uintptr_t)all->data;
-    } else if (height && width && height->type == INFER_ATTR_FLOAT &&
-               width->type == INFER_ATTR_FLOAT) {
-        image[2] = height->f;
-        image[3] = width->f;
-    } else {
-        return infer_fail(INFER_ERROR_FORMAT, "the scales are missing");
-    }
-    *scales = rw->constant(rw, &list);
-    return rw->failed;
-}
-
-static infer_status upsample_upgrade(infer_rewriter *rw) {
-    const infer_attr *mode = rw->attr(rw, "mode");
-    bool linear = mode && mode->type == INFER_ATTR_STRING && mode->count >= 6 &&
-                  memcmp((const char *)mode->data + mode->count - 6, "linear", 6) == 0;
-    infer_attr attrs[] = {text_attr("coordinate_transformation_mode", "asymmetric"),
-                          text_attr("nearest_mode", "simple"),
-                          text_attr("mode", linear ? "linear" : "nearest")};
-    uint32_t inputs[] = {rw->input(rw, 0), INFER_NO_VALUE, INFER_NO_VALUE};
-    INFER_TRY(upsample_scales(rw, &inputs[2]));
-    return rw->replace(rw, 0, rw->add(rw, "", "Resize", inputs, 3, attrs, 3));
-}
-
-static infer_status upsample_infer(infer_op_env *env) {
-    (void)env;
-    return infer_fail(INFER_ERROR_FORMAT, "Upsample was to become Resize");
+    INFER_TRY(infer_set_text(rw, "coordinate_transformation_mode", "asymmetric"));
+    return infer_set_text(rw, "nearest_mode", "simple");
 }
 
 #define T_RESIZED (T_NUMERIC | T(BOOL) | T(STRING) | T(COMPLEX64) | T(COMPLEX128))
@@ -564,19 +558,4 @@ const infer_op infer_op_resize = {
     .upgrade = resize_upgrade,
     .infer = resize_infer,
     .run = resize_run,
-};
-
-const infer_op infer_op_upsample = {
-    .domain = "",
-    .name = "Upsample",
-    .since = 1,
-    .newest = 27,
-    .min_in = 1,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = 1,
-    .types = {T_RESIZED, T(FLOAT)},
-    .upgrade = upsample_upgrade,
-    .infer = upsample_infer,
-    .run = upsample_infer,
 };

@@ -7,8 +7,9 @@
 
 #include <tgmath.h>
 
-#define RATIO 4096 /* samples along an axis of a bin at most, so that a model cannot ask for ages  \
-                    */
+#define RATIO                                                                                      \
+    4096 /* samples along an axis of a bin at most, so that a model cannot ask for ages            \
+          */
 
 enum transformation { HALF_PIXEL, OUTPUT_HALF_PIXEL };
 enum mode { AVG, MAX };
@@ -104,13 +105,9 @@ static infer_status max_run(infer_op_env *env) {
 
 /* Before version 16 regions were not shifted by half a pixel. */
 static infer_status align_upgrade(infer_rewriter *rw) {
-    static const char name[] = "output_half_pixel";
-    if (rw->version >= 16)
-        return INFER_OK;
-    return rw->set_attr(rw, &(infer_attr){.name = "coordinate_transformation_mode",
-                                          .type = INFER_ATTR_STRING,
-                                          .count = sizeof name - 1,
-                                          .data = name});
+    return rw->version < 16
+               ? infer_set_text(rw, "coordinate_transformation_mode", "output_half_pixel")
+               : INFER_OK;
 }
 
 const infer_op infer_op_roi_align = {

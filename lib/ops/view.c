@@ -190,3 +190,9 @@ infer_status infer_float_to_input(infer_rewriter *rw, const char *name, uint32_t
 infer_status infer_set_int(infer_rewriter *rw, const char *name, int64_t value) {
     return rw->set_attr(rw, &(infer_attr){.name = name, .type = INFER_ATTR_INT, .i = value});
 }
+
+infer_status infer_set_text(infer_rewriter *rw, const char *name, const char *text) {
+    return rw->set_attr(
+        rw, &(infer_attr){
+                .name = name, .type = INFER_ATTR_STRING, .count = strlen(text), .data = text});
+}
