@@ -7,6 +7,7 @@ Every model answers two data sets, of one row and of seven. Training data lies o
 that do not depend on the last digits of float, and a clear winner.
 """
 
+import re
 import sys
 import warnings
 from importlib import import_module
@@ -122,22 +123,32 @@ def settle(model, name, note):
     """Takes out what changes from run to run: random names, dates, the order of dictionaries. The meaning stays."""
     model.doc_string = note
     del model.metadata_props[:]
-    imports = sorted({(o.domain, o.version) for o in model.opset_import})
-    del model.opset_import[:]
-    model.opset_import.extend(onnx.helper.make_opsetid(*pair) for pair in imports)
-    settle_graph(model.graph, name)
+    addresses = {}
+    settle_graph(model.graph, name, addresses)
+    for owner in (model, *model.functions):
+        imports = sorted({(o.domain, o.version) for o in owner.opset_import})
+        del owner.opset_import[:]
+        owner.opset_import.extend(onnx.helper.make_opsetid(*pair) for pair in imports)
 
 
-def settle_graph(graph, name):
+def settle_graph(graph, name, addresses):
+    """addresses: numbers that objects had in memory, which some converters put into names, to small ones."""
+    def plain(text):
+        return re.sub(r"\d{12,}", lambda m: str(addresses.setdefault(m[0], len(addresses))), text)
+
     graph.name, graph.doc_string = name, ""
+    for value in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        value.name = plain(value.name)
     for number, node in enumerate(graph.node):
+        for names in (node.input, node.output):
+            names[:] = map(plain, names)
         node.name = f"n{number}"
         attributes = sorted(node.attribute, key=lambda a: a.name)
         del node.attribute[:]
         node.attribute.extend(attributes)
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                settle_graph(attribute.g, node.name)
+                settle_graph(attribute.g, node.name, addresses)
 
 
 def write(writer, name, onnx_model, ask, inputs, note="", labels=None):
