@@ -83,6 +83,30 @@ def classifier():
     return m
 
 
+def trees():
+    columns = {"nodes_treeids": [0] * 3 + [1], "nodes_nodeids": [0, 1, 2, 0], "nodes_featureids": [1, 0, 0, 0],
+               "nodes_values": [0.5, 0.0, 0.0, 0.0], "nodes_modes": ["BRANCH_GTE", "LEAF", "LEAF", "LEAF"],
+               "nodes_truenodeids": [1, 0, 0, 0], "nodes_falsenodeids": [2, 0, 0, 0],
+               "nodes_missing_value_tracks_true": [1, 0, 0, 0]}
+    votes = {"treeids": [0, 0, 1, 1], "nodeids": [1, 2, 0, 0], "ids": [0, 1, 0, 1], "weights": [1.5, 2.5, 0.5, 1.0]}
+    split = helper.make_tensor("s", TensorProto.FLOAT, [2], [0.5, 0.0])
+    nodes = [helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml",
+                              classlabels_strings=["no", "yes"], base_values=[0.5, 0.25], **columns,
+                              **{f"class_{k}": v for k, v in votes.items()}),
+             helper.make_node("TreeEnsembleRegressor", ["x"], ["best"], domain="ai.onnx.ml", n_targets=2,
+                              aggregate_function="MAX", **columns, **{f"target_{k}": v for k, v in votes.items()}),
+             helper.make_node("TreeEnsemble", ["x"], ["sum"], domain="ai.onnx.ml", tree_roots=[0], n_targets=1,
+                              nodes_featureids=[0, 1], nodes_splits=split, nodes_truenodeids=[1, 0],
+                              nodes_falsenodeids=[0, 1], nodes_trueleafs=[0, 1], nodes_falseleafs=[1, 1],
+                              nodes_modes=helper.make_tensor("m", TensorProto.UINT8, [2], [0, 6]),
+                              membership_values=helper.make_tensor("v", TensorProto.FLOAT, [3], [2.0, 1.0, 4.0]),
+                              leaf_targetids=[0, 0], leaf_weights=split)]
+    return model(nodes, [("x", TensorProto.FLOAT, [None, 2])],
+                 [("label", TensorProto.STRING, [None]), ("scores", TensorProto.FLOAT, [None, 2]),
+                  ("best", TensorProto.FLOAT, [None, 2]), ("sum", TensorProto.FLOAT, [None, 1])],
+                 extra=[("ai.onnx.ml", 5)])
+
+
 def data_movement():
     node = helper.make_node
     nodes = [node("Transpose", ["x"], ["t"], perm=[1, 0]), node("Gather", ["t", "i"], ["g"]),
@@ -118,7 +142,7 @@ def extents_from_data():
                   ("z", TensorProto.FLOAT, None)], constants)
 
 
-ONNX = [linear_layers, typed_constants, sparse_constant, function, classifier, data_movement, texts,
+ONNX = [linear_layers, typed_constants, sparse_constant, function, classifier, trees, data_movement, texts,
         extents_from_data]
 
 JSON = {

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto as T
 
 from conftest import LINEAR, LOGISTIC
-from mock_runtime import EXE, ROOT
+from mock_runtime import EXE
 
 EVENTS = {
     "direct": lambda body: body,
