@@ -133,7 +133,7 @@ def generate(scratch):
 def fuzz_seeds(count, build, scratch):
     """The seeds of the fuzz targets, each through its target once."""
     seeds = scratch / "seeds"
-    for kind in ("onnx", "json", "infer", "request"):
+    for kind in ("onnx", "json", "infer", "request", "picture", "pattern"):
         run(count, f"{build.name} seeds of fuzz_{kind}",
             [str(build / "tests" / "fuzz" / f"replay_{kind}"), str(seeds / kind)], None)
 
