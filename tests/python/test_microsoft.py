@@ -279,6 +279,27 @@ def q_conv(random, number):
                     "weights": (3, 4, 5, 8), "ranked": True}
 
 
+@cases("MatMulNBits", 24)
+def n_bits(random, number):
+    bits = pick(number, 4, 8, 4)
+    block = pick(number // 2, 16, 32, 128, 64, 256)
+    rows, k, n = pick(number, ((1,), 64, 16), ((2, 3), 100, 7), ((9,), 300, 33), ((1, 1), 32, 20))
+    blocks = -(-k // block)
+    kind = pick(number // 4, None, "packed", "real", "packed")
+    zeros = {None: None, "packed": bytes_of(random, np.uint8, n, -(-blocks * bits // 8)),
+             "real": random.uniform(0, 2 ** bits, (n, blocks)).astype(np.float32)}[kind]
+    if bits == 8 and kind == "real":
+        zeros = None
+    groups = random.integers(0, blocks, k).astype(np.int32) if number % 12 == 6 else None
+    if groups is not None:
+        zeros = None  # onnxruntime forgets packed ones
+    return [reals(random, *rows, k), bytes_of(random, np.uint8, n, blocks, block * bits // 8),
+            random.uniform(0.001, 0.02, (n, blocks)).astype(np.float32), zeros, groups,
+            reals(random, n) if number % 5 == 0 else None], {
+                "K": k, "N": n, "bits": bits, "block_size": block, "accuracy_level": pick(number, 0, 1)}, {
+                    "weights": (1, 2, 3, 4, 5)}
+
+
 # ---- recurrent ----
 
 @cases("DynamicQuantizeLSTM", 16, outputs=3)
