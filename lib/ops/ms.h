@@ -54,6 +54,15 @@ static inline bool ms_has(infer_rewriter *rw, uint32_t index) {
     return rw->input(rw, index) != INFER_NO_VALUE;
 }
 
+/* The nodes of a text (see infer_expand_with) with the names given; its @0. */
+static inline uint32_t ms_text(infer_rewriter *rw, const char *text, const infer_named *names,
+                               size_t count) {
+    uint32_t results[4] = {INFER_NO_VALUE, INFER_NO_VALUE, INFER_NO_VALUE, INFER_NO_VALUE};
+    if (rw->failed == INFER_OK)
+        rw->failed = infer_expand_with(rw, text, names, count, NULL, results);
+    return results[0];
+}
+
 /* Whether the model wants output number index. */
 static inline bool ms_wants(const infer_rewriter *rw, uint32_t index) {
     return index < rw->out_count;

@@ -279,6 +279,27 @@ def q_conv(random, number):
                     "weights": (3, 4, 5, 8), "ranked": True}
 
 
+@cases("MatMulNBits", 24)
+def n_bits(random, number):
+    bits = pick(number, 4, 8, 4)
+    block = pick(number // 2, 16, 32, 128, 64, 256)
+    rows, k, n = pick(number, ((1,), 64, 16), ((2, 3), 100, 7), ((9,), 300, 33), ((1, 1), 32, 20))
+    blocks = -(-k // block)
+    kind = pick(number // 4, None, "packed", "real", "packed")
+    zeros = {None: None, "packed": bytes_of(random, np.uint8, n, -(-blocks * bits // 8)),
+             "real": random.uniform(0, 2 ** bits, (n, blocks)).astype(np.float32)}[kind]
+    if bits == 8 and kind == "real":
+        zeros = None
+    groups = random.integers(0, blocks, k).astype(np.int32) if number % 12 == 6 else None
+    if groups is not None:
+        zeros = None  # onnxruntime forgets packed ones
+    return [reals(random, *rows, k), bytes_of(random, np.uint8, n, blocks, block * bits // 8),
+            random.uniform(0.001, 0.02, (n, blocks)).astype(np.float32), zeros, groups,
+            reals(random, n) if number % 5 == 0 else None], {
+                "K": k, "N": n, "bits": bits, "block_size": block, "accuracy_level": pick(number, 0, 1)}, {
+                    "weights": (1, 2, 3, 4, 5)}
+
+
 # ---- recurrent ----
 
 @cases("DynamicQuantizeLSTM", 16, outputs=3)
@@ -331,6 +352,133 @@ def dequantize(random, number):
     if number % 3 == 0:
         return [x, random.uniform(0.001, 0.1, 5).astype(real), random.integers(0, 100, 5).astype(dtype)], {"axis": 1}
     return [x, np.array(0.001, real), np.array(0 if dtype == np.int32 else 7, dtype)], {}
+
+
+# ---- what optimizers fuse ----
+
+@cases("Gelu")
+@cases("QuickGelu")
+@cases("FastGelu")
+def gelu(random, number):
+    shape = pick(number, (3, 5), (2, 3, 8), (1000,), (1, 1, 1, 7))
+    return [reals(random, *shape) * 3], {}
+
+
+@cases("FastGelu")
+@cases("BiasGelu")
+def bias_gelu(random, number):
+    shape = pick(number, (3, 5), (2, 3, 8), (1000,), (1, 1, 1, 7))
+    return [reals(random, *shape) * 3, reals(random, shape[-1])], {}
+
+
+@cases("QuickGelu", 4)
+def quick(random, number):
+    return gelu(random, number)[0], {"alpha": pick(number, 1.0, 1.702, 0.5, -1.0)}
+
+
+@cases("FusedMatMul", 24)
+def fused_mat_mul(random, number):
+    batch = pick(number, (), (2,), (2, 3))
+    m, k, n = pick(number // 3, (3, 4, 5), (1, 8, 2), (6, 1, 3))
+    trans_a, trans_b = number // 2 % 2, number // 4 % 2
+    batch_a = bool(batch) and number % 8 == 5
+    a = [*batch, k, m] if trans_a else [*batch, m, k]
+    if batch_a:
+        a = [a[-2], *a[:-2], a[-1]]
+    return [reals(random, *a), reals(random, *batch, *((n, k) if trans_b else (k, n)))], {
+        "transA": trans_a, "transB": trans_b, "alpha": pick(number, 1.0, 0.125), "transBatchA": int(batch_a)}, {
+            "ranked": True, "weights": (1,)}
+
+
+@cases("TransposeMatMul")
+def transpose_mat_mul(random, number):
+    trans_a, trans_b = number % 2, number // 2 % 2
+    return [reals(random, 2, *((4, 3) if trans_a else (3, 4))), reals(random, 2, *((5, 4) if trans_b else (4, 5)))], {
+        "transA": trans_a, "transB": trans_b, "alpha": pick(number // 4, 1.0, 0.5)}, {"ranked": True}
+
+
+GEMM_ACTIVATIONS = [{"activation": "Relu"}, {"activation": "LeakyRelu", "activation_alpha": 0.1},
+                    {"activation": "Sigmoid"}, {"activation": "Tanh"}, {"activation": "Elu", "activation_alpha": 0.5},
+                    {"activation": "HardSigmoid", "activation_alpha": 0.3, "activation_beta": 0.4},
+                    {"activation": "Softplus"}, {"activation": "Softsign"},
+                    {"activation": "ThresholdedRelu", "activation_alpha": 0.3},
+                    {"activation": "Selu", "activation_alpha": 1.5, "activation_gamma": 1.1}]
+
+
+@cases("FusedGemm", 20)
+def fused_gemm(random, number):
+    trans_a, trans_b = number % 2, number // 2 % 2
+    return [reals(random, *((4, 3) if trans_a else (3, 4))), reals(random, *((5, 4) if trans_b else (4, 5))),
+            pick(number, reals(random, 5), None, reals(random, 3, 1))], {
+                "transA": trans_a, "transB": trans_b, "alpha": 0.5, "beta": 2.0, **pick(number, *GEMM_ACTIVATIONS)}
+
+
+@cases("FusedConv", 16)
+def fused_conv(random, number):
+    activation = pick(number, {"activation": "Relu"}, {"activation": "LeakyRelu", "activation_params": [0.1]},
+                      {"activation": "Clip", "activation_params": [-0.5, 0.7]}, {"activation": "Sigmoid"},
+                      {"activation": "Tanh"}, {"activation": "HardSigmoid", "activation_params": [0.2, 0.5]}, {})
+    shape = pick(number // 2, {}, {"pads": [1, 1, 1, 1]}, {"strides": [2, 2]}, {"group": 2})
+    group = shape.get("group", 1)
+    x = reals(random, 2, 4, 7, 6)
+    y = {"pads": (7, 6), "strides": (3, 2)}.get(next(iter(shape), ""), (5, 4))
+    z = reals(random, 2, 6, *y) if number % 3 == 0 else None
+    bias = reals(random, 6) if number % 2 or z is not None else None
+    return [x, reals(random, 6, 4 // group, 3, 3), bias, z], {"kernel_shape": [3, 3], **shape, **activation}, {
+        "weights": (1, 2)}
+
+
+@cases("SkipLayerNormalization", 12)
+def skip_norm(random, number):
+    b, s, h = pick(number, (2, 3, 8), (1, 1, 16), (3, 5, 7))
+    skip = pick(number // 3, (b, s, h), (1, s, h), (s, h))
+    extra = {"outputs": pick(number, ["o0"], ["o0", "", "", "o3"])}
+    return [reals(random, b, s, h), reals(random, *skip), reals(random, h), reals(random, h) if number % 4 else None,
+            reals(random, h) if number % 5 else None], {"epsilon": pick(number, 1e-12, 1e-5)}, extra
+
+
+@cases("SkipSimplifiedLayerNormalization", 8)
+def skip_simplified(random, number):
+    b, s, h = pick(number, (2, 3, 8), (1, 1, 16), (3, 5, 7))
+    extra = {"outputs": pick(number, ["o0"], ["o0", "", "", "o3"])}
+    return [reals(random, b, s, h), reals(random, b, s, h), reals(random, h),
+            reals(random, h) if number % 5 else None], {"epsilon": pick(number, 1e-12, 1e-5)}, extra
+
+
+@cases("SimplifiedLayerNormalization", 8, domain="")
+def simplified(random, number):
+    shape = pick(number, (2, 3, 8), (5, 16), (1, 2, 3, 4))
+    dtype = pick(number // 3, np.float32, np.float32, np.float64)
+    return [reals(random, *shape, dtype=dtype), reals(random, shape[-1], dtype=dtype)], {
+        "epsilon": pick(number, 1e-6, 1e-3), "axis": -1}, {"outputs": pick(number // 2, 1, 2) if dtype == np.float32 else 1}
+
+
+@cases("EmbedLayerNormalization", 12)
+def embed(random, number):
+    b, s, h = pick(number, (2, 3, 8), (1, 1, 16), (3, 5, 4))
+    ids = random.integers(0, 20, (b, s)).astype(np.int32)
+    segments = number % 3 != 2
+    mask = (np.arange(s) < random.integers(1, s + 1, (b, 1))).astype(np.int32) if number % 4 else None
+    places = random.integers(0, 9, pick(number, (b, s), (1, s))).astype(np.int32) if number % 5 == 3 else None
+    return [ids, random.integers(0, 2, (b, s)).astype(np.int32) if segments else None, reals(random, 20, h),
+            reals(random, 9, h), reals(random, 2, h) if segments else None, reals(random, h), reals(random, h), mask,
+            places], {"epsilon": pick(number, 1e-12, 1e-5)}, {"outputs": pick(number, 2, 3), "weights": (2, 3, 4, 5, 6)}
+
+
+@cases("QEmbedLayerNormalization", 8, outputs=2)
+def q_embed(random, number):
+    b, s, h = pick(number, (2, 3, 8), (1, 1, 16), (3, 5, 4))
+    dtype = pick(number, *BYTES)
+    segments = number % 3 != 2
+    ids = random.integers(0, 20, (b, s)).astype(np.int32)
+    mask = (np.arange(s) < random.integers(1, s + 1, (b, 1))).astype(np.int32) if number % 4 else None
+    tables = [bytes_of(random, dtype, *shape) for shape in ((20, h), (9, h), (2, h), (h,), (h,))]
+    scales = [scale(random) for _ in tables]
+    zeros = [zero(random, dtype) for _ in tables]
+    for part in (tables, scales, zeros):
+        part[2] = part[2] if segments else None
+    return [ids, random.integers(0, 2, (b, s)).astype(np.int32) if segments else None, *tables, mask, *scales,
+            *zeros], {}
 
 
 test_operator = pytest.mark.parametrize(("op", "make", "number", "how"), CASES)(compare)
