@@ -1,5 +1,5 @@
 /* BMP: with palettes, 16, 24 and 32 bits, run lengths, from the bottom or the top. */
-#include "image.h"
+#include "picture.h"
 #include "status.h"
 
 #include <string.h>

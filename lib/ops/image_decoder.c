@@ -3,7 +3,7 @@
  * What cannot be decoded is an empty picture, as ONNX has it; an error is what would be no better
  * with another file: a library that is missing, memory, a picture beyond the limit. */
 #include "axes.h"
-#include "image.h"
+#include "picture.h"
 #include "status.h"
 
 #include <string.h>

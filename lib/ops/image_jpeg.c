@@ -1,5 +1,5 @@
 /* JPEG, through libjpeg-turbo. */
-#include "image.h"
+#include "picture.h"
 #include "status.h"
 
 #ifdef INFER_HAVE_JPEG

@@ -1,5 +1,5 @@
 /* JPEG 2000, through OpenJPEG: files (JP2) and bare code streams. */
-#include "image.h"
+#include "picture.h"
 #include "status.h"
 
 #ifdef INFER_HAVE_OPENJPEG

@@ -1,5 +1,5 @@
 /* PNG, through libpng. */
-#include "image.h"
+#include "picture.h"
 #include "status.h"
 
 #ifdef INFER_HAVE_PNG

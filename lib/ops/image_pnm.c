@@ -1,5 +1,5 @@
 /* PBM, PGM and PPM, as text (P1 to P3) and as bytes (P4 to P6). */
-#include "image.h"
+#include "picture.h"
 #include "status.h"
 
 typedef struct reader {

@@ -1,5 +1,5 @@
 /* TIFF, through libtiff. */
-#include "image.h"
+#include "picture.h"
 #include "status.h"
 
 #ifdef INFER_HAVE_TIFF

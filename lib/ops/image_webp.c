@@ -1,5 +1,5 @@
 /* WebP, through libwebp. Of pictures that move there is no first one: they cannot be decoded. */
-#include "image.h"
+#include "picture.h"
 #include "status.h"
 
 #ifdef INFER_HAVE_WEBP

@@ -1,6 +1,6 @@
 /* Encoded pictures: what ImageDecoder and the decoders of the formats share. */
-#ifndef INFER_OPS_IMAGE_H
-#define INFER_OPS_IMAGE_H
+#ifndef INFER_OPS_PICTURE_H
+#define INFER_OPS_PICTURE_H
 
 #include "op.h"
 
