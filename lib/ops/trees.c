@@ -20,7 +20,7 @@ typedef struct forest {
     const uint32_t *roots, *targets, *starts, *vote_targets, *set_starts;
     const void *weights, *members;
     uint64_t tree_count, list_count, vote_count, set_count, member_count;
-    size_t size; /* of the nodes, in bytes */
+    uintptr_t end; /* of the nodes */
     uint32_t feature_mask, target_count;
     int64_t first, step_limit, aggregate;
     bool wide, adds;
@@ -169,7 +169,7 @@ static void see_forest(const infer_op_env *env, forest *f) {
     const infer_view *nodes = env->in[INFER_TREES_NODES];
     uint64_t starts, sets;
     *f = (forest){.nodes = nodes->data,
-                  .size = infer_view_bytes(nodes),
+                  .end = (uintptr_t)nodes->data + infer_view_bytes(nodes),
                   .wide = nodes->dim[1] == 2,
                   .feature_mask = (1u << feature_bits(p->features)) - 1,
                   .target_count = (uint32_t)p->targets,
