@@ -16,15 +16,14 @@
 
 #define INFER_JPEG_FUNCTIONS(F)                                                                     \
     F(jpeg_std_error) F(jpeg_CreateDecompress) F(jpeg_destroy_decompress) F(jpeg_mem_src)          \
-    F(jpeg_read_header) F(jpeg_start_decompress) F(jpeg_read_scanlines)                            \
-    F(jpeg_finish_decompress)
+    F(jpeg_read_header) F(jpeg_start_decompress) F(jpeg_read_scanlines)
 
 #define INFER_PNG_FUNCTIONS(F)                                                                      \
     F(png_create_read_struct) F(png_create_info_struct) F(png_destroy_read_struct)                 \
-    F(png_set_read_fn) F(png_get_io_ptr) F(png_get_error_ptr) F(png_error) F(png_read_info)        \
+    F(png_set_read_fn) F(png_get_error_ptr) F(png_error) F(png_read_info)        \
     F(png_get_image_width) F(png_get_image_height) F(png_get_color_type) F(png_get_rowbytes)       \
     F(png_set_expand_gray_1_2_4_to_8) F(png_set_palette_to_rgb) F(png_set_strip_16)                \
-    F(png_set_strip_alpha) F(png_set_gray_to_rgb) F(png_set_interlace_handling)                    \
+    F(png_set_strip_alpha) F(png_set_interlace_handling)                    \
     F(png_read_update_info) F(png_read_image)
 
 #define INFER_WEBP_FUNCTIONS(F) F(WebPGetInfo) F(WebPDecodeRGBInto)
