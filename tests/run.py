@@ -127,7 +127,7 @@ def fuzz_seeds(count, build, reports, scratch):
     if not seeds.exists():
         subprocess.run([sys.executable, "tests/python/gen_seeds.py", str(seeds), str(BUILD / "infer")],
                        cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    for kind in ("onnx", "json", "infer", "request"):
+    for kind in ("onnx", "json", "infer", "request", "picture", "pattern"):
         run(count, f"{build.name} seeds of fuzz_{kind}",
             [str(build / "tests" / "fuzz" / f"replay_{kind}"), str(seeds / kind)], None)
 

@@ -2,7 +2,7 @@
 
 usage: gen_seeds.py FOLDER [INFER]
 
-FOLDER gets onnx/, json/, request/ and, where INFER (the command-line tool) is given, infer/.
+FOLDER gets onnx/, json/, request/, picture/, pattern/ and, where INFER (the command-line tool) is given, infer/.
 """
 
 import io
@@ -166,11 +166,49 @@ def requests():
             for kind, list_ in bodies.items() for i, body in enumerate(list_) for model in (0, 1, 2)}
 
 
+def pictures():
+    """A picture of each format, and what becomes of it when bytes change or are missing."""
+    random = np.random.default_rng(5)
+    pixels = random.integers(0, 256, (13, 17, 4), dtype=np.uint8)
+    for name, form, bands, options in [
+            ("png", "PNG", 3, {}), ("jpeg", "JPEG", 3, {}), ("progressive", "JPEG", 3, {"progressive": True}),
+            ("webp", "WEBP", 3, {}), ("lossless", "WEBP", 4, {"lossless": True}), ("tiff", "TIFF", 3, {}),
+            ("lzw", "TIFF", 4, {"compression": "tiff_lzw"}), ("jp2", "JPEG2000", 3, {}), ("j2k", "JPEG2000", 3, {"no_jp2": True}),
+            ("bmp", "BMP", 3, {}), ("ppm", "PPM", 3, {})]:
+        file = io.BytesIO()
+        Image.fromarray(pixels[:, :, :bands]).save(file, form, **options)
+        whole = file.getvalue()
+        yield name, whole
+        for i in range(40):
+            bad = bytearray(whole)
+            for at in random.integers(0, min(len(bad), [60, 300, len(bad)][i % 3]), random.integers(1, 5)):
+                bad[at] = random.integers(0, 256)
+            yield f"{name}-{i}", bytes(bad[:random.integers(0, len(bad) + 1)] if i % 4 == 0 else bad)
+    palette = random.bytes(1024)
+    for i, (bits, compression) in enumerate([(8, 1), (4, 2), (1, 0), (4, 0), (8, 0), (16, 3), (32, 3)] * 6):
+        head = b"BM" + bytes(8) + (1078).to_bytes(4, "little") + (40).to_bytes(4, "little")
+        size = (9).to_bytes(4, "little") + (7 if i % 2 else 2**32 - 7).to_bytes(4, "little")
+        rest = b"\1\0" + bits.to_bytes(2, "little") + compression.to_bytes(4, "little") + bytes(20)
+        yield f"runs-{i}", head + size + rest + palette + bytes(v % 7 for v in random.bytes(200))
+
+
+def patterns():
+    """Patterns with a text behind them."""
+    pieces = ["a", "\\w", "[a-z]", "[^\\S[:alpha:]]", "(", ")", "(?i:", "(?P<n>", "|", "*", "+?", "{2,3}", "{", "}", "]", "[", "\\",
+              "\\p{Greek}", "\\x{3b1}", "\\x", "\\Q", "\\E", "^", "$", "\\1", "(?=", "(?", "-", "\u00e4", "\\07", "."]
+    random = np.random.default_rng(6)
+    for i in range(300):
+        pattern = "".join(random.choice(pieces, random.integers(0, 12))).encode()
+        yield f"random-{i}", pattern[:random.integers(0, len(pattern) + 1)] + b"\n" + random.bytes(i % 9) + b"aa\xc3\xa4"
+    for i, pattern in enumerate(["(a+)+b", "(.*)*x", "(" * 300, "((a{1000}){1000}){1000}", "[" * 100, "\\S" * 1000]):
+        yield f"hostile-{i}", pattern.encode() + b"\n" + b"a" * 100
+
+
 def main():
     folder = Path(sys.argv[1])
     tool = sys.argv[2] if len(sys.argv) > 2 else None
     models = []
-    for kind in ("onnx", "json", "infer", "request"):
+    for kind in ("onnx", "json", "infer", "request", "picture", "pattern"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for make in ONNX:
         path = folder / "onnx" / f"{make.__name__}.onnx"
@@ -182,6 +220,9 @@ def main():
         models.append(path)
     for name, body in requests().items():
         (folder / "request" / name).write_bytes(body)
+    for kind, seeds in (("picture", pictures()), ("pattern", patterns())):
+        for name, data in seeds:
+            (folder / kind / name).write_bytes(data)
     for path in models if tool else []:
         subprocess.run([tool, "compile", path, "-o", folder / "infer" / f"{path.stem}.infer"], check=True)
 
