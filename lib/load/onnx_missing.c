@@ -41,12 +41,9 @@ static infer_status see_node(walk *w, const node_proto *node) {
     uint32_t function;
     infer_arena_reset(&w->builder.scratch);
     INFER_TRY(infer_onnx_find_function(&w->builder, node, &function));
-    for (size_t i = 0; i < node->n_attribute; i++) {
+    for (size_t i = 0; i < node->n_attribute; i++)
         if (node->attribute[i]->g)
             INFER_TRY(see_graph(w, node->attribute[i]->g));
-        for (size_t k = 0; k < node->attribute[i]->n_graphs; k++)
-            INFER_TRY(see_graph(w, node->attribute[i]->graphs[k]));
-    }
     if (function != INFER_NO_VALUE) {
         if (!w->queued[function])
             w->queue[w->queue_count++] = function;

@@ -361,6 +361,8 @@ def test_ops():
 
 
 def test_inspect_names_all_operators_that_are_missing(tmp_path):
+    from onnx import TensorProto, helper
+
     node = helper.make_node
     body = helper.make_graph([node("Nowhere", [], ["b"], name="inner", domain="com.example")], "body", [],
                              [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)])
