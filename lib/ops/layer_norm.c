@@ -148,7 +148,7 @@ static infer_status rms_run(infer_op_env *env) {
 const infer_op infer_op_layer_normalization = {
     .domain = "",
     .name = "LayerNormalization",
-    .since = 17,
+    .since = 1, /* onnxruntime has it in every version, and puts it into old models */
     .newest = 27,
     .params_size = sizeof(layer_params),
     .min_in = 2,
