@@ -153,7 +153,7 @@ typedef int bench_fn(const operands *o, size_t variant, size_t times);
     }
 TYPES(LINEAR)
 
-#define MAP_NAMES(X, T, S) X(exp, T, S) X(sigmoid, T, S) X(tanh, T, S) X(softmax, T, S)
+#define MAP_NAMES(X, T, S) X(exp, T, S) X(sigmoid, T, S) X(tanh, T, S) X(erf, T, S) X(softmax, T, S)
 #define MAP(name, T, S)                                                                            \
     static int bench_##name##_##S(const operands *o, size_t variant, size_t times) {               \
         if (variants[variant].kind != OURS)                                                        \

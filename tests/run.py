@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from conformance import run as conformance
@@ -27,6 +28,7 @@ BUILDS = {
     "openblas": ("gcc", ["-Dblas=openblas"], ["kernels_test_products", "test_api"]),
 }
 SCRIPTS = ["kernels_aarch64"]  # tests whose exit code is their report
+MUTANTS_SECONDS = 60
 
 
 class Count:
@@ -106,28 +108,32 @@ def c_programs(count, build, reports, only=None, without=()):
 
 
 def onnx_suites(count, build, reports, scratch):
-    """ONNX's own data, that of older releases in the plain build, and the ai.onnx.ml cases made here, through
-    the C runner."""
+    """ONNX's own data, that of older releases in the plain build, and the ai.onnx.ml cases and converted models
+    made here, through the C runner."""
     runner = next((build / "tests").rglob("onnx_runner"))
-    ml = scratch / "ml"
-    if not ml.exists():
-        subprocess.run([sys.executable, "-m", "tests.ml.generate", str(ml)], cwd=ROOT, check=True)
     suites = [conformance.installed()] if build != BUILD else list(conformance.suites())
     for version, data in suites:
         report = reports / f"{build.name}-onnx-{version}.xml"
         run(count, f"{build.name} onnx {version} test data",
             conformance.command(runner, version, data, report), report)
-    report = reports / f"{build.name}-ml.xml"
-    run(count, f"{build.name} ai.onnx.ml cases", [str(runner), "--junit", str(report), str(ml)], report)
+    for folder, name in ((scratch / "generate", "ai.onnx.ml cases"), (scratch / "pipelines", "converted models")):
+        report = reports / f"{build.name}-{folder.name}.xml"
+        run(count, f"{build.name} {name}", [str(runner), "--junit", str(report), str(folder)], report)
 
 
-def fuzz_seeds(count, build, reports, scratch):
+def generate(scratch):
+    """What suites of several builds read."""
+    for module in ("generate", "pipelines"):
+        subprocess.run([sys.executable, "-m", f"tests.ml.{module}", str(scratch / module)], cwd=ROOT, check=True,
+                       stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "tests/python/gen_seeds.py", str(scratch / "seeds"), str(BUILD / "infer")],
+                   cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def fuzz_seeds(count, build, scratch):
     """The seeds of the fuzz targets, each through its target once."""
     seeds = scratch / "seeds"
-    if not seeds.exists():
-        subprocess.run([sys.executable, "tests/python/gen_seeds.py", str(seeds), str(BUILD / "infer")],
-                       cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    for kind in ("onnx", "json", "infer", "request"):
+    for kind in ("onnx", "json", "infer", "request", "picture", "pattern"):
         run(count, f"{build.name} seeds of fuzz_{kind}",
             [str(build / "tests" / "fuzz" / f"replay_{kind}"), str(seeds / kind)], None)
 
@@ -186,33 +192,56 @@ def build_in(name, compiler, options, only):
     return directory
 
 
+def mutants(count, build):
+    """Mutated models of ONNX's test data for a while (tests/fuzz/campaign.c)."""
+    _, data = conformance.installed()
+    run(count, f"{build.name} mutants", [str(build / "tests" / "fuzz" / "campaign"), "-j", "1", "--seconds",
+                                         str(MUTANTS_SECONDS), str(data)], None,
+        {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
+
+
+def plain_build(count, reports, scratch):
+    c_programs(count, BUILD, reports)
+    onnx_suites(count, BUILD, reports, scratch)
+    fuzz_seeds(count, BUILD, scratch)
+    python_suites(count, reports)
+
+
+def other_builds(count, reports, scratch):
+    for name, (compiler, options, tests) in BUILDS.items():
+        try:
+            directory = build_in(name, compiler, options, tests)
+        except subprocess.CalledProcessError as error:
+            count.fail(f"build-{name}", f"the build failed: {error}")
+            continue
+        c_programs(count, directory, reports, tests, SCRIPTS)
+        if name == "asan":
+            onnx_suites(count, directory, reports, scratch)
+            fuzz_seeds(count, directory, scratch)
+            mutants(count, directory)
+            sanitized_handlers(count, directory, reports, scratch)
+
+
 def main():
-    count = Count()
+    """Two lanes side by side, one for each core that the smallest machine has."""
+    lanes = [Count(), Count()]
     scratch = Path(tempfile.mkdtemp(prefix="infer-test-"))
     reports = scratch / "reports"
     reports.mkdir()
     try:
-        c_programs(count, BUILD, reports)
-        onnx_suites(count, BUILD, reports, scratch)
-        fuzz_seeds(count, BUILD, reports, scratch)
-        python_suites(count, reports)
-        for name, (compiler, options, tests) in BUILDS.items():
-            try:
-                directory = build_in(name, compiler, options, tests)
-            except subprocess.CalledProcessError as error:
-                count.fail(f"build-{name}", f"the build failed: {error}")
-                continue
-            c_programs(count, directory, reports, tests, SCRIPTS)
-            if name == "asan":
-                onnx_suites(count, directory, reports, scratch)
-                fuzz_seeds(count, directory, reports, scratch)
-                sanitized_handlers(count, directory, reports, scratch)
+        generate(scratch)
+        with ThreadPoolExecutor(2) as pool:
+            work = [pool.submit(lane, count, reports, scratch)
+                    for lane, count in zip((plain_build, other_builds), lanes)]
+            for future in work:
+                future.result()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    for failure in count.failures:
+    for failure in lanes[0].failures + lanes[1].failures:
         print("FAILED", failure)
-    print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
-    return 1 if count.failed or not count.passed else 0
+    passed, failed, skipped = (sum(getattr(count, kind) for count in lanes) for kind in ("passed", "failed", "skipped"))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
 
 
 if __name__ == "__main__":

@@ -103,7 +103,6 @@ struct infer_context {
     uint8_t *state;            /* infer_step_state a step */
     size_t *scratch_need;      /* a step */
     uint64_t calls;            /* of bodies that the run may still make */
-    uint64_t entropy;          /* 0 while nobody asked */
     bool has_run;
     infer_node_observer *observer; /* or NULL */
     void *observer_user;

@@ -1,10 +1,11 @@
 /* Frames: what one graph of a model needs to run, and how a node runs its bodies. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE /* getentropy */
 #include "engine.h"
 #include "status.h"
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- what a step's env offers ---- */
 
@@ -13,20 +14,17 @@ void *infer_frame_alloc(infer_op_env *env, size_t size) {
     return infer_arena_alloc(&f->dynamic, size ? size : 1);
 }
 
-/* Steps of a Weyl sequence, mixed (SplitMix64, by Steele, Lea and Flood); started by the clock and
- * the context's address, so that two contexts differ. */
+/* Asked of the system each time: a copy of the process, by fork or from a snapshot, draws other
+ * numbers than this one. */
 uint64_t infer_frame_entropy(infer_op_env *env) {
-    infer_context *c = ((infer_frame *)env->owner)->context;
-    if (!c->entropy) {
+    uint64_t drawn;
+    (void)env;
+    if (getentropy(&drawn, sizeof drawn) != 0) { /* a system without: what differs at least */
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
-        c->entropy = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-        c->entropy ^= (uint64_t)(uintptr_t)c << 20;
+        drawn = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     }
-    uint64_t z = c->entropy += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return drawn;
 }
 
 bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t index,

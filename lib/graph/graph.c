@@ -180,6 +180,7 @@ static size_t attr_bytes(const infer_attr *a) {
     case INFER_ATTR_FLOATS:
         return a->count * sizeof(float);
     case INFER_ATTR_STRINGS:
+    case INFER_ATTR_CODES:
         return a->count * sizeof(infer_string);
     case INFER_ATTR_STRING:
         return a->count;
@@ -362,7 +363,8 @@ static bool replaced(const infer_graph *g, const graph_node *n) {
     return n->out_count > 0;
 }
 
-/* What has one version can be checked before it is rewritten. */
+/* What has one version can be checked before it is rewritten, if the table of attributes holds all.
+ */
 static infer_status check_node(infer_graph *g, graph_node *n, infer_rewriter *rw) {
     infer_op_env env;
     INFER_TRY(infer_graph_bind(g, n));
@@ -384,7 +386,7 @@ static infer_status add(infer_graph *g, const infer_node_spec *spec, graph_node 
         infer_rewriter *rw = infer_graph_rewriter_new(g, n, spec->version);
         if (!rw)
             return INFER_ERROR_MEMORY;
-        if (n->op->since == n->op->newest)
+        if (n->op->since == n->op->newest && !(n->op->flags & INFER_OP_NARROW))
             INFER_TRY(check_node(g, n, rw));
         INFER_TRY(n->op->upgrade(rw));
         if (replaced(g, n))

@@ -79,12 +79,36 @@ static uint32_t constant(infer_rewriter *rw, const infer_view *tensor) {
     return rw->failed == INFER_OK ? value : INFER_NO_VALUE;
 }
 
+static uint32_t room(infer_rewriter *rw, const infer_view *shape, void **data) {
+    rewriter *r = self(rw);
+    uint32_t value = INFER_NO_VALUE;
+    infer_view view = *shape;
+    *data = view.data = NULL;
+    if (rw->failed == INFER_OK)
+        rw->failed = infer_graph_constant(r->g, "", &view, false, &value);
+    size_t bytes = rw->failed == INFER_OK ? infer_view_bytes(&view) : 0;
+    if (!bytes)
+        return value;
+    if (!(*data = infer_arena_block(&r->g->arena, bytes))) {
+        rw->failed = infer_graph_status(r->g, INFER_ERROR_MEMORY);
+        return INFER_NO_VALUE;
+    }
+    memset(*data, 0, bytes);
+    r->g->values[value].view.data = *data;
+    r->g->values[value].owned = true;
+    return value;
+}
+
 static void *alloc(infer_rewriter *rw, size_t size) {
     infer_graph *g = self(rw)->g;
-    void *p = rw->failed == INFER_OK ? infer_arena_alloc(&g->arena, size) : NULL;
+    void *p = rw->failed == INFER_OK ? infer_arena_block(&g->arena, size) : NULL;
     if (!p && rw->failed == INFER_OK)
         rw->failed = infer_graph_status(g, INFER_ERROR_MEMORY);
     return p;
+}
+
+static void release(infer_rewriter *rw, void *data, size_t size) {
+    infer_arena_release(&self(rw)->g->arena, data, size);
 }
 
 static infer_status add_new(rewriter *r, const char *domain, const char *op, const uint32_t *inputs,
@@ -219,7 +243,9 @@ infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int v
                                  .set_input = set_input,
                                  .view = view,
                                  .constant = constant,
+                                 .room = room,
                                  .alloc = alloc,
+                                 .release = release,
                                  .add = add,
                                  .add_many = add_many,
                                  .inline_body = inline_body,

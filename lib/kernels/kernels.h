@@ -9,16 +9,17 @@
  * bias, the same bits in every SIMD variant. A single row sums each column alike whatever n is.
  * OpenBLAS promises none of this.
  *
- * exp, sigmoid, tanh (in place allowed: y == x). Largest errors of the SIMD variants against the
- * exact value in units in the last place, found over all floats and over 50 million doubles; the
- * scalar variant is the C library's exp and tanh, and keeps to the same bounds with glibc's:
+ * exp, sigmoid, tanh, erf (in place allowed: y == x). Largest errors of the SIMD variants against
+ * the exact value in units in the last place, found over all floats and over 50 million doubles; the
+ * scalar variant is the C library's exp, tanh and erf, and keeps to the same bounds with glibc's:
  *                 f32    f64
  *     exp         1.02   1.1
  *     sigmoid     2.5    2.5
  *     tanh        2.7    2.7
+ *     erf         1.1    1.3
  * Edges are those of the C library: exp(-inf) = 0, exp(inf) = inf, overflow gives inf, underflow
- * passes through the subnormals to 0; sigmoid ends in 0 and 1, tanh in -1 and 1; tanh(-0.0) is
- * -0.0; NaN gives NaN. How: simd_math.inc.h.
+ * passes through the subnormals to 0; sigmoid ends in 0 and 1, tanh and erf in -1 and 1; those of
+ * -0.0 are -0.0; NaN gives NaN. How: simd_math.inc.h.
  *
  * softmax, log_softmax, logsumexp (one row, in place allowed) subtract the row's maximum first.
  * A NaN anywhere makes the whole row NaN. Where the maximum is an infinity the difference of
@@ -53,6 +54,7 @@
     X(void, exp_##S, (const T *x, T *y, size_t n))                                                 \
     X(void, sigmoid_##S, (const T *x, T *y, size_t n))                                             \
     X(void, tanh_##S, (const T *x, T *y, size_t n))                                                \
+    X(void, erf_##S, (const T *x, T *y, size_t n))                                                 \
     X(void, softmax_##S, (const T *x, T *y, size_t n))                                             \
     X(void, log_softmax_##S, (const T *x, T *y, size_t n))                                         \
     X(T, logsumexp_##S, (const T *x, size_t n))

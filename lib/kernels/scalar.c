@@ -61,6 +61,11 @@ DOT(double, f64)
             y[i] = tanh##M(x[i]);                                                                  \
     }                                                                                              \
                                                                                                    \
+    static void erf_##S(const T *x, T *y, size_t n) {                                              \
+        for (size_t i = 0; i < n; i++)                                                             \
+            y[i] = erf##M(x[i]);                                                                   \
+    }                                                                                              \
+                                                                                                   \
     static T row_max_##S(const T *x, size_t n) {                                                   \
         T max = -(T)INFINITY;                                                                      \
         for (size_t i = 0; i < n; i++)                                                             \

@@ -1,5 +1,6 @@
 /* Attributes of ONNX nodes as the graph takes them. */
 #include "onnx_graph.h"
+#include "onnx_list.h"
 #include "status.h"
 
 #include <string.h>
@@ -74,7 +75,9 @@ static infer_status convert_strings(infer_arena *scratch, const attribute_proto 
 }
 
 static infer_status convert(infer_onnx_reader *r, infer_arena *scratch, const attribute_proto *a,
-                            infer_attr *attr) {
+                            bool narrow, infer_attr *attr) {
+    if (a->has_list)
+        return infer_onnx_list_attr(r, scratch, a->list, narrow, attr);
     switch (type_of(a)) {
     case INFER__ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT:
         attr->type = INFER_ATTR_FLOAT;
@@ -123,8 +126,8 @@ static infer_status convert(infer_onnx_reader *r, infer_arena *scratch, const at
 }
 
 infer_status infer_onnx_attr(infer_onnx_reader *r, infer_arena *scratch, const char *name,
-                             const attribute_proto *attribute, infer_attr *attr) {
+                             const attribute_proto *attribute, bool narrow, infer_attr *attr) {
     *attr = (infer_attr){.name = name};
-    infer_status status = convert(r, scratch, attribute, attr);
+    infer_status status = convert(r, scratch, attribute, narrow, attr);
     return status == INFER_OK ? status : infer_fail_within(status, "attribute \"%s\"", name);
 }

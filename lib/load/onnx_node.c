@@ -83,6 +83,17 @@ infer_status infer_onnx_use(const infer_onnx_scope *scope, const char *name, uin
 
 /* ---- one operator ---- */
 
+/* Whether an attribute is one that the operator takes as INFER_OP_NARROW says. */
+static bool takes_narrow(const infer_node_spec *spec, const char *name) {
+    const infer_op *op = infer_op_find(spec->domain, spec->op);
+    if (!op || !(op->flags & INFER_OP_NARROW))
+        return false;
+    for (size_t i = 0; i < op->attr_count; i++)
+        if (strcmp(op->attrs[i].name, name) == 0)
+            return false;
+    return true;
+}
+
 static infer_status add_attrs(infer_onnx_builder *b, const infer_onnx_scope *scope,
                               const node_proto *node, infer_node_spec *spec) {
     infer_attr *attrs = infer_arena_array(&b->scratch, node->n_attribute, sizeof *attrs);
@@ -98,7 +109,8 @@ static infer_status add_attrs(infer_onnx_builder *b, const infer_onnx_scope *sco
         if (resolved->g)
             INFER_TRY(infer_onnx_body(b, scope, spec, name, resolved->g, attr));
         else
-            INFER_TRY(infer_onnx_attr(b->reader, &b->scratch, name, resolved, attr));
+            INFER_TRY(infer_onnx_attr(b->reader, &b->scratch, name, resolved,
+                                      takes_narrow(spec, name), attr));
     }
     spec->attrs = attrs;
     return INFER_OK;

@@ -1,7 +1,7 @@
 /* Parsing ONNX protobuf from untrusted bytes: a scan that bounds nesting and lengths, then
  * protobuf-c with an allocator that counts. */
 #include "checked.h"
-#include "onnx_reader.h"
+#include "onnx_list.h"
 #include "status.h"
 
 #include <limits.h>
@@ -71,6 +71,8 @@ typedef struct scan {
     const uint8_t *start, *at;
     scan_level levels[INFER_ONNX_DEPTH];
     size_t depth;
+    infer_onnx_reader *reader;
+    infer_onnx_list **lists; /* where the next long list goes */
 } scan;
 
 static infer_status malformed(const scan *s, const char *why) {
@@ -115,6 +117,18 @@ static bool is_first(scan_level *level, const ProtobufCFieldDescriptor *field) {
     return first;
 }
 
+/* A long list is passed over. */
+static infer_status put_list(scan *s, const uint8_t *data, const uint8_t *end) {
+    infer_onnx_list *list = infer_arena_array(&s->reader->arena, 1, sizeof *list);
+    if (!list)
+        return s->reader->arena.refused ? INFER_ERROR_LIMIT : INFER_ERROR_MEMORY;
+    list->start = data;
+    list->end = end;
+    *s->lists = list;
+    s->lists = &list->next;
+    return INFER_OK;
+}
+
 static infer_status scan_length_prefixed(scan *s, scan_level *level, uint64_t number) {
     uint64_t size;
     if (!read_varint(s, level->end, 31, &size))
@@ -131,6 +145,9 @@ static infer_status scan_length_prefixed(scan *s, scan_level *level, uint64_t nu
     if (!message)
         return INFER_OK;
     const uint8_t *end = s->at;
+    if (field->descriptor == &infer__onnx__attribute_proto__descriptor && size >= INFER_LARGE &&
+        infer_onnx_is_list(data, end))
+        return put_list(s, data, end);
     s->at = data;
     if (!is_first(level, field))
         return malformed(s, "a message that may be there once is there twice");
@@ -157,11 +174,14 @@ static infer_status scan_field(scan *s) {
     }
 }
 
-static infer_status scan_message(const ProtobufCMessageDescriptor *type, const uint8_t *data,
-                                 size_t size) {
+static infer_status scan_message(infer_onnx_reader *r, const ProtobufCMessageDescriptor *type,
+                                 const uint8_t *data, size_t size) {
     scan s;
     s.start = s.at = data;
     s.depth = 0;
+    s.reader = r;
+    s.lists = &r->lists;
+    r->lists = NULL;
     INFER_TRY(enter(&s, type, data + size));
     while (s.depth) {
         if (s.at == s.levels[s.depth - 1].end)
@@ -179,10 +199,16 @@ infer_status infer_onnx_unpack(infer_onnx_reader *r, const ProtobufCMessageDescr
         data = nothing;
         size = 0;
     }
-    INFER_TRY(scan_message(type, data, size));
+    void *rest = NULL;
+    INFER_TRY(scan_message(r, type, data, size));
+    if (r->lists) {
+        INFER_TRY(infer_onnx_take_lists(r, data, size, &rest, &size));
+        data = rest;
+    }
     ProtobufCAllocator allocator = {protobuf_alloc, protobuf_free, r};
     r->refused = INFER_OK;
     *message = protobuf_c_message_unpack(type, &allocator, size, data);
+    infer_onnx_release(r, rest);
     if (*message)
         return INFER_OK;
     if (r->refused != INFER_OK)

@@ -14,6 +14,7 @@
 #define INFER_ONNX_DEPTH 100
 
 typedef struct infer_onnx_file infer_onnx_file;
+typedef struct infer_onnx_list infer_onnx_list;
 
 /* Everything that a parsed model holds; the arena's limit bounds it. */
 typedef struct infer_onnx_reader {
@@ -21,6 +22,7 @@ typedef struct infer_onnx_reader {
     infer_status refused;   /* why the last allocation failed */
     const char *path;       /* of the model, or NULL; external data lies in its folder */
     infer_onnx_file *files; /* mapped external data */
+    infer_onnx_list *lists; /* long ones of attributes, read ahead (onnx_list.h) */
 } infer_onnx_reader;
 
 void infer_onnx_reader_init(infer_onnx_reader *r, const infer_allocator *a, size_t limit,

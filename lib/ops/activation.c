@@ -74,8 +74,8 @@ INFER_INTEGER_TYPES(SHRINK_INTEGER)
     AROUND_LOOP(swish_##suffix, ctype, member, sigmoid_##S, PARAMS(ctype), alpha *v, v *t)         \
     AROUND_LOOP(gelu_tanh_##suffix, ctype, member, sigmoid_##S, NO_PARAMS,                         \
                 2 * (ctype)0.79788456080286535588 * (v + (ctype)0.044715 * v * v * v), v * t)      \
-    UNARY_LOOP(gelu_erf_##suffix, ctype,                                                           \
-               (ctype)0.5 * v * (1 + erf##M(v * (ctype)0.70710678118654752440)))
+    AROUND_LOOP(gelu_erf_##suffix, ctype, member, erf_##S, NO_PARAMS,                              \
+                v *(ctype)0.70710678118654752440, (ctype)0.5 * v * (1 + t))
 EXPONENTIALS(FLOAT, float, f, f32, f)
 EXPONENTIALS(DOUBLE, double, d, f64, )
 

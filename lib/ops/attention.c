@@ -6,6 +6,7 @@
 #include "op.h"
 #include "pack.h"
 #include "real.h"
+#include "scratch.h"
 #include "status.h"
 #include "widen.h"
 
@@ -51,10 +52,6 @@ typedef struct attention_mask {
     size_t batch_step, head_step, row_step, width;
 } attention_mask;
 
-static const infer_view *input(const infer_op_env *env, uint32_t index) {
-    return infer_has_input(env, index) ? env->in[index] : NULL;
-}
-
 #define load_f32 infer_load_float
 #define load_f64 infer_load_double
 
@@ -95,7 +92,7 @@ static bool has_dims(const infer_view *x, int64_t a, int64_t b, int64_t c, int64
 }
 
 static infer_status read_mask(const infer_op_env *env, const attention *a, attention_mask *m) {
-    const infer_view *mask = input(env, MASK), *lengths = input(env, LENGTHS);
+    const infer_view *mask = infer_input(env, MASK), *lengths = infer_input(env, LENGTHS);
     const size_t full[] = {a->batch, a->heads, a->queries};
     *m = (attention_mask){.mask = mask, .lengths = lengths ? lengths->data : NULL};
     if (lengths && (lengths->rank != 1 || lengths->dim[0] != (int64_t)a->batch))
@@ -116,18 +113,10 @@ static infer_status read_mask(const infer_op_env *env, const attention *a, atten
     return INFER_OK;
 }
 
-static bool take(infer_op_env *env, size_t rows, size_t columns, size_t element, size_t *at) {
-    size_t bytes;
-    *at = env->scratch_size;
-    return infer_mul(rows, columns, &bytes) && infer_mul(bytes, element, &bytes) &&
-           infer_add(env->scratch_size, bytes, &bytes) &&
-           infer_round_up(bytes, 64, &env->scratch_size);
-}
-
 /* Everything about concrete inputs; adds to the scratch. */
 static infer_status plan(infer_op_env *env, attention *a) {
     const attention_params *p = env->params;
-    const infer_view *past_k = input(env, PAST_KEY), *past_v = input(env, PAST_VALUE);
+    const infer_view *past_k = infer_input(env, PAST_KEY), *past_v = infer_input(env, PAST_VALUE);
     int64_t q[4], k[4], v[4], past = 0;
     if (env->in[Q]->rank != env->in[K]->rank || env->in[Q]->rank != env->in[V]->rank)
         return misfit("the rank of an input");
@@ -163,14 +152,19 @@ static infer_status plan(infer_op_env *env, attention *a) {
     size_t most = a->keys ? BLOCK_SCORES / a->keys : BLOCK_ROWS;
     a->block = most < 1 ? 1 : most < BLOCK_ROWS ? most : BLOCK_ROWS;
     a->block = a->block > a->queries ? a->queries : a->block;
-    fits = fits && take(env, past_k ? a->keys : 0, a->size, element, &a->k_at) &&
-           take(env, past_v ? a->keys : 0, a->value_size, element, &a->v_at) &&
-           infer_pack_size(a->size, a->keys, &packed_k) &&
-           infer_pack_size(a->keys, a->value_size, &packed_v) &&
-           take(env, a->packs ? packed_k : 0, 1, element, &a->packed_k_at) &&
-           take(env, a->packs ? packed_v : 0, 1, element, &a->packed_v_at) &&
-           take(env, a->block, a->size, element, &a->rows_at) &&
-           take(env, a->block, a->keys, element, &a->scores_at);
+    fits =
+        fits &&
+        infer_scratch_take(&env->scratch_size, past_k ? a->keys : 0, a->size, element, &a->k_at) &&
+        infer_scratch_take(&env->scratch_size, past_v ? a->keys : 0, a->value_size, element,
+                           &a->v_at) &&
+        infer_pack_size(a->size, a->keys, &packed_k) &&
+        infer_pack_size(a->keys, a->value_size, &packed_v) &&
+        infer_scratch_take(&env->scratch_size, a->packs ? packed_k : 0, 1, element,
+                           &a->packed_k_at) &&
+        infer_scratch_take(&env->scratch_size, a->packs ? packed_v : 0, 1, element,
+                           &a->packed_v_at) &&
+        infer_scratch_take(&env->scratch_size, a->block, a->size, element, &a->rows_at) &&
+        infer_scratch_take(&env->scratch_size, a->block, a->keys, element, &a->scores_at);
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the scores do not fit memory");
 }
 
@@ -196,7 +190,7 @@ static infer_status attention_infer(infer_op_env *env) {
     for (uint32_t i = 0; i < env->in_count; i++)
         if (env->in[i] && !infer_view_concrete(env->in[i]))
             return INFER_OK;
-    if (input(env, LENGTHS) && input(env, LENGTHS)->type != INFER_TYPE_INT64)
+    if (infer_input(env, LENGTHS) && infer_input(env, LENGTHS)->type != INFER_TYPE_INT64)
         return infer_fail(INFER_ERROR_TYPE, "nonpad_kv_seqlen is no int64");
     INFER_TRY(plan(env, &a));
     INFER_TRY(read_mask(env, &a, &m));

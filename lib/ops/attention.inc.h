@@ -72,8 +72,9 @@ static void NAME(block)(const attention *a, const attention_mask *m, const infer
     const infer_kernels *k = env->kernels;
     const infer_view *q = env->in[Q];
     infer_view *y = env->out[Y], *qk = env->out_count > QK ? env->out[QK] : NULL;
-    char *scratch = env->scratch;
-    REAL *rows = (REAL *)(scratch + a->rows_at), *scores = (REAL *)(scratch + a->scores_at);
+    void *scratch = env->scratch;
+    REAL *rows = infer_scratch_at(scratch, a->rows_at),
+         *scores = infer_scratch_at(scratch, a->scores_at);
     bool flat = q->rank == 3;
     size_t ldq = flat ? a->heads * a->size : a->size;
     size_t ldy = flat ? a->heads * a->value_size : a->value_size;
@@ -122,25 +123,25 @@ static void NAME(block)(const attention *a, const attention_mask *m, const infer
 }
 
 static void NAME(attend)(const attention *a, const attention_mask *m, const infer_op_env *env) {
-    const infer_view *past_k = input(env, PAST_KEY), *past_v = input(env, PAST_VALUE);
+    const infer_view *past_k = infer_input(env, PAST_KEY), *past_v = infer_input(env, PAST_VALUE);
     infer_view *present_k = env->out_count > PRESENT_KEY ? env->out[PRESENT_KEY] : NULL;
     infer_view *present_v = env->out_count > PRESENT_VALUE ? env->out[PRESENT_VALUE] : NULL;
-    char *scratch = env->scratch;
+    void *scratch = env->scratch;
     for (size_t n = 0; n < a->batch * a->kv_heads; n++) {
         size_t b = n / a->kv_heads, h = n % a->kv_heads, group = a->heads / a->kv_heads;
         NAME(head) head = {.k = NULL};
         REAL *joined_k = present_k ? (REAL *)present_k->data + n * a->keys * a->size
-                         : past_k  ? (REAL *)(scratch + a->k_at)
+                         : past_k  ? infer_scratch_at(scratch, a->k_at)
                                    : NULL;
         REAL *joined_v = present_v ? (REAL *)present_v->data + n * a->keys * a->value_size
-                         : past_v  ? (REAL *)(scratch + a->v_at)
+                         : past_v  ? infer_scratch_at(scratch, a->v_at)
                                    : NULL;
         head.ldk = NAME(side)(env->in[K], past_k, b, h, a->kv_heads, a->size, joined_k, &head.k);
         head.ldv =
             NAME(side)(env->in[V], past_v, b, h, a->kv_heads, a->value_size, joined_v, &head.v);
         if (a->packs) {
-            REAL *packed_k = (REAL *)(scratch + a->packed_k_at);
-            REAL *packed_v = (REAL *)(scratch + a->packed_v_at);
+            REAL *packed_k = infer_scratch_at(scratch, a->packed_k_at);
+            REAL *packed_v = infer_scratch_at(scratch, a->packed_v_at);
             NAME(infer_pack_b)(a->size, a->keys, head.k, head.ldk, true, packed_k);
             NAME(infer_pack_b)(a->keys, a->value_size, head.v, head.ldv, false, packed_v);
             head.packed_k = packed_k;

@@ -88,6 +88,22 @@ static inline bool infer_has_input(const infer_op_env *env, uint32_t index) {
     return index < env->in_count && env->in[index];
 }
 
+/* Input number index, NULL where it is absent. */
+static inline const infer_view *infer_input(const infer_op_env *env, uint32_t index) {
+    return infer_has_input(env, index) ? env->in[index] : NULL;
+}
+
+/* Refuses another rank, and extents that are known (not -1) on both sides and differ. v may be
+ * absent or of unknown rank. */
+static inline infer_status infer_expect(const infer_view *v, const char *name, int32_t rank,
+                                        const int64_t *dim) {
+    bool fits = !v || v->rank < 0 || v->rank == rank;
+    for (int32_t i = 0; fits && v && i < v->rank; i++)
+        fits = v->dim[i] < 0 || dim[i] < 0 || v->dim[i] == dim[i];
+    return fits ? INFER_OK
+                : infer_fail(INFER_ERROR_SHAPE, "%s does not fit the other inputs", name);
+}
+
 /* The product of extents [from, to); -1 where one is unknown. The view exists, so it cannot
  * overflow unless an extent is 0: then the product may be asked for without it, hence the unsigned
  * way. */

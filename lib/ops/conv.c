@@ -25,7 +25,7 @@ static bool is_plain(const infer_window *w) {
 #include "conv.inc.h"
 
 static infer_status read_conv(infer_op_env *env, infer_conv *c, infer_view *y) {
-    const infer_view *bias = infer_has_input(env, 2) ? env->in[2] : NULL;
+    const infer_view *bias = infer_input(env, 2);
     return infer_conv_shape(env, env->params, env->in[0], env->in[1], bias,
                             infer_type_size(infer_widen_type(env)), c, y);
 }

@@ -17,21 +17,6 @@ static const infer_op_attr causal_attrs[] = {
 /* Inputs. */
 enum { X, W, B, PAST };
 
-static const infer_view *optional(const infer_op_env *env, uint32_t index) {
-    return infer_has_input(env, index) ? env->in[index] : NULL;
-}
-
-/* Refuses another rank, and extents that are known and differ; -1 fits anything. */
-static infer_status expect(const infer_view *v, const char *name, int32_t rank,
-                           const int64_t *dim) {
-    if (!v || v->rank < 0)
-        return INFER_OK;
-    bool fits = v->rank == rank;
-    for (int32_t i = 0; fits && i < rank; i++)
-        fits = v->dim[i] < 0 || dim[i] < 0 || v->dim[i] == dim[i];
-    return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "%s does not fit", name);
-}
-
 static infer_status causal_infer(infer_op_env *env) {
     const infer_view *x = env->in[X], *w = env->in[W];
     infer_view spare, *y = infer_out(env, 0, x->type, 3, &spare);
@@ -46,9 +31,9 @@ static infer_status causal_infer(infer_op_env *env) {
     int64_t carried = w->dim[2] < 0 ? -1 : w->dim[2] - 1;
     int64_t weights[] = {x->dim[1], 1, -1}, bias[] = {x->dim[1]};
     int64_t past[] = {x->dim[0], x->dim[1], carried};
-    INFER_TRY(expect(w, "weight", 3, weights));
-    INFER_TRY(expect(optional(env, B), "bias", 1, bias));
-    INFER_TRY(expect(optional(env, PAST), "past_state", 3, past));
+    INFER_TRY(infer_expect(w, "weight", 3, weights));
+    INFER_TRY(infer_expect(infer_input(env, B), "bias", 1, bias));
+    INFER_TRY(infer_expect(infer_input(env, PAST), "past_state", 3, past));
     memcpy(y->dim, x->dim, 3 * sizeof *x->dim);
     memcpy(state->dim, past, sizeof past);
     size_t element = infer_type_size(infer_widen_type(env));
@@ -65,7 +50,7 @@ static infer_status causal_infer(infer_op_env *env) {
 static infer_status causal_body(infer_op_env *env) {
     const causal_params *p = env->params;
     const infer_view *x = env->in[X], *w = env->in[W];
-    const infer_view *bias = optional(env, B), *past = optional(env, PAST);
+    const infer_view *bias = infer_input(env, B), *past = infer_input(env, PAST);
     infer_view *y = env->out[0], *state = env->out_count > 1 ? env->out[1] : NULL;
     size_t rows = (size_t)infer_span(x, 0, 2), channels = (size_t)x->dim[1];
     size_t length = (size_t)x->dim[2], k = (size_t)w->dim[2], carried = k - 1;

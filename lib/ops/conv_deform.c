@@ -50,8 +50,8 @@ static infer_status check_rows(const infer_view *v, const char *name, const infe
 static infer_status plan(infer_op_env *env, deform_plan *d, infer_view *y) {
     const deform_params *p = env->params;
     const infer_view *const *in = env->in;
-    const infer_view *bias = infer_has_input(env, B) ? in[B] : NULL;
-    const infer_view *mask = infer_has_input(env, MASK) ? in[MASK] : NULL;
+    const infer_view *bias = infer_input(env, B);
+    const infer_view *mask = infer_input(env, MASK);
     INFER_TRY(infer_conv_shape(env, &p->conv, in[X], in[W], bias,
                                infer_type_size(infer_widen_type(env)), &d->c, y));
     if (p->offset_group < 1)

@@ -4,6 +4,7 @@
 #include "conv.h"
 #include "quantize.h"
 #include "real.h"
+#include "scratch.h"
 #include "status.h"
 
 static const infer_op_attr quantized_attrs[] = {INFER_CONV_ATTRS};
@@ -35,7 +36,7 @@ typedef struct quantized_plan {
 } quantized_plan;
 
 static const infer_view *role(const infer_op_env *env, uint8_t index) {
-    return index != NONE && infer_has_input(env, index) ? env->in[index] : NULL;
+    return index == NONE ? NULL : infer_input(env, index);
 }
 
 /* One number, or one for each output channel. */
@@ -115,11 +116,11 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
     const infer_conv *c = &q.c;
     if (infer_view_count(y) == 0)
         return INFER_OK;
-    char *scratch = env->scratch;
+    void *scratch = env->scratch;
     size_t to = 0;
-    double *weights = (double *)(scratch + q.weights_at),
-           *packed = (double *)(scratch + q.packed_at);
-    double *product = (double *)(scratch + q.product_at);
+    double *weights = infer_scratch_at(scratch, q.weights_at),
+           *packed = infer_scratch_at(scratch, q.packed_at);
+    double *product = infer_scratch_at(scratch, q.product_at);
     for (size_t i = 0; i < c->outputs * c->group; i++) {
         int32_t zero = small(role(env, r->w_zero), i);
         for (size_t j = i * c->depth; j < (i + 1) * c->depth; j++)

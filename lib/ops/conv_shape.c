@@ -4,6 +4,7 @@
 
 #include "axes.h"
 #include "checked.h"
+#include "scratch.h"
 #include "status.h"
 
 #define BLOCK_BYTES 1048576 /* of columns */
@@ -80,10 +81,7 @@ infer_status infer_conv_shape(const infer_op_env *env, const infer_conv_params *
 
 infer_status infer_conv_take(infer_op_env *env, size_t rows, size_t columns, size_t size,
                              size_t *at) {
-    size_t bytes;
-    *at = env->scratch_size;
-    if (!infer_mul(rows, columns, &bytes) || !infer_mul(bytes, size, &bytes) ||
-        !infer_add(*at, bytes, &bytes) || !infer_round_up(bytes, 64, &env->scratch_size))
+    if (!infer_scratch_take(&env->scratch_size, rows, columns, size, at))
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     return INFER_OK;
 }

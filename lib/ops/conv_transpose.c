@@ -4,6 +4,7 @@
 #include "conv.h"
 #include "pack.h"
 #include "real.h"
+#include "scratch.h"
 #include "status.h"
 #include "widen.h"
 
@@ -57,7 +58,7 @@ static infer_status read_window(infer_op_env *env, infer_window *w) {
 static infer_status check_channels(const infer_op_env *env) {
     const transpose_params *p = env->params;
     const infer_view *x = env->in[0], *w = env->in[1];
-    const infer_view *bias = infer_has_input(env, 2) ? env->in[2] : NULL;
+    const infer_view *bias = infer_input(env, 2);
     int64_t channels = x->dim[1], rows = w->rank < 0 ? -1 : w->dim[0], outputs;
     if (p->group < 1)
         return infer_fail(INFER_ERROR_VALUE, "group is %lld", (long long)p->group);

@@ -2,9 +2,10 @@
  */
 
 static void NAME(transposed)(const transpose_plan *p, const infer_kernels *k, const REAL *x,
-                             const REAL *weights, const REAL *bias, REAL *y, char *scratch) {
-    REAL *packed = (REAL *)(scratch + p->packed_at), *rows = (REAL *)(scratch + p->rows_at);
-    REAL *product = (REAL *)(scratch + p->product_at);
+                             const REAL *weights, const REAL *bias, REAL *y, void *scratch) {
+    REAL *packed = infer_scratch_at(scratch, p->packed_at),
+         *rows = infer_scratch_at(scratch, p->rows_at);
+    REAL *product = infer_scratch_at(scratch, p->product_at);
     for (size_t n = 0; n < p->batch * p->group; n++, x += p->channels * p->plane) {
         size_t g = n % p->group;
         const REAL *w = weights + g * p->channels * p->outputs * p->taps;

@@ -4,8 +4,6 @@
 #include "op.h"
 #include "status.h"
 
-#include <string.h>
-
 typedef struct cumulate_params {
     int64_t exclusive, reverse;
 } cumulate_params;
@@ -26,72 +24,57 @@ static infer_status cumulate_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
-/* One step: row y of n elements from the one before it, and x. */
-#define STEP(name, ctype, expr)                                                                    \
-    static void name(const void *before_, const void *x_, void *y_, size_t n) {                    \
-        const ctype *before = before_, *x = x_;                                                    \
-        ctype *y = y_;                                                                             \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            ctype a = before[i], b = x[i];                                                         \
-            y[i] = expr;                                                                           \
+/* Rows of m elements (at most a chunk), `row` elements apart: each becomes what the expression
+ * makes of the rows up to it, from `first` on. A single column stays in a register. */
+#define WALK(name, ctype, expr)                                                                    \
+    static void name(const void *x_, void *y_, size_t rows, ptrdiff_t row, size_t m,               \
+                     bool exclusive, int first) {                                                  \
+        const ctype *x = x_;                                                                       \
+        ctype *y = y_, sum[INFER_CHUNK], a = (ctype)first;                                         \
+        for (size_t r = 0; m == 1 && r < rows; r++, x += row, y += row) {                          \
+            ctype b = *x, before = a;                                                              \
+            a = expr;                                                                              \
+            *y = exclusive ? before : a;                                                           \
         }                                                                                          \
+        for (size_t i = 0; i < m; i++)                                                             \
+            sum[i] = (ctype)first;                                                                 \
+        for (size_t r = 0; m > 1 && r < rows; r++, x += row, y += row)                             \
+            for (size_t i = 0; i < m; i++) {                                                       \
+                ctype b = x[i];                                                                    \
+                a = sum[i];                                                                        \
+                sum[i] = expr;                                                                     \
+                y[i] = exclusive ? a : sum[i];                                                     \
+            }                                                                                      \
     }
-#define STEPS(suffix, ctype)                                                                       \
-    STEP(sum_##suffix, ctype, a + b)                                                               \
-    STEP(prod_##suffix, ctype, a *b)
-INFER_FLOAT_TYPES(STEPS)
-STEPS(UINT32, uint32_t)
-STEPS(UINT64, uint64_t)
+#define WALKS(suffix, ctype)                                                                       \
+    WALK(sum_##suffix, ctype, a + b)                                                               \
+    WALK(prod_##suffix, ctype, a *b)
+INFER_FLOAT_TYPES(WALKS)
+WALKS(UINT32, uint32_t)
+WALKS(UINT64, uint64_t)
 
-typedef void (*step_loop)(const void *before, const void *x, void *y, size_t n);
+typedef void (*walk_loop)(const void *x, void *y, size_t rows, ptrdiff_t row, size_t m,
+                          bool exclusive, int first);
 
-/* One row after another. An element that is summed up in a rare type keeps its sum in float. */
-static void cumulate(const infer_op_env *env, step_loop step, size_t rows, size_t n, const char *x,
-                     char *y, bool product) {
-    const cumulate_params *p = env->params;
-    infer_type type = (infer_type)env->in[0]->type;
-    bool rare = infer_compute_type(type) != type;
-    size_t size = infer_type_size(type);
-    ptrdiff_t row = (ptrdiff_t)(n * size) * (p->reverse ? -1 : 1);
-    for (size_t at = 0; at < n; at += INFER_CHUNK) {
-        size_t m = n - at < INFER_CHUNK ? n - at : INFER_CHUNK;
-        infer_chunk sum, more;
-        const char *from = x + at * size;
-        char *to = y + at * size;
-        if (p->reverse) {
-            from += (rows - 1) * n * size;
-            to += (rows - 1) * n * size;
-        }
-        for (size_t i = 0; i < m; i++) {
-            if (rare)
-                sum.f[i] = product;
-            else if (type == INFER_TYPE_FLOAT || type == INFER_TYPE_DOUBLE)
-                infer_store_double(type, &(double){product}, &sum, i, 1);
-            else
-                infer_store_int(type, &(int64_t){product}, &sum, i, 1);
-        }
-        const void *before = &sum;
-        for (size_t r = 0; r < rows; r++, from += row, to += row) {
-            if (rare) {
-                infer_widen(type, from, more.f, m);
-                if (p->exclusive)
-                    infer_narrow(type, sum.f, to, m, false);
-                step(sum.f, more.f, sum.f, m);
-                if (!p->exclusive)
-                    infer_narrow(type, sum.f, to, m, false);
-                continue;
-            }
-            /* Exclusive: the row before has all but its own last term. */
-            if (p->exclusive && r == 0)
-                memcpy(to, &sum, m * size);
-            else
-                step(before, p->exclusive ? from - row : from, to, m);
-            before = to;
-        }
+/* The same for elements of a rare type, whose sums are floats. */
+static void walk_rare(infer_type type, const char *x, char *y, size_t rows, ptrdiff_t row, size_t m,
+                      bool exclusive, bool product) {
+    infer_chunk sum, more;
+    for (size_t i = 0; i < m; i++)
+        sum.f[i] = product;
+    for (size_t r = 0; r < rows; r++, x += row, y += row) {
+        infer_widen(type, x, more.f, m);
+        if (exclusive)
+            infer_narrow(type, sum.f, y, m, false);
+        for (size_t i = 0; i < m; i++)
+            sum.f[i] = product ? sum.f[i] * more.f[i] : sum.f[i] + more.f[i];
+        if (!exclusive)
+            infer_narrow(type, sum.f, y, m, false);
     }
 }
 
-static infer_status cumulate_run(infer_op_env *env, const step_loop *steps, bool product) {
+static infer_status cumulate_run(infer_op_env *env, const walk_loop *walks, bool product) {
+    const cumulate_params *p = env->params;
     const infer_view *x = env->in[0];
     infer_view *y = env->out[0];
     int32_t axis = 0;
@@ -101,23 +84,31 @@ static infer_status cumulate_run(infer_op_env *env, const step_loop *steps, bool
     infer_type type = (infer_type)x->type;
     size_t size = infer_type_size(type), rows = (size_t)x->dim[axis];
     size_t outer = (size_t)infer_span(x, 0, axis), n = (size_t)infer_span(x, axis + 1, x->rank);
-    bool is_float = infer_type_kind(type) == INFER_CLASS_FLOATING;
-    step_loop step = steps[(is_float ? 0 : 2) + (size == 8)];
-    for (size_t o = 0; o < outer; o++) {
-        size_t at = o * rows * n * size;
-        cumulate(env, step, rows, n, (const char *)x->data + at, (char *)y->data + at, product);
-    }
+    bool is_float = infer_type_kind(type) == INFER_CLASS_FLOATING, exclusive = p->exclusive != 0;
+    walk_loop walk = walks[(is_float ? 0 : 2) + (size == 8)];
+    ptrdiff_t row = p->reverse ? -(ptrdiff_t)n : (ptrdiff_t)n;
+    for (size_t o = 0; o < outer; o++)
+        for (size_t c = 0; c < n; c += INFER_CHUNK) {
+            size_t m = n - c < INFER_CHUNK ? n - c : INFER_CHUNK;
+            size_t at = ((o * rows + (p->reverse ? rows - 1 : 0)) * n + c) * size;
+            const char *from = (const char *)x->data + at;
+            char *to = (char *)y->data + at;
+            if (size < sizeof(float))
+                walk_rare(type, from, to, rows, row * (ptrdiff_t)size, m, exclusive, product);
+            else
+                walk(from, to, rows, row, m, exclusive, product);
+        }
     return INFER_OK;
 }
 
 static infer_status cum_sum_run(infer_op_env *env) {
-    static const step_loop steps[] = {sum_FLOAT, sum_DOUBLE, sum_UINT32, sum_UINT64};
-    return cumulate_run(env, steps, false);
+    static const walk_loop walks[] = {sum_FLOAT, sum_DOUBLE, sum_UINT32, sum_UINT64};
+    return cumulate_run(env, walks, false);
 }
 
 static infer_status cum_prod_run(infer_op_env *env) {
-    static const step_loop steps[] = {prod_FLOAT, prod_DOUBLE, prod_UINT32, prod_UINT64};
-    return cumulate_run(env, steps, true);
+    static const walk_loop walks[] = {prod_FLOAT, prod_DOUBLE, prod_UINT32, prod_UINT64};
+    return cumulate_run(env, walks, true);
 }
 
 #define CUMULATE_OP(op_name, snake, first)                                                         \

@@ -144,7 +144,7 @@ static infer_status align(infer_rewriter *rw, const infer_view *a, const infer_v
     if (a->rank < 0 || b->rank < 0)
         return infer_fail(INFER_ERROR_UNSUPPORTED,
                           "attribute axis needs inputs of a rank that the model tells");
-    if (axis < 0 || axis + b->rank > a->rank)
+    if (axis < 0 || axis > a->rank - b->rank)
         return infer_fail(INFER_ERROR_VALUE, "axis %lld does not fit ranks %d and %d",
                           (long long)axis, (int)a->rank, (int)b->rank);
     int64_t count = a->rank - axis - b->rank, axes[INFER_MAX_RANK];

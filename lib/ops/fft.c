@@ -10,27 +10,29 @@
 #define PI          3.14159265358979323846
 #define MOST_FACTOR 31 /* larger ones cost more than the convolution */
 
-static infer_complex times(infer_complex a, infer_complex b) {
-    return (infer_complex){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-}
-
-static infer_complex plus(infer_complex a, infer_complex b) {
-    return (infer_complex){a.re + b.re, a.im + b.im};
-}
-
-static infer_complex minus(infer_complex a, infer_complex b) {
-    return (infer_complex){a.re - b.re, a.im - b.im};
-}
-
-/* The factor that a transform of n is taken apart by. */
+/* The factor that a transform of n is taken apart by, odd ones first. */
 static size_t factor_of(size_t n) {
-    if (n % 4 == 0)
-        return 4;
-    for (size_t p = 2; p <= MOST_FACTOR; p++)
+    for (size_t p = 3; p <= MOST_FACTOR; p += 2)
         if (n % p == 0)
             return p;
-    return n;
+    return n % 4 == 0 ? 4 : n % 2 == 0 ? 2 : n;
 }
+
+typedef infer_complex number_f64;
+typedef struct number_f32 {
+    float re, im;
+} number_f32;
+
+#define REAL       double
+#define NAME(name) name##_f64
+#include "fft.inc.h"
+#undef REAL
+#undef NAME
+#define REAL       float
+#define NAME(name) name##_f32
+#include "fft.inc.h"
+#undef REAL
+#undef NAME
 
 static bool is_hard(size_t n) {
     while (n > 1) {
@@ -57,8 +59,9 @@ static bool length_of(size_t n, size_t *m) {
 infer_status infer_fft_size(size_t n, size_t *bytes) {
     size_t m, large, small;
     bool fits = length_of(n, &m);
-    /* roots, in and out; for a hard n also the chirp, and filter and work of m. */
-    fits = fits && infer_mul(m, m == n ? 1 : 4, &large) && infer_mul(n, m == n ? 2 : 3, &small) &&
+    /* roots, in and out, and these in single precision; for a hard n also the chirp, and filter and
+     * work of m. */
+    fits = fits && infer_mul(m, m == n ? 1 : 4, &large) && infer_mul(n, m == n ? 4 : 3, &small) &&
            infer_add(large, small, &large);
     if (!fits || !infer_mul(large, sizeof(infer_complex), bytes))
         return infer_fail(INFER_ERROR_SHAPE, "a transform of %zu elements is too long", n);
@@ -67,52 +70,6 @@ infer_status infer_fft_size(size_t n, size_t *bytes) {
 
 static infer_complex root(double turn) {
     return (infer_complex){cos(2 * PI * turn), -sin(2 * PI * turn)};
-}
-
-/* ---- Cooley and Tukey ---- */
-
-/* Joins p transforms of m elements each, which lie behind one another in x, into one of p * m.
- * roots are those of p * m * step. */
-static void join(infer_complex *x, size_t p, size_t m, size_t step, const infer_complex *roots) {
-    infer_complex t[MOST_FACTOR];
-    for (size_t k = 0; k < m; k++) {
-        t[0] = x[k];
-        for (size_t q = 1; q < p; q++)
-            t[q] = times(x[q * m + k], roots[q * k * step]);
-        if (p == 2) {
-            x[k] = plus(t[0], t[1]);
-            x[m + k] = minus(t[0], t[1]);
-        } else if (p == 4) {
-            infer_complex a = plus(t[0], t[2]), b = minus(t[0], t[2]);
-            infer_complex c = plus(t[1], t[3]), d = minus(t[1], t[3]);
-            d = (infer_complex){d.im, -d.re}; /* by -j */
-            x[k] = plus(a, c);
-            x[m + k] = plus(b, d);
-            x[2 * m + k] = minus(a, c);
-            x[3 * m + k] = minus(b, d);
-        } else {
-            for (size_t r = 0; r < p; r++) {
-                infer_complex sum = t[0];
-                for (size_t q = 1; q < p; q++)
-                    sum = plus(sum, times(t[q], roots[q * r % p * m * step]));
-                x[r * m + k] = sum;
-            }
-        }
-    }
-}
-
-/* n elements, `step` apart, into y. */
-static void transform(const infer_complex *x, infer_complex *y, size_t n, size_t step,
-                      const infer_complex *roots) {
-    if (n <= 1) {
-        if (n)
-            *y = *x;
-        return;
-    }
-    size_t p = factor_of(n), m = n / p;
-    for (size_t q = 0; q < p; q++)
-        transform(x + q * step, y + q * m, m, step * p, roots);
-    join(y, p, m, step, roots);
 }
 
 /* ---- Bluestein ---- */
@@ -134,30 +91,30 @@ static void make_chirp(infer_fft *f) {
         if (i)
             f->work[f->m - i] = c;
     }
-    transform(f->work, f->filter, f->m, 1, f->roots);
+    transform_f64(f->work, f->filter, f->m, 1, f->roots);
 }
 
 static void convolve(const infer_fft *f) {
     infer_complex *spectrum = f->work + f->m;
     for (size_t i = 0; i < f->m; i++)
-        f->work[i] = i < f->n ? times(f->in[i], f->chirp[i]) : (infer_complex){0, 0};
-    transform(f->work, spectrum, f->m, 1, f->roots);
+        f->work[i] = i < f->n ? times_f64(f->in[i], f->chirp[i]) : (infer_complex){0, 0};
+    transform_f64(f->work, spectrum, f->m, 1, f->roots);
     for (size_t i = 0; i < f->m; i++) {
-        infer_complex c = times(spectrum[i], f->filter[i]);
+        infer_complex c = times_f64(spectrum[i], f->filter[i]);
         spectrum[i] = (infer_complex){c.re, -c.im}; /* the way back is that of the conjugates */
     }
-    transform(spectrum, f->work, f->m, 1, f->roots);
+    transform_f64(spectrum, f->work, f->m, 1, f->roots);
     for (size_t i = 0; i < f->n; i++) {
         infer_complex c = {f->work[i].re / (double)f->m, -f->work[i].im / (double)f->m};
-        f->out[i] = times(c, f->chirp[i]);
+        f->out[i] = times_f64(c, f->chirp[i]);
     }
 }
 
 /* ---- a transform ---- */
 
-void infer_fft_begin(infer_fft *f, size_t n, void *memory) {
+void infer_fft_begin(infer_fft *f, size_t n, bool single, void *memory) {
     infer_complex *next = memory;
-    *f = (infer_fft){.n = n};
+    *f = (infer_fft){.n = n, .single = single};
     length_of(n, &f->m);
     f->roots = next;
     next += f->m;
@@ -167,19 +124,35 @@ void infer_fft_begin(infer_fft *f, size_t n, void *memory) {
     next += n;
     for (size_t i = 0; i < f->m; i++)
         f->roots[i] = root((double)i / (double)f->m);
-    if (f->m == n)
+    f->work = next; /* single: roots, in and out again. Else two of m behind chirp and filter. */
+    if (f->m == n) {
+        number_f32 *roots = (number_f32 *)f->work;
+        for (size_t i = 0; i < n && single; i++)
+            roots[i] = (number_f32){(float)f->roots[i].re, (float)f->roots[i].im};
         return;
+    }
     f->chirp = next;
     next += n;
     f->filter = next;
     next += f->m;
-    f->work = next; /* two of m */
+    f->work = next;
     make_chirp(f);
 }
 
+static void transform_single(const infer_fft *f) {
+    number_f32 *roots = (number_f32 *)f->work, *in = roots + f->n, *out = in + f->n;
+    for (size_t i = 0; i < f->n; i++)
+        in[i] = (number_f32){(float)f->in[i].re, (float)f->in[i].im};
+    transform_f32(in, out, f->n, 1, roots);
+    for (size_t i = 0; i < f->n; i++)
+        f->out[i] = (infer_complex){(double)out[i].re, (double)out[i].im};
+}
+
 void infer_fft_run(const infer_fft *f) {
-    if (f->m == f->n)
-        transform(f->in, f->out, f->n, 1, f->roots);
-    else
+    if (f->m != f->n)
         convolve(f);
+    else if (f->single)
+        transform_single(f);
+    else
+        transform_f64(f->in, f->out, f->n, 1, f->roots);
 }

@@ -1,7 +1,7 @@
 /* GatherElements and GatherND: elements, or slices, from the places that indices name. */
 #include "axes.h"
+#include "chunk.h"
 #include "indexed.h"
-#include "movement.h"
 #include "op.h"
 #include "status.h"
 
@@ -27,6 +27,26 @@ static infer_status gather_elements_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
+/* n elements of size bytes from the places given. */
+static void pick(char *to, const char *from, const int64_t *places, size_t n, size_t size) {
+    switch (size) {
+#define CASE(bytes)                                                                                \
+    case bytes:                                                                                    \
+        for (size_t i = 0; i < n; i++)                                                             \
+            memcpy(to + i * bytes, from + (size_t)places[i] * bytes, bytes);                       \
+        break;
+        CASE(1)
+        CASE(2)
+        CASE(4)
+        CASE(8)
+        CASE(16)
+#undef CASE
+    default:
+        for (size_t i = 0; i < n; i++)
+            memcpy(to + i * size, from + (size_t)places[i] * size, size);
+    }
+}
+
 static infer_status gather_elements_run(infer_op_env *env) {
     const gather_elements_params *p = env->params;
     const infer_view *x = env->in[0];
@@ -35,28 +55,17 @@ static infer_status gather_elements_run(infer_op_env *env) {
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
     INFER_TRY(infer_element_begin(&w, x, env->in[1], p->axis));
-    size_t size = infer_type_size((infer_type)x->type), element = 0;
+    size_t size = infer_type_size((infer_type)x->type);
     char *to = y->data;
-    const char *from = x->data;
-#define ROW(bytes)                                                                                 \
-    case bytes:                                                                                    \
-        for (int64_t i = 0; i < w.n; i++, to += bytes) {                                           \
-            INFER_TRY(infer_element_at(&w, i, &element));                                          \
-            memcpy(to, from + element * bytes, bytes);                                             \
-        }                                                                                          \
-        break;
     do {
-        switch (size) {
-            ROW(1)
-            ROW(2)
-            ROW(4)
-            ROW(8)
-            ROW(16)
-        default:
-            return INFER_ERROR_TYPE;
+        for (int64_t i = 0; i < w.n; i += INFER_CHUNK) {
+            int64_t places[INFER_CHUNK];
+            size_t n = (size_t)(w.n - i < INFER_CHUNK ? w.n - i : INFER_CHUNK);
+            INFER_TRY(infer_element_row(&w, i, n, places));
+            pick(to, x->data, places, n, size);
+            to += n * size;
         }
     } while (infer_element_next(&w));
-#undef ROW
     return INFER_OK;
 }
 
@@ -99,12 +108,18 @@ static infer_status gather_nd_run(infer_op_env *env) {
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
     infer_tuple_begin(&w, x, env->in[1], p->batch_dims);
-    size_t size = infer_type_size((infer_type)x->type), bytes = size * w.slice, element = 0;
+    size_t size = infer_type_size((infer_type)x->type), bytes = size * w.slice;
     char *to = y->data;
     for (int64_t b = 0; b < w.batches; b++)
-        for (int64_t i = 0; i < w.tuples; i++, to += bytes) {
-            INFER_TRY(infer_tuple_at(&w, b, i, &element));
-            infer_copy_pieces(to, 0, (const char *)x->data + element * size, 0, 1, bytes);
+        for (int64_t i = 0; i < w.tuples; i += INFER_CHUNK) {
+            int64_t places[INFER_CHUNK];
+            size_t n = (size_t)(w.tuples - i < INFER_CHUNK ? w.tuples - i : INFER_CHUNK);
+            INFER_TRY(infer_tuple_row(&w, b, i, n, places));
+            if (w.slice == 1)
+                pick(to, x->data, places, n, size);
+            for (size_t k = 0; k < n && w.slice > 1; k++)
+                memcpy(to + k * bytes, (const char *)x->data + (size_t)places[k] * size, bytes);
+            to += n * bytes;
         }
     return INFER_OK;
 }

@@ -4,6 +4,7 @@
 #include "chunk.h"
 #include "op.h"
 #include "real.h"
+#include "scratch.h"
 #include "status.h"
 #include "widen.h"
 #include "window.h"
@@ -90,24 +91,10 @@ static int64_t element_at(const grid_plan *p, int32_t axis, int64_t i) {
 
 /* ---- shapes ---- */
 
-static infer_type type_within(const infer_view *x) {
-    infer_type type = (infer_type)x->type;
-    bool wide = type == INFER_TYPE_DOUBLE ||
-                (infer_type_kind(type) != INFER_CLASS_FLOATING && infer_type_bits(type) >= 32);
-    return wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT;
-}
-
-static bool take(grid_plan *p, size_t count, size_t element, size_t *at) {
-    size_t bytes;
-    *at = p->size;
-    return infer_mul(count, element, &bytes) && infer_add(p->size, bytes, &bytes) &&
-           infer_round_up(bytes, 64, &p->size);
-}
-
 static infer_status plan(const infer_op_env *env, const infer_view *y, grid_plan *p) {
     const grid_params *params = env->params;
     const infer_view *x = env->in[0];
-    infer_type within = type_within(x);
+    infer_type within = infer_type_between(x);
     bool copies = params->mode != NEAREST && x->type != within;
     *p = (grid_plan){.rank = x->rank - 2,
                      .mode = (enum mode)params->mode,
@@ -118,8 +105,10 @@ static infer_status plan(const infer_op_env *env, const infer_view *y, grid_plan
     memcpy(p->in, x->dim + 2, (size_t)p->rank * sizeof *p->in);
     p->plane = infer_window_count(x->dim + 2, p->rank);
     p->places = infer_window_count(y->dim + 2, p->rank);
-    if (take(p, copies ? (size_t)infer_view_count(x) : 0, infer_type_size(within), &p->x_at) &&
-        take(p, copies ? (size_t)infer_view_count(y) : 0, infer_type_size(within), &p->y_at))
+    if (infer_scratch_take(&p->size, copies ? (size_t)infer_view_count(x) : 0, 1,
+                           infer_type_size(within), &p->x_at) &&
+        infer_scratch_take(&p->size, copies ? (size_t)infer_view_count(y) : 0, 1,
+                           infer_type_size(within), &p->y_at))
         return INFER_OK;
     return infer_fail(INFER_ERROR_SHAPE, "the tensors do not fit memory");
 }
@@ -180,14 +169,15 @@ static void pick(const grid_plan *p, const infer_view *x, size_t n, const double
 static infer_status grid_run(infer_op_env *env) {
     const infer_view *x = env->in[0], *grid = env->in[1];
     infer_view *y = env->out[0];
-    infer_type within = type_within(x);
+    infer_type within = infer_type_between(x);
     grid_plan p;
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
     INFER_TRY(plan(env, y, &p));
     bool nearest = p.mode == NEAREST, copies = !nearest && x->type != within;
-    char *scratch = env->scratch;
-    void *from = copies ? scratch + p.x_at : x->data, *to = copies ? scratch + p.y_at : y->data;
+    void *scratch = env->scratch;
+    void *from = copies ? infer_scratch_at(scratch, p.x_at) : x->data,
+         *to = copies ? infer_scratch_at(scratch, p.y_at) : y->data;
     size_t size = infer_type_size((infer_type)x->type), rank = (size_t)p.rank;
     if (copies)
         infer_widen_all(x, within, from);
@@ -216,13 +206,13 @@ static infer_status grid_run(infer_op_env *env) {
 /* Before version 20 the modes had other names. */
 static infer_status grid_upgrade(infer_rewriter *rw) {
     const infer_attr *mode = rw->attr(rw, "mode");
-    if (rw->version >= 20 || !mode || mode->type != INFER_ATTR_STRING || mode->count < 3 ||
-        memcmp(mode->data, "bi", 2) != 0)
+    if (rw->version >= 20 || !mode || mode->type != INFER_ATTR_STRING)
         return INFER_OK;
-    return rw->set_attr(rw, &(infer_attr){.name = "mode",
-                                          .type = INFER_ATTR_STRING,
-                                          .count = mode->count - 2,
-                                          .data = (const char *)mode->data + 2});
+    if (mode->count == 8 && memcmp(mode->data, "bilinear", 8) == 0)
+        return infer_set_text(rw, "mode", "linear");
+    if (mode->count == 7 && memcmp(mode->data, "bicubic", 7) == 0)
+        return infer_set_text(rw, "mode", "cubic");
+    return INFER_OK;
 }
 
 #define T_SAMPLED (T_NUMERIC | T(BOOL) | T(STRING) | T(COMPLEX64) | T(COMPLEX128))

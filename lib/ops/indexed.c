@@ -4,12 +4,25 @@
 #include "axes.h"
 #include "status.h"
 
-infer_status infer_index_at(const infer_view *indices, int64_t i, int64_t extent, int64_t *out) {
-    int64_t at = infer_index(indices, i);
-    if (at < -extent || at >= extent)
-        return infer_fail(INFER_ERROR_VALUE, "index %lld is outside of extent %lld", (long long)at,
-                          (long long)extent);
-    *out = at < 0 ? at + extent : at;
+#include <string.h>
+
+infer_status infer_index_row(const infer_view *indices, int64_t at, size_t n, int64_t extent,
+                             int64_t *to) {
+    uint64_t limit = (uint64_t)extent, outside = 0;
+    if (indices->type == INFER_TYPE_INT32)
+        for (size_t i = 0; i < n; i++)
+            to[i] = ((const int32_t *)indices->data)[at + (int64_t)i];
+    else
+        memcpy(to, (const int64_t *)indices->data + at, n * sizeof *to);
+    for (size_t i = 0; i < n; i++) {
+        /* An extent is no larger than memory, so the sum of a negative index and it fits. */
+        to[i] += to[i] < 0 ? extent : 0;
+        outside |= (uint64_t)to[i] >= limit;
+    }
+    for (size_t i = 0; i < n && outside; i++)
+        if ((uint64_t)to[i] >= limit)
+            return infer_fail(INFER_ERROR_VALUE, "index %lld is outside of extent %lld",
+                              (long long)infer_index(indices, at + (int64_t)i), (long long)extent);
     return INFER_OK;
 }
 
@@ -52,10 +65,12 @@ infer_status infer_element_begin(infer_element_walk *w, const infer_view *data,
     return INFER_OK;
 }
 
-infer_status infer_element_at(const infer_element_walk *w, int64_t i, size_t *element) {
-    int64_t at = 0;
-    INFER_TRY(infer_index_at(w->indices, w->at + i, w->extent, &at));
-    *element = w->base + (size_t)i * w->step + (size_t)at * w->axis_step;
+infer_status infer_element_row(const infer_element_walk *w, int64_t i, size_t n,
+                               int64_t *elements) {
+    INFER_TRY(infer_index_row(w->indices, w->at + i, n, w->extent, elements));
+    int64_t base = (int64_t)(w->base + (size_t)i * w->step), step = (int64_t)w->step;
+    for (size_t k = 0; k < n; k++)
+        elements[k] = elements[k] * (int64_t)w->axis_step + base + (int64_t)k * step;
     return INFER_OK;
 }
 
@@ -123,13 +138,19 @@ void infer_tuple_begin(infer_tuple_walk *w, const infer_view *data, const infer_
     w->batch = step;
 }
 
-infer_status infer_tuple_at(const infer_tuple_walk *w, int64_t batch, int64_t i, size_t *element) {
-    int64_t first = (batch * w->tuples + i) * w->length;
-    *element = (size_t)batch * w->batch;
-    for (int64_t k = 0; k < w->length; k++) {
-        int64_t at = 0;
-        INFER_TRY(infer_index_at(w->indices, first + k, w->extent[k], &at));
-        *element += (size_t)at * w->stride[k];
+infer_status infer_tuple_row(const infer_tuple_walk *w, int64_t batch, int64_t i, size_t n,
+                             int64_t *elements) {
+    int64_t at = (batch * w->tuples + i) * w->length;
+    for (size_t t = 0; t < n; t++) {
+        elements[t] = batch * (int64_t)w->batch;
+        for (int64_t k = 0; k < w->length; k++, at++) {
+            int64_t place = infer_index(w->indices, at);
+            if (place < -w->extent[k] || place >= w->extent[k])
+                return infer_fail(INFER_ERROR_VALUE, "index %lld is outside of extent %lld",
+                                  (long long)place, (long long)w->extent[k]);
+            place += place < 0 ? w->extent[k] : 0;
+            elements[t] += place * (int64_t)w->stride[k];
+        }
     }
     return INFER_OK;
 }

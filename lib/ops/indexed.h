@@ -5,8 +5,10 @@
 
 #include "op.h"
 
-/* An index counted from the end where negative, checked; a byte offset for it. */
-infer_status infer_index_at(const infer_view *indices, int64_t i, int64_t extent, int64_t *out);
+/* n indices from place `at` on, those counted from the end turned into plain ones; n is at most a
+ * chunk. Refuses what is outside of the extent. */
+infer_status infer_index_row(const infer_view *indices, int64_t at, size_t n, int64_t extent,
+                             int64_t *to);
 
 /* GatherElements, ScatterElements: indices has the rank of data, and the element at a place of it
  * belongs to the same place of data, but that its coordinate on the axis is what it says. */
@@ -28,8 +30,8 @@ infer_status infer_element_check(const infer_view *data, const infer_view *indic
 /* At the first row; indices has elements. */
 infer_status infer_element_begin(infer_element_walk *w, const infer_view *data,
                                  const infer_view *indices, int64_t axis);
-/* The element of data that place i of the row names. */
-infer_status infer_element_at(const infer_element_walk *w, int64_t i, size_t *element);
+/* The elements of data that n places of the row name from place i on; n is at most a chunk. */
+infer_status infer_element_row(const infer_element_walk *w, int64_t i, size_t n, int64_t *elements);
 bool infer_element_next(infer_element_walk *w);
 
 /* GatherND, ScatterND: the last axis of indices holds places of the axes of data from batch on;
@@ -49,7 +51,9 @@ infer_status infer_tuple_shape(const infer_view *data, const infer_view *indices
                                infer_view *slices);
 void infer_tuple_begin(infer_tuple_walk *w, const infer_view *data, const infer_view *indices,
                        int64_t batch);
-/* The first element of data of tuple i of a batch. */
-infer_status infer_tuple_at(const infer_tuple_walk *w, int64_t batch, int64_t i, size_t *element);
+/* The first element of data of each of n tuples of a batch from tuple i on; n is at most a chunk.
+ */
+infer_status infer_tuple_row(const infer_tuple_walk *w, int64_t batch, int64_t i, size_t n,
+                             int64_t *elements);
 
 #endif

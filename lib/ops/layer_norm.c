@@ -95,7 +95,7 @@ static bool is_row(const infer_view *x, int32_t axis, const infer_view *v) {
 static infer_status normalize(infer_op_env *env, bool centered) {
     const layer_params *p = env->params;
     const infer_view *x = env->in[X], *scale = env->in[SCALE];
-    const infer_view *bias = infer_has_input(env, B) ? env->in[B] : NULL;
+    const infer_view *bias = infer_input(env, B);
     int32_t axis = 0;
     INFER_TRY(infer_axis(p->axis, x->rank, &axis));
     int64_t rows = infer_span(x, 0, axis), n = infer_span(x, axis, x->rank);
@@ -148,7 +148,7 @@ static infer_status rms_run(infer_op_env *env) {
 const infer_op infer_op_layer_normalization = {
     .domain = "",
     .name = "LayerNormalization",
-    .since = 1, /* onnxruntime has it in every version, and puts it into old models */
+    .since = 1, /* what onnxruntime saves of older models has it, too */
     .newest = 27,
     .params_size = sizeof(layer_params),
     .min_in = 2,

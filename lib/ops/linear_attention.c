@@ -30,10 +30,6 @@ typedef struct linear {
     int64_t decays, betas; /* numbers a step */
 } linear;
 
-static const infer_view *input(const infer_op_env *env, uint32_t index) {
-    return infer_has_input(env, index) ? env->in[index] : NULL;
-}
-
 static bool has_rows(const infer_view *x, const infer_view *q) {
     return x->rank == 3 && x->dim[0] == q->dim[0] && x->dim[1] == q->dim[1];
 }
@@ -41,7 +37,8 @@ static bool has_rows(const infer_view *x, const infer_view *q) {
 static infer_status plan(const infer_op_env *env, linear *l) {
     const linear_params *p = env->params;
     const infer_view *q = env->in[Q], *k = env->in[K], *v = env->in[V];
-    const infer_view *past = input(env, PAST), *decay = input(env, DECAY), *beta = input(env, BETA);
+    const infer_view *past = infer_input(env, PAST), *decay = infer_input(env, DECAY),
+                     *beta = infer_input(env, BETA);
     bool gated = p->update_rule == GATED || p->update_rule == GATED_DELTA;
     bool delta = p->update_rule == DELTA || p->update_rule == GATED_DELTA;
     if (p->q_num_heads < 1 || p->kv_num_heads < 1 || p->q_num_heads % p->kv_num_heads != 0)
@@ -71,7 +68,7 @@ static infer_status plan(const infer_op_env *env, linear *l) {
 }
 
 static infer_status linear_infer(infer_op_env *env) {
-    const infer_view *past = input(env, PAST);
+    const infer_view *past = infer_input(env, PAST);
     infer_view spares[2], *y = infer_out(env, 0, env->in[Q]->type, 3, &spares[0]);
     infer_view *state = infer_out(env, 1, (past ? past : env->in[Q])->type, 4, &spares[1]);
     linear l;
@@ -119,7 +116,8 @@ static void learn(const linear *l, const float *key, const float *value, const f
 
 static infer_status linear_body(infer_op_env *env) {
     const linear_params *p = env->params;
-    const infer_view *past = input(env, PAST), *decay = input(env, DECAY), *beta = input(env, BETA);
+    const infer_view *past = infer_input(env, PAST), *decay = infer_input(env, DECAY),
+                     *beta = infer_input(env, BETA);
     infer_view *y = env->out[0], *present = env->out_count > 1 ? env->out[1] : NULL;
     linear l;
     INFER_TRY(plan(env, &l));

@@ -24,7 +24,7 @@ enum { SCORES, LABELS, WEIGHTS };
 static infer_status loss_shapes(infer_op_env *env) {
     const loss_params *p = env->params;
     const infer_view *x = env->in[SCORES], *labels = env->in[LABELS];
-    const infer_view *weights = infer_has_input(env, WEIGHTS) ? env->in[WEIGHTS] : NULL;
+    const infer_view *weights = infer_input(env, WEIGHTS);
     infer_view spare, *y = infer_out(env, 0, x->type, p->reduction == NONE ? -1 : 0, &spare);
     if (x->rank >= 0 && x->rank < 2)
         return infer_fail(INFER_ERROR_SHAPE, "scores of rank %d", (int)x->rank);
@@ -50,7 +50,7 @@ static infer_status loss_shapes(infer_op_env *env) {
 static infer_status reduce(const infer_op_env *env, const infer_view *log_prob) {
     const loss_params *p = env->params;
     const infer_view *labels = env->in[LABELS];
-    const infer_view *weights = infer_has_input(env, WEIGHTS) ? env->in[WEIGHTS] : NULL;
+    const infer_view *weights = infer_input(env, WEIGHTS);
     infer_view *y = env->out[0];
     int64_t classes = log_prob->dim[1], plane = infer_span(log_prob, 2, log_prob->rank);
     int64_t count = infer_view_count(labels);

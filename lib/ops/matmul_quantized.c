@@ -6,6 +6,7 @@
 #include "op.h"
 #include "pack.h"
 #include "quantize.h"
+#include "scratch.h"
 #include "status.h"
 
 #include <string.h>
@@ -28,7 +29,7 @@ typedef struct product {
 } product;
 
 static const infer_view *role(const infer_op_env *env, uint8_t index) {
-    return index != NONE && infer_has_input(env, index) ? env->in[index] : NULL;
+    return index == NONE ? NULL : infer_input(env, index);
 }
 
 static infer_view leading(const infer_view *v) {
@@ -57,13 +58,6 @@ static float line_value(const infer_view *v, size_t lines, size_t matrix, size_t
     if (n != 1 && n != lines)
         at += matrix * lines;
     return *infer_load_float((infer_type)v->type, v->data, at, 1, &chunk);
-}
-
-static bool take(product *p, size_t rows, size_t columns, size_t *at) {
-    size_t bytes;
-    *at = p->size;
-    return infer_mul(rows, columns, &bytes) && infer_mul(bytes, sizeof(double), &bytes) &&
-           infer_add(p->size, bytes, &bytes) && infer_round_up(bytes, 64, &p->size);
 }
 
 /* Shapes; *known: they are concrete, and the sizes are set. */
@@ -107,9 +101,11 @@ static infer_status plan(const infer_op_env *env, const roles *r, product *p, in
     INFER_TRY(check_lines(role(env, r->y_zero), "Y's zero point", 1, &p->a));
     INFER_TRY(check_lines(role(env, r->y_scale), "Y's scale", 1, &p->a));
     size_t packed, rows = p->m < ROWS ? p->m : ROWS;
-    bool fits = take(p, p->k, p->n, &p->b_at) && infer_pack_size(p->k, p->n, &packed) &&
-                take(p, packed, 1, &p->packed_at) && take(p, rows, p->k, &p->a_at) &&
-                take(p, rows, p->n, &p->y_at);
+    bool fits = infer_scratch_take(&p->size, p->k, p->n, sizeof(double), &p->b_at) &&
+                infer_pack_size(p->k, p->n, &packed) &&
+                infer_scratch_take(&p->size, packed, 1, sizeof(double), &p->packed_at) &&
+                infer_scratch_take(&p->size, rows, p->k, sizeof(double), &p->a_at) &&
+                infer_scratch_take(&p->size, rows, p->n, sizeof(double), &p->y_at);
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the product does not fit memory");
 }
 
@@ -125,15 +121,15 @@ static void load(const infer_view *v, size_t at, size_t n, double *to) {
 
 static void pack_b(const infer_op_env *env, const roles *r, const product *p, size_t matrix) {
     const infer_view *zero = role(env, r->b_zero);
-    char *scratch = env->scratch;
-    double *b = (double *)(scratch + p->b_at);
+    void *scratch = env->scratch;
+    double *b = infer_scratch_at(scratch, p->b_at);
     load(env->in[r->b], matrix * p->k * p->n, p->k * p->n, b);
     for (size_t j = 0; zero && j < p->n; j++) {
         double shift = (double)line_value(zero, p->n, matrix, j);
         for (size_t i = 0; shift != 0 && i < p->k; i++)
             b[i * p->n + j] -= shift;
     }
-    infer_pack_b_f64(p->k, p->n, b, p->n, false, (double *)(scratch + p->packed_at));
+    infer_pack_b_f64(p->k, p->n, b, p->n, false, infer_scratch_at(scratch, p->packed_at));
 }
 
 /* A row of Y from the products. */
@@ -161,8 +157,8 @@ static void finish(const infer_op_env *env, const roles *r, const product *p, co
 static void multiply(const infer_op_env *env, const roles *r, const product *p, size_t a_matrix,
                      size_t b_matrix, size_t at) {
     const infer_view *zero = role(env, r->a_zero), *scale = role(env, r->a_scale);
-    char *scratch = env->scratch;
-    double *a = (double *)(scratch + p->a_at), *sums = (double *)(scratch + p->y_at);
+    void *scratch = env->scratch;
+    double *a = infer_scratch_at(scratch, p->a_at), *sums = infer_scratch_at(scratch, p->y_at);
     for (size_t row = 0; row < p->m; row += ROWS) {
         size_t rows = p->m - row < ROWS ? p->m - row : ROWS;
         load(env->in[r->a], (a_matrix * p->m + row) * p->k, rows * p->k, a);
@@ -172,7 +168,7 @@ static void multiply(const infer_op_env *env, const roles *r, const product *p, 
                 a[i * p->k + j] -= shift;
         }
         env->kernels->gemm_packed_f64(rows, p->n, p->k, a, p->k,
-                                      (const double *)(scratch + p->packed_at), NULL, sums, p->n);
+                                      infer_scratch_at(scratch, p->packed_at), NULL, sums, p->n);
         for (size_t i = 0; i < rows; i++)
             finish(env, r, p, sums + i * p->n, line_value(scale, p->m, a_matrix, row + i), b_matrix,
                    at + (row + i) * p->n);

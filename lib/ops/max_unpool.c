@@ -28,7 +28,7 @@ static infer_status pooled_from(infer_op_env *env, infer_view *from) {
 
 static infer_status unpool_infer(infer_op_env *env) {
     const infer_view *x = env->in[0], *index = env->in[1];
-    const infer_view *shape = infer_has_input(env, 2) ? env->in[2] : NULL;
+    const infer_view *shape = infer_input(env, 2);
     infer_view spare, from, *y = infer_out(env, 0, x->type, x->rank, &spare);
     if (x->rank < 0)
         return INFER_OK;

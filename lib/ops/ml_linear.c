@@ -9,13 +9,15 @@ typedef struct linear {
     size_t features, outputs;
 } linear;
 
-/* Refuses lists that do not make `outputs` rows of the input's features. */
+/* Refuses lists that do not make `outputs` rows of the input's features. A longer list counts as
+ * far as the rows go, as onnxruntime reads it: old converters declared fewer features than there
+ * are. */
 static infer_status check_lists(const infer_list *coefficients, const infer_list *intercepts,
                                 uint64_t outputs, int64_t features) {
     if (outputs == 0 || coefficients->count == 0 || coefficients->count % outputs != 0)
         return infer_fail(INFER_ERROR_VALUE, "%llu coefficients do not make %llu rows",
                           (unsigned long long)coefficients->count, (unsigned long long)outputs);
-    if (features >= 0 && coefficients->count / outputs != (uint64_t)features)
+    if (features >= 0 && coefficients->count / outputs < (uint64_t)features)
         return infer_fail(INFER_ERROR_SHAPE, "%llu coefficients a row for %lld features",
                           (unsigned long long)(coefficients->count / outputs), (long long)features);
     if (intercepts->count != 0 && intercepts->count != outputs)
@@ -25,9 +27,8 @@ static infer_status check_lists(const infer_list *coefficients, const infer_list
 }
 
 static linear read_linear(const infer_op_env *env, const infer_list *coefficients,
-                          const infer_list *intercepts, size_t outputs) {
-    linear m = {infer_list_data(env, coefficients), NULL, 0, outputs};
-    m.features = (size_t)coefficients->count / outputs;
+                          const infer_list *intercepts, size_t outputs, int64_t features) {
+    linear m = {infer_list_data(env, coefficients), NULL, (size_t)features, outputs};
     if (intercepts->count)
         m.b = infer_list_data(env, intercepts);
     return m;
@@ -105,10 +106,12 @@ static infer_status regressor_run(infer_op_env *env) {
     infer_view *y = env->out[0];
     if (!y)
         return INFER_OK;
-    size_t rows = (size_t)y->dim[0], targets = (size_t)p->targets;
-    linear m = read_linear(env, &p->coefficients, &p->intercepts, targets);
+    int64_t rows, features;
+    size_t targets = (size_t)p->targets;
+    INFER_TRY(infer_ml_rows(env->in[0], &rows, &features));
+    linear m = read_linear(env, &p->coefficients, &p->intercepts, targets, features);
     float *z = y->data;
-    for (size_t r = 0; r < rows; r++, z += targets) {
+    for (size_t r = 0; r < (size_t)rows; r++, z += targets) {
         linear_row(env->kernels, &m, env->in[0], r, z);
         infer_post_transform(env->kernels, p->post_transform, z, targets);
     }
@@ -221,7 +224,7 @@ static infer_status classifier_run(infer_op_env *env) {
     classes c = {0};
     INFER_TRY(infer_ml_rows(x, &rows, &features));
     INFER_TRY(read_classes(p, features, &c));
-    linear m = read_linear(env, &p->coefficients, &p->intercepts, (size_t)c.outputs);
+    linear m = read_linear(env, &p->coefficients, &p->intercepts, (size_t)c.outputs, features);
     float few[FEW], *z = few;
     if (!scores && c.count > FEW && !(z = env->alloc(env, (size_t)c.count * sizeof *z)))
         return INFER_ERROR_MEMORY;

@@ -2,6 +2,7 @@
 #include "ml_link.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 /* A closed form that is near, then Halley's method, each step of which triples the right digits.
  * Solved below one half, where the tail has its full relative precision. */
@@ -61,4 +62,26 @@ void infer_post_transform(const infer_kernels *k, int64_t transform, float *z, s
     default:
         break;
     }
+}
+
+/* Softmax over the scores that are not zero, or over all. */
+static void softmax_f64(double *z, size_t n, bool all) {
+    double max = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        max = (all || z[i] != 0) && z[i] > max ? z[i] : max;
+    for (size_t i = 0; i < n; i++)
+        if (all || z[i] != 0)
+            sum += z[i] = exp(z[i] - max);
+    for (size_t i = 0; i < n && sum != 0; i++)
+        z[i] /= sum;
+}
+
+void infer_post_transform_f64(int64_t transform, double *z, size_t n) {
+    if (transform == INFER_POST_SOFTMAX || transform == INFER_POST_SOFTMAX_ZERO)
+        softmax_f64(z, n, transform == INFER_POST_SOFTMAX);
+    for (size_t i = 0; i < n; i++)
+        if (transform == INFER_POST_LOGISTIC)
+            z[i] = 1 / (1 + exp(-z[i]));
+        else if (transform == INFER_POST_PROBIT)
+            z[i] = infer_probit(z[i]);
 }

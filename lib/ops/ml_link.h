@@ -21,6 +21,8 @@ enum infer_post_transform {
 /* n scores of one row, in place. */
 void infer_post_transform(const infer_kernels *k, int64_t transform, float *z, size_t n);
 
+void infer_post_transform_f64(int64_t transform, double *z, size_t n);
+
 /* The normal quantile sqrt(2) * erfinv(2 p - 1); infinite at 0 and 1, NaN outside. */
 double infer_probit(double p);
 

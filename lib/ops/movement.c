@@ -104,10 +104,11 @@ void infer_copy_strided(void *dst, const void *src, int32_t rank, const int64_t 
         return;
     }
     axis inner = axes[--n];
-    /* An axis along which the source is contiguous makes a matrix of it and the inner one. */
+    /* An axis along which the source is contiguous makes a matrix of it and the inner one, where it
+     * is long enough for that to pay. */
     axis across = {1, 0, 0};
     for (int32_t i = 0; i < n && inner.from != 0; i++) {
-        if (axes[i].from != (ptrdiff_t)size)
+        if (axes[i].from != (ptrdiff_t)size || axes[i].n < TILE / 2)
             continue;
         across = axes[i];
         memmove(axes + i, axes + i + 1, (size_t)(n - i - 1) * sizeof *axes);

@@ -67,7 +67,8 @@ static infer_status nms_infer(infer_op_env *env) {
     size_t selected = (size_t)most_boxes(env, boxes->dim[1]) + 1;
     if (!infer_mul(n, sizeof(infer_keyed) + sizeof(uint64_t) + sizeof(box), &bytes) ||
         !infer_mul(classes, sizeof(int64_t), &all) || !infer_mul(all, selected, &all) ||
-        !infer_add(bytes, all, &env->scratch_size))
+        !infer_add(bytes, all, &bytes) ||
+        !infer_add(bytes, 64, &env->scratch_size)) /* never none */
         return infer_fail(INFER_ERROR_SHAPE, "%zu boxes are too many", n);
     return INFER_OK;
 }

@@ -74,7 +74,8 @@ typedef enum infer_attr_type {
     INFER_ATTR_REJECTED, /* names an attribute that must not be there (see text) */
     INFER_ATTR_GRAPH,    /* infer_body field */
     INFER_ATTR_VALUE,    /* infer_value_type field: a type proto */
-    INFER_ATTR_OTHER     /* in models only: lists of graphs, tensors and types */
+    INFER_ATTR_OTHER,    /* in models only: lists of graphs, tensors and types */
+    INFER_ATTR_CODES     /* in models only: UINT8 numbers of strings (see INFER_OP_NARROW) */
 } infer_attr_type;
 
 /* A body (subgraph) in a parameter record. What it reads of the graph around it was made inputs of
@@ -166,7 +167,8 @@ infer_string infer_list_string(const infer_op_env *env, const infer_list *list, 
 #define INFER_NO_VALUE UINT32_MAX
 
 /* An attribute as a model has it. INTS: int64_t[count] at data; FLOATS: float[count]; STRINGS:
- * infer_string[count]; STRING: count bytes; TENSOR: tensor with data set. */
+ * infer_string[count]; STRING: count bytes; TENSOR: tensor with data set; CODES: the strings as
+ * STRINGS, and their numbers as a tensor. */
 typedef struct infer_attr {
     const char *name;
     infer_attr_type type;
@@ -205,7 +207,10 @@ struct infer_rewriter {
     infer_status (*set_input)(infer_rewriter *rw, uint32_t index, uint32_t value); /* may append */
     const infer_view *(*view)(infer_rewriter *rw, uint32_t value); /* data where constant */
     uint32_t (*constant)(infer_rewriter *rw, const infer_view *tensor);
-    void *(*alloc)(infer_rewriter *rw, size_t size); /* lives as long as the graph */
+    /* A constant of this shape whose elements, cleared, are the caller's to fill. */
+    uint32_t (*room)(infer_rewriter *rw, const infer_view *shape, void **data);
+    void *(*alloc)(infer_rewriter *rw, size_t size);              /* lives as long as the graph */
+    void (*release)(infer_rewriter *rw, void *data, size_t size); /* or until here */
     /* A new node before this one; its first output. attrs may be NULL. Newest version meant. */
     uint32_t (*add)(infer_rewriter *rw, const char *domain, const char *op, const uint32_t *inputs,
                     uint32_t in_count, const infer_attr *attrs, uint32_t attr_count);
@@ -233,8 +238,9 @@ struct infer_rewriter {
 infer_status infer_attr_to_input(infer_rewriter *rw, const char *name, uint32_t index);
 /* The same for a FLOAT attribute, as a scalar of the type of input 0. */
 infer_status infer_float_to_input(infer_rewriter *rw, const char *name, uint32_t index);
-/* Sets an INT attribute. */
+/* Sets an INT attribute, and a STRING or ENUM one. */
 infer_status infer_set_int(infer_rewriter *rw, const char *name, int64_t value);
+infer_status infer_set_text(infer_rewriter *rw, const char *name, const char *text);
 
 /* Replaces the node by others, given as text, one node a line:
  *     name, name = Domain.Op<attribute=value, ...>(input, ...)
@@ -271,7 +277,9 @@ typedef enum infer_op_flags {
     INFER_OP_READS_SHAPE = 8, /* run reads the inputs' shapes only (Shape, Size) */
     INFER_OP_PLACES = 16, /* outputs whose extents infer leaves unknown although it has all values:
                              run finds them, by infer_place or by setting the view itself */
-    INFER_OP_BODIES = 32  /* has attributes of type GRAPH */
+    INFER_OP_BODIES = 32, /* has attributes of type GRAPH */
+    INFER_OP_NARROW = 64  /* upgrade takes long lists that are not in the table of attributes as
+                             tensors of the narrowest integers or of floats, strings as CODES */
 } infer_op_flags;
 
 /* Sets of element types, one bit a type. */

@@ -4,6 +4,7 @@
 
 #include "checked.h"
 #include "pack.h"
+#include "scratch.h"
 #include "status.h"
 
 #include <string.h>
@@ -38,33 +39,22 @@ static size_t block_rows(const infer_product *p) {
 
 /* ---- the plan ---- */
 
-static bool take(size_t *total, size_t rows, size_t columns, size_t element, size_t *at) {
-    size_t bytes, end;
-    *at = *total;
-    return infer_mul(rows, columns, &bytes) && infer_mul(bytes, element, &bytes) &&
-           infer_add(*total, bytes, &end) && infer_round_up(end, 64, total);
-}
-
 infer_status infer_product_plan(infer_product *p) {
     size_t packed, total = 0, element = wide_size(p);
     bool fits = true;
     if (is_packed(p))
-        fits = infer_pack_size(p->k, p->n, &packed) && take(&total, packed, 1, element, &p->b_at);
+        fits = infer_pack_size(p->k, p->n, &packed) &&
+               infer_scratch_take(&total, packed, 1, element, &p->b_at);
     if (copies_a(p))
-        fits = fits && take(&total, block_rows(p), p->k, element, &p->a_at);
+        fits = fits && infer_scratch_take(&total, block_rows(p), p->k, element, &p->a_at);
     p->c_at = total;
     if (is_rare(p)) /* B is widened there before any of C is computed */
-        fits = fits &&
-               take(&total, p->k > block_rows(p) ? p->k : block_rows(p), p->n, element, &p->c_at);
+        fits = fits && infer_scratch_take(&total, p->k > block_rows(p) ? p->k : block_rows(p), p->n,
+                                          element, &p->c_at);
     p->scratch = total;
     return fits ? INFER_OK
                 : infer_fail(INFER_ERROR_SHAPE, "a product of %zu x %zu x %zu does not fit memory",
                              p->m, p->k, p->n);
-}
-
-/* Where nothing is needed there is no scratch. */
-static void *place(void *scratch, size_t at) {
-    return scratch ? (char *)scratch + at : NULL;
 }
 
 /* ---- B ---- */
@@ -74,9 +64,9 @@ void infer_product_set_b(infer_product *p, const void *b, void *scratch) {
     p->b = b;
     if (!is_packed(p))
         return;
-    void *packed = place(scratch, p->b_at);
+    void *packed = infer_scratch_at(scratch, p->b_at);
     if (is_rare(p)) {
-        float *wide = place(scratch, p->c_at);
+        float *wide = infer_scratch_at(scratch, p->c_at);
         infer_widen(p->type, b, wide, p->k * p->n);
         b = wide;
     }
@@ -177,7 +167,8 @@ static void widen_a(const infer_product *p, const char *a, size_t row, size_t ro
 
 static void run_rare(const infer_product *p, const infer_kernels *k, const void *a, char *c,
                      void *scratch) {
-    float *wide_a = place(scratch, p->a_at), *wide_c = place(scratch, p->c_at);
+    float *wide_a = infer_scratch_at(scratch, p->a_at),
+          *wide_c = infer_scratch_at(scratch, p->c_at);
     size_t size = infer_type_size(p->type), step = block_rows(p);
     for (size_t row = 0; row < p->m; row += step) {
         size_t rows = p->m - row < step ? p->m - row : step;
@@ -194,9 +185,9 @@ void infer_product_run(const infer_product *p, const infer_kernels *k, const voi
     if (p->m == 0 || p->n == 0)
         return;
     if (p->type == INFER_TYPE_FLOAT) {
-        run_f32(p, k, a, c, place(scratch, p->a_at));
+        run_f32(p, k, a, c, infer_scratch_at(scratch, p->a_at));
     } else if (p->type == INFER_TYPE_DOUBLE) {
-        run_f64(p, k, a, c, place(scratch, p->a_at));
+        run_f64(p, k, a, c, infer_scratch_at(scratch, p->a_at));
     } else if (is_rare(p)) {
         run_rare(p, k, a, c, scratch);
     } else {

@@ -134,7 +134,7 @@ enum { X, SCALE, ZERO };
     (T(INT8) | T(UINT8) | T(INT16) | T(UINT16) | T_SUBBYTE | (T_FLOAT8 & ~T(FLOAT8E8M0)))
 
 static const infer_view *zero_of(const infer_op_env *env) {
-    return infer_has_input(env, ZERO) ? env->in[ZERO] : NULL;
+    return infer_input(env, ZERO);
 }
 
 static infer_status check_scaling(const infer_op_env *env, int64_t axis, int64_t block) {

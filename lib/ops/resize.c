@@ -1,9 +1,10 @@
-/* Resize, and Upsample, which becomes it. */
+/* Resize. */
 #include "axes.h"
 #include "checked.h"
 #include "chunk.h"
 #include "op.h"
 #include "real.h"
+#include "scratch.h"
 #include "status.h"
 #include "widen.h"
 #include "window.h"
@@ -164,7 +165,7 @@ static int32_t axis_order(const resize_plan *p, int32_t *order) {
 
 /* An input that is there and not empty: before version 13 the absent ones were. */
 static const infer_view *optional(const infer_op_env *env, uint32_t index) {
-    const infer_view *v = infer_has_input(env, index) ? env->in[index] : NULL;
+    const infer_view *v = infer_input(env, index);
     return v && infer_view_count(v) != 0 ? v : NULL;
 }
 
@@ -281,28 +282,13 @@ static infer_status read_plan(const infer_op_env *env, resize_plan *r, bool *kno
     return INFER_OK;
 }
 
-/* Integers of 32 and more bits are computed in double. */
-static infer_type type_within(const infer_view *x) {
-    infer_type type = (infer_type)x->type;
-    bool wide = type == INFER_TYPE_DOUBLE ||
-                (infer_type_kind(type) != INFER_CLASS_FLOATING && infer_type_bits(type) >= 32);
-    return wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT;
-}
-
 /* Places in the scratch. */
 typedef struct rooms {
     size_t x, y, buffer[2], lists, weights, index, size;
 } rooms;
 
-static bool take(rooms *r, size_t count, size_t element, size_t *at) {
-    size_t bytes;
-    *at = r->size;
-    return infer_mul(count, element, &bytes) && infer_add(r->size, bytes, &bytes) &&
-           infer_round_up(bytes, 64, &r->size);
-}
-
 static infer_status plan_rooms(const infer_view *x, const resize_plan *p, rooms *r) {
-    infer_type within = type_within(x);
+    infer_type within = infer_type_between(x);
     size_t element = infer_type_size(within), most[2] = {0, 0}, places = 0;
     size_t weights = 0, index = 0, y = 1;
     bool fits = true;
@@ -318,7 +304,7 @@ static infer_status plan_rooms(const infer_view *x, const resize_plan *p, rooms 
         places = out > places ? out : places;
     }
     if (p->mode == NEAREST) {
-        fits = fits && take(r, index, sizeof(int64_t), &r->index);
+        fits = fits && infer_scratch_take(&r->size, index, 1, sizeof(int64_t), &r->index);
     } else {
         int32_t order[INFER_MAX_RANK], count = axis_order(p, order);
         int64_t extent[INFER_MAX_RANK];
@@ -332,12 +318,14 @@ static infer_status plan_rooms(const infer_view *x, const resize_plan *p, rooms 
             most[pass % 2] = elements > most[pass % 2] ? elements : most[pass % 2];
         }
         bool copies = x->type != within;
-        fits = fits && take(r, copies ? (size_t)infer_view_count(x) : 0, element, &r->x) &&
-               take(r, copies ? y : 0, element, &r->y) &&
-               take(r, most[0], element, &r->buffer[0]) &&
-               take(r, most[1], element, &r->buffer[1]) &&
-               take(r, places, sizeof(tap_list_f64), &r->lists) &&
-               take(r, weights, element, &r->weights);
+        fits = fits &&
+               infer_scratch_take(&r->size, copies ? (size_t)infer_view_count(x) : 0, 1, element,
+                                  &r->x) &&
+               infer_scratch_take(&r->size, copies ? y : 0, 1, element, &r->y) &&
+               infer_scratch_take(&r->size, most[0], 1, element, &r->buffer[0]) &&
+               infer_scratch_take(&r->size, most[1], 1, element, &r->buffer[1]) &&
+               infer_scratch_take(&r->size, places, 1, sizeof(tap_list_f64), &r->lists) &&
+               infer_scratch_take(&r->size, weights, 1, element, &r->weights);
     }
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the result does not fit memory");
 }
@@ -377,6 +365,32 @@ static infer_status read_region(const infer_op_env *env, resize_plan *p) {
     return INFER_OK;
 }
 
+/* Whether each element of a row of n comes twice. */
+static bool is_doubled(const int64_t *index, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (index[i] != i / 2)
+            return false;
+    return n % 2 == 0;
+}
+
+static void twice(const char *from, int64_t n, size_t size, char *to) {
+#define TWICE(ctype)                                                                               \
+    for (int64_t i = 0; i < n; i++)                                                                \
+        ((ctype *)(void *)to)[2 * i] = ((ctype *)(void *)to)[2 * i + 1] =                          \
+            ((const ctype *)(const void *)from)[i];                                                \
+    break;
+    switch (size) {
+    case 1:
+        TWICE(uint8_t)
+    case 2:
+        TWICE(uint16_t)
+    case 4:
+        TWICE(uint32_t)
+    default:
+        TWICE(uint64_t)
+    }
+}
+
 /* A row of elements of any size by their index; -1: the value. */
 static void pick(const char *from, const int64_t *index, int64_t n, size_t size, const char *value,
                  char *to) {
@@ -398,6 +412,18 @@ static void pick(const char *from, const int64_t *index, int64_t n, size_t size,
         for (int64_t i = 0; i < n; i++)
             memcpy(to + (size_t)i * size, index[i] < 0 ? value : from + (size_t)index[i] * size,
                    size);
+    }
+}
+
+/* The same for runs of elements; no index: the value everywhere. */
+static void move_runs(const char *from, const int64_t *index, int64_t n, size_t run, size_t size,
+                      const char *value, char *to) {
+    for (int64_t k = 0; k < n; k++, to += run * size) {
+        bool outside = !index || index[k] < 0;
+        for (size_t j = 0; outside && j < run; j++)
+            memcpy(to + j * size, value, size);
+        if (!outside)
+            memcpy(to, from + (size_t)index[k] * run * size, run * size);
     }
 }
 
@@ -435,30 +461,33 @@ static void run_nearest(const infer_view *x, const infer_view *y, const resize_p
     }
     const char *from = x->data;
     char *to = y->data;
-    int64_t n = p->axis[last].out;
+    const int64_t n = p->axis[last].out;
+    const size_t bytes = (size_t)(n * run) * size;
+    const bool doubled = run == 1 && size <= 8 && is_doubled(of[last], n);
+    int64_t before = -1; /* the row of x that the one before came from */
     do {
         int64_t at = 0;
         for (int32_t i = 0; i < last && at >= 0; i++)
             at = of[i][place[i]] < 0 ? -1 : at * p->axis[i].in + of[i][place[i]];
         const char *row = from + (size_t)(at < 0 ? 0 : at * p->axis[last].in * run) * size;
-        if (at >= 0 && run == 1)
+        if (at >= 0 && at == before)
+            memcpy(to, to - bytes, bytes);
+        else if (at >= 0 && doubled)
+            twice(row, n / 2, size, to);
+        else if (at >= 0 && run == 1)
             pick(row, of[last], n, size, (const char *)&value, to);
-        for (int64_t k = 0; (at < 0 || run > 1) && k < n; k++) {
-            bool outside = at < 0 || of[last][k] < 0;
-            for (int64_t j = 0; outside && j < run; j++)
-                memcpy(to + (size_t)(k * run + j) * size, &value, size);
-            if (!outside)
-                memcpy(to + (size_t)(k * run) * size, row + (size_t)(of[last][k] * run) * size,
-                       (size_t)run * size);
-        }
-        to += (size_t)(n * run) * size;
+        else
+            move_runs(row, at < 0 ? NULL : of[last], n, (size_t)run, size, (const char *)&value,
+                      to);
+        before = at;
+        to += bytes;
     } while (infer_window_next(place, outer, last));
 }
 
 static infer_status resize_run(infer_op_env *env) {
     const infer_view *x = env->in[X];
     infer_view *y = env->out[0];
-    char *scratch = env->scratch;
+    void *scratch = env->scratch;
     resize_plan p;
     rooms r;
     bool known;
@@ -473,25 +502,27 @@ static infer_status resize_run(infer_op_env *env) {
     if (r.size > env->scratch_size)
         return infer_fail(INFER_ERROR_VALUE, "the scales changed");
     if (p.mode == NEAREST) {
-        run_nearest(x, y, &p, (int64_t *)(scratch + r.index));
+        run_nearest(x, y, &p, infer_scratch_at(scratch, r.index));
         return INFER_OK;
     }
-    infer_type within = type_within(x);
+    infer_type within = infer_type_between(x);
     bool copies = x->type != within;
-    void *from = copies ? scratch + r.x : x->data, *to = copies ? scratch + r.y : y->data;
-    void *lists = scratch + r.lists, *weights = scratch + r.weights;
+    void *from = copies ? infer_scratch_at(scratch, r.x) : x->data,
+         *to = copies ? infer_scratch_at(scratch, r.y) : y->data;
+    void *lists = infer_scratch_at(scratch, r.lists),
+         *weights = infer_scratch_at(scratch, r.weights);
     if (copies)
         infer_widen_all(x, within, from);
     if (within == INFER_TYPE_DOUBLE)
-        resize_all_f64(
-            &p, from, to,
-            (double *[]){(double *)(scratch + r.buffer[0]), (double *)(scratch + r.buffer[1])},
-            lists, weights);
+        resize_all_f64(&p, from, to,
+                       (double *[]){infer_scratch_at(scratch, r.buffer[0]),
+                                    infer_scratch_at(scratch, r.buffer[1])},
+                       lists, weights);
     else
-        resize_all_f32(
-            &p, from, to,
-            (float *[]){(float *)(scratch + r.buffer[0]), (float *)(scratch + r.buffer[1])}, lists,
-            weights);
+        resize_all_f32(&p, from, to,
+                       (float *[]){infer_scratch_at(scratch, r.buffer[0]),
+                                   infer_scratch_at(scratch, r.buffer[1])},
+                       lists, weights);
     if (copies)
         infer_narrow_all(within, to, y);
     return INFER_OK;
@@ -499,61 +530,14 @@ static infer_status resize_run(infer_op_env *env) {
 
 /* ---- old versions ---- */
 
-static infer_attr text_attr(const char *name, const char *text) {
-    return (infer_attr){
-        .name = name, .type = INFER_ATTR_STRING, .count = strlen(text), .data = text};
-}
-
 /* In version 10 places were scaled without any shift. */
 static infer_status resize_upgrade(infer_rewriter *rw) {
     if (rw->version >= 11)
         return INFER_OK;
-    infer_attr transform = text_attr("coordinate_transformation_mode", "asymmetric");
-    infer_attr nearest = text_attr("nearest_mode", "simple");
     INFER_TRY(rw->set_input(rw, 2, rw->input(rw, 1)));
     INFER_TRY(rw->set_input(rw, 1, INFER_NO_VALUE));
-    INFER_TRY(rw->set_attr(rw, &transform));
-    return rw->set_attr(rw, &nearest);
-}
-
-/* Upsample's scales as a value: an input since version 9, attributes before. */
-static infer_status upsample_scales(infer_rewriter *rw, uint32_t *scales) {
-    float image[] = {1, 1, 1, 1};
-    infer_view list = {.type = INFER_TYPE_FLOAT, .rank = 1, .dim = {4}, .data = image};
-    const infer_attr *all = rw->attr(rw, "scales"), *height = rw->attr(rw, "height_scale");
-    const infer_attr *width = rw->attr(rw, "width_scale");
-    *scales = rw->input(rw, 1);
-    if (rw->version >= 9)
-        return INFER_OK;
-    if (all && all->type == INFER_ATTR_FLOATS) {
-        list.dim[0] = (int64_t)all->count;
-        list.data = (void *)(uintptr_t)all->data;
-    } else if (height && width && height->type == INFER_ATTR_FLOAT &&
-               width->type == INFER_ATTR_FLOAT) {
-        image[2] = height->f;
-        image[3] = width->f;
-    } else {
-        return infer_fail(INFER_ERROR_FORMAT, "the scales are missing");
-    }
-    *scales = rw->constant(rw, &list);
-    return rw->failed;
-}
-
-static infer_status upsample_upgrade(infer_rewriter *rw) {
-    const infer_attr *mode = rw->attr(rw, "mode");
-    bool linear = mode && mode->type == INFER_ATTR_STRING && mode->count >= 6 &&
-                  memcmp((const char *)mode->data + mode->count - 6, "linear", 6) == 0;
-    infer_attr attrs[] = {text_attr("coordinate_transformation_mode", "asymmetric"),
-                          text_attr("nearest_mode", "simple"),
-                          text_attr("mode", linear ? "linear" : "nearest")};
-    uint32_t inputs[] = {rw->input(rw, 0), INFER_NO_VALUE, INFER_NO_VALUE};
-    INFER_TRY(upsample_scales(rw, &inputs[2]));
-    return rw->replace(rw, 0, rw->add(rw, "", "Resize", inputs, 3, attrs, 3));
-}
-
-static infer_status upsample_infer(infer_op_env *env) {
-    (void)env;
-    return infer_fail(INFER_ERROR_FORMAT, "Upsample was to become Resize");
+    INFER_TRY(infer_set_text(rw, "coordinate_transformation_mode", "asymmetric"));
+    return infer_set_text(rw, "nearest_mode", "simple");
 }
 
 #define T_RESIZED (T_NUMERIC | T(BOOL) | T(STRING) | T(COMPLEX64) | T(COMPLEX128))
@@ -574,19 +558,4 @@ const infer_op infer_op_resize = {
     .upgrade = resize_upgrade,
     .infer = resize_infer,
     .run = resize_run,
-};
-
-const infer_op infer_op_upsample = {
-    .domain = "",
-    .name = "Upsample",
-    .since = 1,
-    .newest = 27,
-    .min_in = 1,
-    .max_in = 2,
-    .min_out = 1,
-    .max_out = 1,
-    .types = {T_RESIZED, T(FLOAT)},
-    .upgrade = upsample_upgrade,
-    .infer = upsample_infer,
-    .run = upsample_infer,
 };

@@ -5,6 +5,7 @@
 #include "checked.h"
 #include "pack.h"
 #include "real.h"
+#include "scratch.h"
 #include "status.h"
 #include "widen.h"
 
@@ -96,19 +97,6 @@ static infer_status read_functions(const infer_op_env *env, infer_rnn *r) {
 
 /* ---- shapes ---- */
 
-/* Refuses another rank, and extents that are known and differ. */
-static infer_status expect(const infer_op_env *env, uint32_t index, int32_t rank,
-                           const int64_t *dim) {
-    const infer_view *v = infer_has_input(env, index) ? env->in[index] : NULL;
-    if (!v || v->rank < 0)
-        return INFER_OK;
-    bool fits = v->rank == rank;
-    for (int32_t i = 0; fits && i < rank; i++)
-        fits = v->dim[i] < 0 || dim[i] < 0 || v->dim[i] == dim[i];
-    return fits ? INFER_OK
-                : infer_fail(INFER_ERROR_SHAPE, "input %u does not fit the others", index);
-}
-
 static int64_t extent(const infer_view *v, int32_t axis) {
     return v->rank == 3 ? v->dim[axis] : -1;
 }
@@ -150,27 +138,19 @@ static infer_status read_extents(const infer_op_env *env, size_t gates, extents 
     int64_t state[] = {p->layout ? e->batch : d, p->layout ? d : e->batch, n};
     if (bytes)
         INFER_TRY(infer_rnn_bytes_check(env, d, width));
-    INFER_TRY(expect(env, W, 3, w));
-    INFER_TRY(expect(env, R, 3, r));
-    INFER_TRY(expect(env, B, 2, b));
-    INFER_TRY(expect(env, LENGTHS, 1, lengths));
-    INFER_TRY(expect(env, INITIAL_H, 3, state));
-    INFER_TRY(expect(env, INITIAL_C, 3, state));
-    return expect(env, P, 2, peepholes);
-}
-
-static bool take(infer_rnn *r, size_t a, size_t b, size_t c, size_t element, size_t *at) {
-    size_t bytes;
-    *at = r->size;
-    return infer_mul(a, b, &bytes) && infer_mul(bytes, c, &bytes) &&
-           infer_mul(bytes, element, &bytes) && infer_add(r->size, bytes, &bytes) &&
-           infer_round_up(bytes, 64, &r->size);
+    INFER_TRY(infer_expect(infer_input(env, W), "W", 3, w));
+    INFER_TRY(infer_expect(infer_input(env, R), "R", 3, r));
+    INFER_TRY(infer_expect(infer_input(env, B), "B", 2, b));
+    INFER_TRY(infer_expect(infer_input(env, LENGTHS), "sequence_lens", 1, lengths));
+    INFER_TRY(infer_expect(infer_input(env, INITIAL_H), "initial_h", 3, state));
+    INFER_TRY(infer_expect(infer_input(env, INITIAL_C), "initial_c", 3, state));
+    return infer_expect(infer_input(env, P), "P", 2, peepholes);
 }
 
 static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const extents *e,
                          infer_rnn *r) {
     const rnn_params *p = env->params;
-    size_t element = infer_type_size(infer_widen_type(env)), first, last, width;
+    size_t element = infer_type_size(infer_widen_type(env)), first, last, width, rows;
     *r = (infer_rnn){.cell = cell,
                      .gates = gates_of[cell],
                      .directions = (size_t)e->directions,
@@ -191,19 +171,21 @@ static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const ext
     r->chunk = r->batch && r->batch < CHUNK_ROWS ? CHUNK_ROWS / r->batch : 1;
     r->chunk = r->chunk > r->steps ? r->steps : r->chunk;
     bool fits = infer_pack_size(r->input, width, &first) &&
-                take(r, r->pack_w, first, 1, element, &r->w_at) &&
+                infer_scratch_take(&r->size, r->pack_w, first, element, &r->w_at) &&
                 infer_pack_size(r->hidden, cell == INFER_RNN_GRU ? 2 * r->hidden : width, &first) &&
                 infer_pack_size(r->hidden, r->hidden, &last) && infer_add(first, last, &first) &&
-                take(r, r->pack_r, first, 1, element, &r->r_at) &&
-                take(r, r->chunk, r->batch, r->input, element, &r->x_at) &&
-                take(r, r->chunk, r->batch, width, element, &r->z_at) &&
-                take(r, r->batch, width, 1, element, &r->rec_at) &&
-                take(r, r->batch, r->hidden, 1, element, &r->h_at) &&
-                take(r, r->batch, r->hidden, 1, element, &r->c_at) &&
-                take(r, r->batch, r->hidden, 1, element, &r->reset_at) &&
-                take(r, width + r->hidden, 1, 1, element, &r->bias_at) &&
-                take(r, r->bytes ? r->chunk : 0, r->batch,
-                     r->input > r->hidden ? r->input : r->hidden, element, &r->bytes_at);
+                infer_scratch_take(&r->size, r->pack_r, first, element, &r->r_at) &&
+                infer_mul(r->chunk, r->batch, &rows) &&
+                infer_scratch_take(&r->size, rows, r->input, element, &r->x_at) &&
+                infer_scratch_take(&r->size, rows, width, element, &r->z_at) &&
+                infer_scratch_take(&r->size, r->batch, width, element, &r->rec_at) &&
+                infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->h_at) &&
+                infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->c_at) &&
+                infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->reset_at) &&
+                infer_scratch_take(&r->size, width + r->hidden, 1, element, &r->bias_at) &&
+                infer_mul(r->bytes ? r->chunk : 0, r->batch, &rows) &&
+                infer_scratch_take(&r->size, rows, r->input > r->hidden ? r->input : r->hidden,
+                                   element, &r->bytes_at);
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the cells do not fit memory");
 }
 

@@ -172,7 +172,7 @@ typedef struct NAME(tensors) {
 
 /* Weights of a direction, packed where that pays, and its biases. */
 static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t number,
-                        char *scratch) {
+                        void *scratch) {
     const infer_rnn *p = d->p;
     const size_t n = p->hidden, width = p->gates * n;
     if (!p->bytes) {
@@ -181,7 +181,7 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
     }
     d->peepholes = t->p ? t->p + number * 3 * n : NULL;
     if (p->pack_w) {
-        REAL *to = (REAL *)(scratch + p->w_at);
+        REAL *to = infer_scratch_at(scratch, p->w_at);
         if (p->bytes)
             infer_rnn_bytes_pack(p->bytes, 0, number, (void *)to);
         else
@@ -189,7 +189,7 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
         d->packed_w = to;
     }
     if (p->pack_r) {
-        REAL *to = (REAL *)(scratch + p->r_at);
+        REAL *to = infer_scratch_at(scratch, p->r_at);
         size_t first = p->cell == INFER_RNN_GRU ? 2 * n : width, used = 0;
         if (p->bytes)
             infer_rnn_bytes_pack(p->bytes, 1, number, (void *)to);
@@ -201,7 +201,7 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
             NAME(infer_pack_b)(n, width - first, d->r + first * n, n, true, to + used);
         d->packed_r[1] = to + used;
     }
-    d->bias = (REAL *)(scratch + p->bias_at);
+    d->bias = infer_scratch_at(scratch, p->bias_at);
     d->late = d->bias + width;
     const REAL *b = t->b ? t->b + number * 2 * width : NULL;
     bool late = p->cell == INFER_RNN_GRU && p->late_reset;
@@ -236,9 +236,9 @@ static REAL *NAME(output)(const infer_rnn *p, REAL *y, size_t number, size_t t, 
 }
 
 static void NAME(recur)(const infer_rnn *p, const infer_kernels *k, const NAME(tensors) * t,
-                        char *scratch) {
+                        void *scratch) {
     const size_t n = p->hidden, width = p->gates * n;
-    REAL *x = (REAL *)(scratch + p->x_at);
+    REAL *x = infer_scratch_at(scratch, p->x_at);
     const infer_rnn_range range =
         p->bytes ? infer_rnn_bytes_inputs(p->bytes) : (infer_rnn_range){0};
     for (size_t number = 0; number < p->directions; number++) {
@@ -247,12 +247,12 @@ static void NAME(recur)(const infer_rnn *p, const infer_kernels *k, const NAME(t
              .k = k,
              .f = p->functions[number],
              .number = number,
-             .bytes = (REAL *)(scratch + p->bytes_at),
-             .z = (REAL *)(scratch + p->z_at),
-             .rec = (REAL *)(scratch + p->rec_at),
-             .h = (REAL *)(scratch + p->h_at),
-             .c = (REAL *)(scratch + p->c_at),
-             .reset = (REAL *)(scratch + p->reset_at)};
+             .bytes = infer_scratch_at(scratch, p->bytes_at),
+             .z = infer_scratch_at(scratch, p->z_at),
+             .rec = infer_scratch_at(scratch, p->rec_at),
+             .h = infer_scratch_at(scratch, p->h_at),
+             .c = infer_scratch_at(scratch, p->c_at),
+             .reset = infer_scratch_at(scratch, p->reset_at)};
         bool reverse = p->reverse || number == 1;
         NAME(begin)(&d, t, number, scratch);
         NAME(states)(p, number, t->h, d.h, true);

@@ -7,6 +7,10 @@
 
 #include <tgmath.h>
 
+#define RATIO                                                                                      \
+    4096 /* samples along an axis of a bin at most, so that a model cannot ask for ages            \
+          */
+
 enum transformation { HALF_PIXEL, OUTPUT_HALF_PIXEL };
 enum mode { AVG, MAX };
 
@@ -64,7 +68,7 @@ static infer_status regions_infer(infer_op_env *env, int64_t numbers, int64_t he
 static infer_status align_infer(infer_op_env *env) {
     const align_params *p = env->params;
     const infer_view *rois = env->in[1], *batch = env->in[2];
-    if (p->sampling_ratio < 0 || p->sampling_ratio > INT32_MAX)
+    if (p->sampling_ratio < 0 || p->sampling_ratio > RATIO)
         return infer_fail(INFER_ERROR_VALUE, "sampling_ratio is %lld",
                           (long long)p->sampling_ratio);
     if (batch->rank >= 0 &&
@@ -101,13 +105,9 @@ static infer_status max_run(infer_op_env *env) {
 
 /* Before version 16 regions were not shifted by half a pixel. */
 static infer_status align_upgrade(infer_rewriter *rw) {
-    static const char name[] = "output_half_pixel";
-    if (rw->version >= 16)
-        return INFER_OK;
-    return rw->set_attr(rw, &(infer_attr){.name = "coordinate_transformation_mode",
-                                          .type = INFER_ATTR_STRING,
-                                          .count = sizeof name - 1,
-                                          .data = name});
+    return rw->version < 16
+               ? infer_set_text(rw, "coordinate_transformation_mode", "output_half_pixel")
+               : INFER_OK;
 }
 
 const infer_op infer_op_roi_align = {

@@ -26,7 +26,7 @@ typedef struct rotary {
 static infer_status plan(const infer_op_env *env, rotary *r) {
     const rotary_params *p = env->params;
     const infer_view *x = env->in[X], *cos = env->in[COS], *sin = env->in[SIN];
-    const infer_view *positions = infer_has_input(env, POSITIONS) ? env->in[POSITIONS] : NULL;
+    const infer_view *positions = infer_input(env, POSITIONS);
     bool flat = x->rank == 3;
     if (x->rank != 3 && x->rank != 4)
         return infer_fail(INFER_ERROR_SHAPE, "X has rank %d", (int)x->rank);
@@ -66,7 +66,7 @@ static infer_status rotary_infer(infer_op_env *env) {
 static infer_status rotary_body(infer_op_env *env) {
     const rotary_params *p = env->params;
     const infer_view *x = env->in[X];
-    const infer_view *positions = infer_has_input(env, POSITIONS) ? env->in[POSITIONS] : NULL;
+    const infer_view *positions = infer_input(env, POSITIONS);
     rotary r;
     INFER_TRY(plan(env, &r));
     bool flat = x->rank == 3;

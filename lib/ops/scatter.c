@@ -126,13 +126,16 @@ static infer_status scatter_elements_run(infer_op_env *env) {
     if (!env->out[0] || infer_view_count(indices) == 0)
         return INFER_OK;
     INFER_TRY(infer_element_begin(&w, x, indices, p->axis));
-    size_t size = infer_type_size(type), element = 0;
+    size_t size = infer_type_size(type);
     char *to = env->out[0]->data;
     const char *from = env->in[2]->data;
     do {
-        for (int64_t i = 0; i < w.n; i++, from += size) {
-            INFER_TRY(infer_element_at(&w, i, &element));
-            put(p->reduction, type, size, to + element * size, from, 1);
+        for (int64_t i = 0; i < w.n; i += INFER_CHUNK) {
+            int64_t places[INFER_CHUNK];
+            size_t n = (size_t)(w.n - i < INFER_CHUNK ? w.n - i : INFER_CHUNK);
+            INFER_TRY(infer_element_row(&w, i, n, places));
+            for (size_t k = 0; k < n; k++, from += size)
+                put(p->reduction, type, size, to + (size_t)places[k] * size, from, 1);
         }
     } while (infer_element_next(&w));
     return INFER_OK;
@@ -180,11 +183,15 @@ static infer_status scatter_nd_run(infer_op_env *env) {
     if (!copy_data(env))
         return INFER_OK;
     infer_tuple_begin(&w, x, env->in[1], 0);
-    size_t size = infer_type_size(type), element = 0;
+    size_t size = infer_type_size(type);
     const char *from = env->in[2]->data;
-    for (int64_t i = 0; i < w.tuples; i++, from += w.slice * size) {
-        INFER_TRY(infer_tuple_at(&w, 0, i, &element));
-        put(p->reduction, type, size, (char *)env->out[0]->data + element * size, from, w.slice);
+    char *to = env->out[0]->data;
+    for (int64_t i = 0; i < w.tuples; i += INFER_CHUNK) {
+        int64_t places[INFER_CHUNK];
+        size_t n = (size_t)(w.tuples - i < INFER_CHUNK ? w.tuples - i : INFER_CHUNK);
+        INFER_TRY(infer_tuple_row(&w, 0, i, n, places));
+        for (size_t k = 0; k < n; k++, from += w.slice * size)
+            put(p->reduction, type, size, to + (size_t)places[k] * size, from, w.slice);
     }
     return INFER_OK;
 }

@@ -44,8 +44,8 @@ static infer_status unique_infer(infer_op_env *env) {
     /* Keys of all numbers (two in a complex one), then three lists of items. */
     size_t keys, lists;
     if (!infer_mul((size_t)count, 2 * sizeof(uint64_t), &keys) ||
-        !infer_mul((size_t)items, 3 * sizeof(int64_t), &lists) ||
-        !infer_add(keys, lists, &env->scratch_size))
+        !infer_mul((size_t)items, 3 * sizeof(int64_t), &lists) || !infer_add(keys, lists, &keys) ||
+        !infer_add(keys, 64, &env->scratch_size)) /* never none */
         return infer_fail(INFER_ERROR_SHAPE, "%lld elements are too many", (long long)count);
     return INFER_OK;
 }
@@ -186,7 +186,8 @@ static infer_status unique_run(infer_op_env *env) {
         s.outer = (size_t)infer_span(x, 0, axis);
         s.inner = (size_t)infer_span(x, axis + 1, x->rank);
     }
-    uint64_t *keys = env->scratch;
+    static uint64_t nothing[1]; /* of no elements */
+    uint64_t *keys = env->scratch ? env->scratch : nothing;
     int64_t *lists = (int64_t *)(keys + 2 * count), *order;
     if (complex) { /* the real parts decide, then the imaginary ones */
         type = type == INFER_TYPE_COMPLEX64 ? INFER_TYPE_FLOAT : INFER_TYPE_DOUBLE;

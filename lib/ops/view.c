@@ -126,7 +126,7 @@ infer_status infer_give(infer_op_env *env, uint32_t index, const infer_view *val
 /* ---- lists ---- */
 
 const void *infer_list_data(const infer_op_env *env, const infer_list *list) {
-    return env->blob + list->offset;
+    return env->blob ? env->blob + list->offset : NULL; /* no lists, no blob */
 }
 
 infer_string infer_list_string(const infer_op_env *env, const infer_list *list, uint64_t index) {
@@ -189,4 +189,10 @@ infer_status infer_float_to_input(infer_rewriter *rw, const char *name, uint32_t
 
 infer_status infer_set_int(infer_rewriter *rw, const char *name, int64_t value) {
     return rw->set_attr(rw, &(infer_attr){.name = name, .type = INFER_ATTR_INT, .i = value});
+}
+
+infer_status infer_set_text(infer_rewriter *rw, const char *name, const char *text) {
+    return rw->set_attr(
+        rw, &(infer_attr){
+                .name = name, .type = INFER_ATTR_STRING, .count = strlen(text), .data = text});
 }

@@ -56,6 +56,13 @@ infer_status infer_widen_plan(infer_op_env *env) {
     return INFER_OK;
 }
 
+infer_type infer_type_between(const infer_view *x) {
+    infer_type type = (infer_type)x->type;
+    bool wide = type == INFER_TYPE_DOUBLE ||
+                (infer_type_kind(type) != INFER_CLASS_FLOATING && infer_type_bits(type) >= 32);
+    return wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT;
+}
+
 void infer_widen_all(const infer_view *from, infer_type wide, void *to) {
     infer_type type = (infer_type)from->type;
     size_t n = (size_t)infer_view_count(from);

@@ -15,6 +15,10 @@ infer_status infer_widen_plan(infer_op_env *env);
 /* Calls run with those copies, and narrows what it wrote. */
 infer_status infer_widen_run(infer_op_env *env, infer_status (*run)(infer_op_env *env));
 
+/* What numbers between those of x are computed in: DOUBLE for double and for integers of 32 bits
+ * and more. */
+infer_type infer_type_between(const infer_view *x);
+
 /* All elements of a numeric or boolean tensor as float or double; and back, where integers are
  * rounded to even and saturate. */
 void infer_widen_all(const infer_view *from, infer_type wide, void *to);

@@ -5,6 +5,7 @@
 #include "status.h"
 
 #define LARGEST (INT64_C(1) << 60) /* extent of an axis, so that sums of three terms fit */
+#define TAPS    (INT64_C(1) << 28) /* of a window that no weights bound */
 
 infer_status infer_window_list(const infer_op_env *env, const infer_list *list, const char *name,
                                int32_t count, int64_t least, int64_t absent, int64_t *to) {
@@ -35,6 +36,10 @@ infer_status infer_window_read(const infer_op_env *env, const infer_window_param
     INFER_TRY(infer_window_list(env, &p->strides, "strides", rank, 1, 1, window->stride));
     INFER_TRY(infer_window_list(env, &p->dilations, "dilations", rank, 1, 1, window->dilation));
     INFER_TRY(infer_window_list(env, &p->pads, "pads", 2 * rank, 0, 0, pads));
+    for (int64_t i = 0, taps = 1; !w && i < rank; i++)
+        if (__builtin_mul_overflow(taps, window->kernel[i], &taps) || taps > TAPS)
+            return infer_fail(INFER_ERROR_VALUE, "the window has more than %lld taps",
+                              (long long)TAPS);
     for (int32_t i = 0; i < rank; i++) {
         window->in[i] = x->dim[i + 2];
         window->out[i] = -1;

@@ -1,5 +1,6 @@
-/* exp, sigmoid, tanh and the softmax family: every variant against wider arithmetic in units in the
- * last place, at the edges of the number line, in place, and with memory that ends where they do.
+/* exp, sigmoid, tanh, erf and the softmax family: every variant against wider arithmetic in units
+ * in the last place, at the edges of the number line, in place, and with memory that ends where
+ * they do.
  */
 #include "unit.h"
 #include "variants.h"
@@ -28,14 +29,17 @@ static double ulps(long double got, long double exact, int digits, int least, lo
 /* An odd number of lanes, so that every place in a vector and every kind of tail is met. */
 #define BATCH 1021
 
-/* W computes the truth: its functions have suffix M. EXP is the bound of exp's error. SWEEP points
- * lie densely in the range where the functions are neither constant nor linear. */
-#define FUNCTIONS(T, S, W, M, DIGITS, LEAST, MAX, EXP, RANGE, SWEEP)                               \
+/* W computes the truth: its functions have suffix M. EXP and ERF are the bounds of their errors.
+ * SWEEP points lie densely in the range where the functions are neither constant nor linear. */
+#define FUNCTIONS(T, S, W, M, DIGITS, LEAST, MAX, EXP, ERF, RANGE, SWEEP)                          \
     static W exact_exp_##S(W x) {                                                                  \
         return exp##M(x);                                                                          \
     }                                                                                              \
     static W exact_tanh_##S(W x) {                                                                 \
         return tanh##M(x);                                                                         \
+    }                                                                                              \
+    static W exact_erf_##S(W x) {                                                                  \
+        return erf##M(x);                                                                          \
     }                                                                                              \
     static W exact_sigmoid_##S(W x) {                                                              \
         return x < 0 ? exp##M(x) / (1 + exp##M(x)) : 1 / (1 + exp##M(-x));                         \
@@ -53,7 +57,9 @@ static double ulps(long double got, long double exact, int digits, int least, lo
         {"exp", exact_exp_##S, offsetof(infer_kernels, exp_##S), EXP, RANGE},                      \
         {"sigmoid", exact_sigmoid_##S, offsetof(infer_kernels, sigmoid_##S), 2.5, RANGE},          \
         {"tanh", exact_tanh_##S, offsetof(infer_kernels, tanh_##S), 2.7, 24},                      \
+        {"erf", exact_erf_##S, offsetof(infer_kernels, erf_##S), ERF, 7},                          \
     };                                                                                             \
+    enum { FUNCTIONS_##S = sizeof functions_##S / sizeof *functions_##S };                         \
     static map_##S *kernel_##S(const variant *v, const function_##S *f) {                          \
         map_##S *kernel;                                                                           \
         memcpy(&kernel, (const char *)&v->k + f->offset, sizeof kernel);                           \
@@ -80,7 +86,7 @@ static double ulps(long double got, long double exact, int digits, int least, lo
         (void)state;                                                                               \
         static T x[BATCH];                                                                         \
         for (size_t i = 0; i < count; i++)                                                         \
-            for (size_t j = 0; j < 3 && list[i].kind != VARIANT_BLAS; j++) {                       \
+            for (size_t j = 0; j < FUNCTIONS_##S && list[i].kind != VARIANT_BLAS; j++) {           \
                 const function_##S *f = &functions_##S[j];                                         \
                 double worst = 0, u;                                                               \
                 for (int e = LEAST - DIGITS; e <= 1 - LEAST; e++) {                                \
@@ -127,6 +133,11 @@ static double ulps(long double got, long double exact, int digits, int least, lo
             assert_true(!signbit(one_##S(k->tanh_##S, zero)) && !one_##S(k->tanh_##S, zero));      \
             assert_true(signbit(one_##S(k->tanh_##S, -zero)) && !one_##S(k->tanh_##S, -zero));     \
             assert_true(isnan(one_##S(k->tanh_##S, nan)));                                         \
+            assert_true(one_##S(k->erf_##S, inf) == 1 && one_##S(k->erf_##S, -inf) == -1);         \
+            assert_true(one_##S(k->erf_##S, big) == 1 && one_##S(k->erf_##S, -big) == -1);         \
+            assert_true(!signbit(one_##S(k->erf_##S, zero)) && !one_##S(k->erf_##S, zero));        \
+            assert_true(signbit(one_##S(k->erf_##S, -zero)) && !one_##S(k->erf_##S, -zero));       \
+            assert_true(isnan(one_##S(k->erf_##S, nan)));                                          \
             /* The last number before infinity and the first after; the subnormals. */             \
             T edge = (T)log##M((W)MAX);                                                            \
             edge = (W)exp##M((W)edge) > (W)MAX ? (T)nextafter##S(edge, 0) : edge;                  \
@@ -141,7 +152,7 @@ static double ulps(long double got, long double exact, int digits, int least, lo
     static void shapes_##S(void **state) {                                                         \
         (void)state;                                                                               \
         for (size_t i = 0; i < count && list[i].kind != VARIANT_BLAS; i++)                         \
-            for (size_t j = 0; j < 3; j++)                                                         \
+            for (size_t j = 0; j < FUNCTIONS_##S; j++)                                             \
                 for (size_t n = 0; n < 70; n++) {                                                  \
                     map_##S *f = kernel_##S(&list[i], &functions_##S[j]);                          \
                     T *x = fenced(0, n * sizeof(T)), *y = fenced(1, n * sizeof(T));                \
@@ -252,8 +263,8 @@ static double ulps(long double got, long double exact, int digits, int least, lo
     }
 #define nextafterf32 nextafterf
 #define nextafterf64 nextafter
-FUNCTIONS(float, f32, double, , 24, -125, FLT_MAX, 1.02, 104, INFER_TEST_SWEEP)
-FUNCTIONS(double, f64, long double, l, 53, -1021, DBL_MAX, 1.1, 745, INFER_TEST_SWEEP / 4)
+FUNCTIONS(float, f32, double, , 24, -125, FLT_MAX, 1.02, 1.1, 104, INFER_TEST_SWEEP)
+FUNCTIONS(double, f64, long double, l, 53, -1021, DBL_MAX, 1.1, 1.3, 745, INFER_TEST_SWEEP / 4)
 
 int main(void) {
     count = variants_find(list);

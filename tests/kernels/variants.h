@@ -40,7 +40,9 @@ size_t choose(size_t n);
 
 /* What test_products.c judges, and test_functions.c: each in float and double. */
 #define JUDGED(X)                                                                                  \
-    X(dot) X(matvec) X(gemm_packed) X(exp) X(sigmoid) X(tanh) X(softmax) X(log_softmax) X(logsumexp)
+    X(dot)                                                                                         \
+    X(matvec) X(gemm_packed) X(exp) X(sigmoid) X(tanh) X(erf) X(softmax) X(log_softmax)            \
+        X(logsumexp)
 #define JUDGED_COUNT(name) +2
 _Static_assert(sizeof(infer_kernels) == (0 JUDGED(JUDGED_COUNT)) * sizeof(void (*)(void)),
                "a kernel of the list has no test: give it one and name it in JUDGED");

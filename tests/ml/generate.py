@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 
+from tests.ml.coverage import missing
 from tests.ml.writer import Writer
 
 MODULES = ["linear", "svm", "scaling", "features", "labels", "maps", "trees", "trees_native", "ensemble"]
@@ -16,7 +17,11 @@ def main():
         for family in import_module(f"tests.ml.{module}").FAMILIES:
             family(writer)
     print(f"{len(writer.names)} cases in {sys.argv[1]}")
+    left = missing(sys.argv[1])
+    for op, version, what in left:
+        print(f"no case of {op} {version} has {what}")
+    return 1 if left else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -27,7 +27,7 @@ def cast_map(w):
     w.case("cast_map_dense_strings_to_int64", op, [whole], ROW, cast_to="TO_INT64")
     w.case("cast_map_default", op, [numbers], "TO_FLOAT and DENSE are the defaults. " + ROW)
     w.case("cast_map_order", op, [Map("int64", "float32", {5: 1.0, 1: 2.0, 4: 3.0, -9: 4.0})],
-           "Values come in the order of their keys. " + ROW)
+           "Values come in the order of their keys. " + ROW, map_form="DENSE")
     w.case("cast_map_sparse_full", op, [Map("int64", "float32", {2: 1.0, 0: 2.0, 1: 3.0})], ROW, map_form="SPARSE",
            max_map=3)
     w.case("cast_map_sparse_empty", op, [Map("int64", "float32", {})], ROW, map_form="SPARSE", max_map=4)

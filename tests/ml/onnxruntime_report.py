@@ -1,8 +1,9 @@
 """Runs onnxruntime over the suite and writes which cases it fails, and why, into docs/ml-conformance.md.
 
-    python -m tests.ml.onnxruntime_report DIRECTORY [-v]
+    python -m tests.ml.onnxruntime_report [-v] [-n] DIRECTORY...
 
-Each case runs in a process of its own. The page keeps what stands above its marker.
+Each case runs in a process of its own; -v says what each failure is, -n leaves the page alone. The page keeps what
+stands above its marker.
 """
 
 import fnmatch
@@ -137,26 +138,30 @@ def reason_of(name, kind):
     return ""
 
 
-def write_page(total, failures):
+def write_page(names, failures):
+    """names: of all cases; failures: names to what happened."""
     groups = {}
     for name, (kind, message) in failures.items():
         groups.setdefault(reason_of(name, kind), []).append((name, kind, message))
     head = PAGE.read_text().split(MARKER)[0] if PAGE.exists() else ""
     counts = {kind: sum(f[0] == kind for f in failures.values()) for kind in KINDS}
-    lines = [f"onnxruntime {onnxruntime.__version__} passes {total - len(failures)} of {total} cases. It "
-             + ", ".join(f"{KINDS[kind]} in {count}" for kind, count in counts.items()) + ".", ""]
+    total, models = len(names), sum(name.startswith("test_pipeline_") for name in names)
+    lines = [f"onnxruntime {onnxruntime.__version__} passes {total - len(failures)} of {total} cases, {models} of which "
+             "are whole models. It " + ", ".join(f"{KINDS[kind]} in {count}" for kind, count in counts.items()) + ".",
+             ""]
     for words, cases in sorted(groups.items(), key=lambda g: (g[0] == "", -len(g[1]))):
         kinds = " or ".join(KINDS[kind] for kind in KINDS if any(case[1] == kind for case in cases))
         lines += [f"**{words or 'Without a word yet'}.** It {kinds}; {len(cases)} case{'s' if len(cases) > 1 else ''}. "
                   f"The first says: {short(cases[0][2])}", "",
-                  ", ".join(f"`{name.removeprefix('test_ml_')}`" for name, _, _ in cases), ""]
+                  ", ".join(f"`{name.removeprefix('test_')}`" for name, _, _ in cases), ""]
     PAGE.write_text(head + MARKER + "\n" + "\n".join(lines).rstrip() + "\n")
 
 
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    folders = sorted(path.parent for path in Path(sys.argv[1]).glob("*/model.onnx"))
+    folders = sorted(path.parent for root in sys.argv[1:] if root[0] != "-"
+                     for path in Path(root).glob("*/model.onnx"))
     failures = {}
     for folder in folders:
         failure = in_a_process(folder)
@@ -165,7 +170,7 @@ def main():
             if "-v" in sys.argv:
                 print(folder.name, failure[0], short(failure[1]), flush=True)
     if "-n" not in sys.argv:
-        write_page(len(folders), failures)
+        write_page([folder.name for folder in folders], failures)
     print(f"{len(failures)} of {len(folders)} cases fail")
 
 

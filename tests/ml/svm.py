@@ -138,7 +138,7 @@ def regressor(w):
                    expected=[model.predict(rows).reshape(-1, 1).astype(np.float32)], **regressor_attributes(model))
     model = SVR(kernel="rbf", gamma=0.2).fit(x.astype(np.float64), y)
     attributes = regressor_attributes(model)
-    for transform in TRANSFORMS[1:4]:
+    for transform in TRANSFORMS[:4]:
         w.case(f"svm_regressor_post_{transform.lower()}", op, [x[:ROWS]],
                "The transform applies to a vector of one score too.", post_transform=transform, **attributes)
     squeezed = SVR(kernel="rbf", gamma=0.2).fit(x.astype(np.float64), 0.5 + 0.1 * y)

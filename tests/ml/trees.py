@@ -61,7 +61,9 @@ def shape_cases(w, op, prefix, name, votes, attributes):
     for dtype in NUMBERS:
         kind = np.dtype(dtype).kind
         some = forest(56, 6, 5, 4, votes, modes=COMPARISONS, splits=whole if kind == "i" else None)
-        w.case(f"{name}_{dtype}", op, [features(dtype, 57, 20, 4)], **columns(some, prefix, track=False), **rest)
+        for version in (1, 3):
+            w.case(f"{name}_{dtype}_version_{version}", op, [features(dtype, 57, 20, 4)], version=version,
+                   **columns(some, prefix, track=False), **rest)
     between = np.array([[0.1, 0, 0, 0], [float(np.float32(0.1)), 0, 0, 0], [0.10000001, 0, 0, 0]])
     w.case(f"{name}_double_between_floats", op, [between], "A double is compared as it is, not rounded to float.",
            **columns([Node(0, float(np.float32(0.1)), trees[0], trees[1], "BRANCH_LT")], prefix, track=False), **rest)
@@ -80,8 +82,9 @@ def shape_cases(w, op, prefix, name, votes, attributes):
            **rest)
     w.case(f"{name}_tree_ids", op, [x], "Numbers of trees are names: not in order, with gaps.",
            **columns(trees, prefix, ids=lambda t, n: (100 - 7 * t, n)), **rest)
-    w.case(f"{name}_hitrates", op, [x], "Popularity changes nothing.",
-           nodes_hitrates=[1.0] * len(columns(trees, prefix)["nodes_nodeids"]), **columns(trees, prefix), **rest)
+    for version in (1, 3):
+        w.case(f"{name}_hitrates_version_{version}", op, [x], "Popularity changes nothing.", version=version,
+               nodes_hitrates=[1.0] * len(columns(trees, prefix)["nodes_nodeids"]), **columns(trees, prefix), **rest)
     w.case(f"{name}_hitrates_as_tensor", op, [features("float64", 58, 16, 4)], "Popularity changes nothing.",
            version=3,
            nodes_hitrates_as_tensor=numpy_helper.from_array(np.ones(len(columns(trees, prefix)["nodes_nodeids"]))),
@@ -154,7 +157,7 @@ def regressor(w):
             for base in (False, True):
                 w.case(f"tree_regressor_{transform.lower()}_{targets}{'_base' if base else ''}", op, [x],
                        "The transform applies to a vector of one score too." if targets == 1 else "",
-                       n_targets=targets,
+                       version=3 if base else 1, n_targets=targets,
                        post_transform=transform, base_values=[0.05, 0.02, 0.125][:targets] if base else None,
                        **columns(forest(71, 3, 3, 4, each(targets, *low)), "target", track=False))
 
@@ -181,7 +184,7 @@ def classifier(w):
                 w.case(f"tree_classifier_each_{classes}_{tail}", op, [x], "Every leaf votes for every class.",
                        **every, **labels)
                 w.case(f"tree_classifier_each_{classes}_base_{tail}", op, [x], "base_values, one a class.",
-                       base_values=base, **every, **labels)
+                       version=3, base_values=base, **every, **labels)
             if transform == "PROBIT":
                 continue
             pair, whose = {key: names[:2], "post_transform": transform}, (0, 1) if transform == "LOGISTIC" else (0,)

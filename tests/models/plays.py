@@ -369,6 +369,21 @@ def voice(rates, batches=(3, 1)):
     return play
 
 
+def voice_before(runs, data, quick):
+    """The interface of version 4: chunks alone, hidden and cell state apart."""
+    for rate, batch in some([(16000, 3), (16000, 1), (8000, 3)], quick):
+        chunk = 512 * rate // 16000
+        sound = np.stack([drawn.speech(2, rate, seed) for seed in range(batch)])
+        sound[:, :4 * chunk] *= 0.01
+        h = c = np.zeros((2, batch, 64), np.float32)
+        for step in range(sound.shape[1] // chunk):
+            outputs = runs[0]({"input": np.ascontiguousarray(sound[:, step * chunk:(step + 1) * chunk]),
+                               "sr": np.array(rate, np.int64), "h": h, "c": c})
+            h, c = outputs["hn"], outputs["cn"]
+            odds = " ".join(f"{value:.1f}" for value in outputs["output"][:, 0])
+            yield Answer(f"{rate // 1000} kHz {batch} step {step}", outputs, f"speech {odds}")
+
+
 def voice_sequence(runs, data, quick):
     for seconds in some([2, 1, 4], quick):
         sound = drawn.speech(seconds, 16000, seconds)

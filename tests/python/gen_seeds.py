@@ -2,7 +2,7 @@
 
 usage: gen_seeds.py FOLDER [INFER]
 
-FOLDER gets onnx/, json/, request/ and, where INFER (the command-line tool) is given, infer/.
+FOLDER gets onnx/, json/, request/, picture/, pattern/ and, where INFER (the command-line tool) is given, infer/.
 """
 
 import io
@@ -83,6 +83,30 @@ def classifier():
     return m
 
 
+def trees():
+    columns = {"nodes_treeids": [0] * 3 + [1], "nodes_nodeids": [0, 1, 2, 0], "nodes_featureids": [1, 0, 0, 0],
+               "nodes_values": [0.5, 0.0, 0.0, 0.0], "nodes_modes": ["BRANCH_GTE", "LEAF", "LEAF", "LEAF"],
+               "nodes_truenodeids": [1, 0, 0, 0], "nodes_falsenodeids": [2, 0, 0, 0],
+               "nodes_missing_value_tracks_true": [1, 0, 0, 0]}
+    votes = {"treeids": [0, 0, 1, 1], "nodeids": [1, 2, 0, 0], "ids": [0, 1, 0, 1], "weights": [1.5, 2.5, 0.5, 1.0]}
+    split = helper.make_tensor("s", TensorProto.FLOAT, [2], [0.5, 0.0])
+    nodes = [helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml",
+                              classlabels_strings=["no", "yes"], base_values=[0.5, 0.25], **columns,
+                              **{f"class_{k}": v for k, v in votes.items()}),
+             helper.make_node("TreeEnsembleRegressor", ["x"], ["best"], domain="ai.onnx.ml", n_targets=2,
+                              aggregate_function="MAX", **columns, **{f"target_{k}": v for k, v in votes.items()}),
+             helper.make_node("TreeEnsemble", ["x"], ["sum"], domain="ai.onnx.ml", tree_roots=[0], n_targets=1,
+                              nodes_featureids=[0, 1], nodes_splits=split, nodes_truenodeids=[1, 0],
+                              nodes_falsenodeids=[0, 1], nodes_trueleafs=[0, 1], nodes_falseleafs=[1, 1],
+                              nodes_modes=helper.make_tensor("m", TensorProto.UINT8, [2], [0, 6]),
+                              membership_values=helper.make_tensor("v", TensorProto.FLOAT, [3], [2.0, 1.0, 4.0]),
+                              leaf_targetids=[0, 0], leaf_weights=split)]
+    return model(nodes, [("x", TensorProto.FLOAT, [None, 2])],
+                 [("label", TensorProto.STRING, [None]), ("scores", TensorProto.FLOAT, [None, 2]),
+                  ("best", TensorProto.FLOAT, [None, 2]), ("sum", TensorProto.FLOAT, [None, 1])],
+                 extra=[("ai.onnx.ml", 5)])
+
+
 def data_movement():
     node = helper.make_node
     nodes = [node("Transpose", ["x"], ["t"], perm=[1, 0]), node("Gather", ["t", "i"], ["g"]),
@@ -118,7 +142,7 @@ def extents_from_data():
                   ("z", TensorProto.FLOAT, None)], constants)
 
 
-ONNX = [linear_layers, typed_constants, sparse_constant, function, classifier, data_movement, texts,
+ONNX = [linear_layers, typed_constants, sparse_constant, function, classifier, trees, data_movement, texts,
         extents_from_data]
 
 JSON = {
@@ -166,11 +190,49 @@ def requests():
             for kind, list_ in bodies.items() for i, body in enumerate(list_) for model in (0, 1, 2)}
 
 
+def pictures():
+    """A picture of each format, and what becomes of it when bytes change or are missing."""
+    random = np.random.default_rng(5)
+    pixels = random.integers(0, 256, (13, 17, 4), dtype=np.uint8)
+    for name, form, bands, options in [
+            ("png", "PNG", 3, {}), ("jpeg", "JPEG", 3, {}), ("progressive", "JPEG", 3, {"progressive": True}),
+            ("webp", "WEBP", 3, {}), ("lossless", "WEBP", 4, {"lossless": True}), ("tiff", "TIFF", 3, {}),
+            ("lzw", "TIFF", 4, {"compression": "tiff_lzw"}), ("jp2", "JPEG2000", 3, {}), ("j2k", "JPEG2000", 3, {"no_jp2": True}),
+            ("bmp", "BMP", 3, {}), ("ppm", "PPM", 3, {})]:
+        file = io.BytesIO()
+        Image.fromarray(pixels[:, :, :bands]).save(file, form, **options)
+        whole = file.getvalue()
+        yield name, whole
+        for i in range(40):
+            bad = bytearray(whole)
+            for at in random.integers(0, min(len(bad), [60, 300, len(bad)][i % 3]), random.integers(1, 5)):
+                bad[at] = random.integers(0, 256)
+            yield f"{name}-{i}", bytes(bad[:random.integers(0, len(bad) + 1)] if i % 4 == 0 else bad)
+    palette = random.bytes(1024)
+    for i, (bits, compression) in enumerate([(8, 1), (4, 2), (1, 0), (4, 0), (8, 0), (16, 3), (32, 3)] * 6):
+        head = b"BM" + bytes(8) + (1078).to_bytes(4, "little") + (40).to_bytes(4, "little")
+        size = (9).to_bytes(4, "little") + (7 if i % 2 else 2**32 - 7).to_bytes(4, "little")
+        rest = b"\1\0" + bits.to_bytes(2, "little") + compression.to_bytes(4, "little") + bytes(20)
+        yield f"runs-{i}", head + size + rest + palette + bytes(v % 7 for v in random.bytes(200))
+
+
+def patterns():
+    """Patterns with a text behind them."""
+    pieces = ["a", "\\w", "[a-z]", "[^\\S[:alpha:]]", "(", ")", "(?i:", "(?P<n>", "|", "*", "+?", "{2,3}", "{", "}", "]", "[", "\\",
+              "\\p{Greek}", "\\x{3b1}", "\\x", "\\Q", "\\E", "^", "$", "\\1", "(?=", "(?", "-", "\u00e4", "\\07", "."]
+    random = np.random.default_rng(6)
+    for i in range(300):
+        pattern = "".join(random.choice(pieces, random.integers(0, 12))).encode()
+        yield f"random-{i}", pattern[:random.integers(0, len(pattern) + 1)] + b"\n" + random.bytes(i % 9) + b"aa\xc3\xa4"
+    for i, pattern in enumerate(["(a+)+b", "(.*)*x", "(" * 300, "((a{1000}){1000}){1000}", "[" * 100, "\\S" * 1000]):
+        yield f"hostile-{i}", pattern.encode() + b"\n" + b"a" * 100
+
+
 def main():
     folder = Path(sys.argv[1])
     tool = sys.argv[2] if len(sys.argv) > 2 else None
     models = []
-    for kind in ("onnx", "json", "infer", "request"):
+    for kind in ("onnx", "json", "infer", "request", "picture", "pattern"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for make in ONNX:
         path = folder / "onnx" / f"{make.__name__}.onnx"
@@ -182,6 +244,9 @@ def main():
         models.append(path)
     for name, body in requests().items():
         (folder / "request" / name).write_bytes(body)
+    for kind, seeds in (("picture", pictures()), ("pattern", patterns())):
+        for name, data in seeds:
+            (folder / kind / name).write_bytes(data)
     for path in models if tool else []:
         subprocess.run([tool, "compile", path, "-o", folder / "infer" / f"{path.stem}.infer"], check=True)
 

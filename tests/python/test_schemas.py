@@ -27,6 +27,16 @@ def same_bits(name):
     return getattr(TensorProto, to[bits])
 
 
+def one_tree(type_):
+    """A TreeEnsemble with one node and two leaves, its numbers in the type of the input."""
+    def numbers(values):
+        return helper.make_tensor("numbers", getattr(TensorProto, NAMES[type_]), [len(values)], values)
+    return {"tree_roots": [0], "nodes_featureids": [1], "nodes_splits": numbers([0.5]), "nodes_truenodeids": [0],
+            "nodes_modes": helper.make_tensor("modes", TensorProto.UINT8, [1], [0]), "nodes_falsenodeids": [1],
+            "nodes_trueleafs": [1], "nodes_falseleafs": [1], "leaf_targetids": [0, 0], "leaf_weights": numbers([1.5, 2.5]),
+            "n_targets": 1}
+
+
 # What a node needs besides inputs of its type: attributes, constants for inputs (by name), ranks.
 NEEDS = {
     "Cast": {"attributes": lambda version: {"to": "FLOAT" if version < 6 else TensorProto.FLOAT}},
@@ -134,7 +144,31 @@ NEEDS = {
     "NegativeLogLikelihoodLoss": {"dims_of": {"target": [2], "weight": [2]}},
     "RotaryEmbedding": {"dims_of": {"X": [1, 2, 3, 2], "cos_cache": [2, 1], "sin_cache": [2, 1], "position_ids": [1, 3]}},
     "SoftmaxCrossEntropyLoss": {"dims_of": {"labels": [2], "weights": [2]}},
+    "SVMClassifier": {"attributes": lambda v: {
+        "classlabels_ints": [3, 4], "coefficients": [1.0, -1.0], "support_vectors": [0.5, 1.0, 0.25, -1.0],
+        "vectors_per_class": [1, 1], "rho": [0.125]}},
+    "SVMRegressor": {"attributes": lambda v: {
+        "coefficients": [1.0, -2.0], "support_vectors": [0.5, 1.0, 0.25, -1.0], "n_supports": 2, "rho": [0.125]}},
+    "TreeEnsemble": {"by_type": one_tree},
+    **{op: {"attributes": lambda v, votes=votes, more=more: {
+           "nodes_treeids": [0] * 3, "nodes_nodeids": [0, 1, 2], "nodes_featureids": [1, 0, 0],
+           "nodes_values": [0.5, 0.0, 0.0], "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
+           "nodes_truenodeids": [1, 0, 0], "nodes_falsenodeids": [2, 0, 0], f"{votes}_treeids": [0, 0],
+           f"{votes}_nodeids": [1, 2], f"{votes}_ids": [0, 0], f"{votes}_weights": [1.5, 2.5], **more}}
+       for op, votes, more in (("TreeEnsembleRegressor", "target", {"n_targets": 1}),
+                               ("TreeEnsembleClassifier", "class", {"classlabels_int64s": [3, 4, 5]}))},
+    "RegexFullMatch": {"attributes": lambda v: {"pattern": "[01]"}},
+    "StringNormalizer": {"dims": [3], "attributes": lambda v: {"stopwords": ["0"], "case_change_action": "UPPER"}},
+    "StringSplit": {"attributes": lambda v: {"delimiter": "0"}},
+    "TfIdfVectorizer": {"attributes": lambda v: {"mode": "TF", "min_gram_length": 1, "max_gram_length": 2,
+                                                 "max_skip_count": 1, "ngram_counts": [0, 2],
+                                                 "ngram_indexes": [1, 0, 2]},
+                        "by_type": lambda t: {"pool_strings": list("0101")} if "string" in t else
+                                             {"pool_int64s": [0, 1, 0, 1]}},
     "ZipMap": None,  # its output is no tensor
+    **{op: None for op in ("If", "Loop", "Scan", "SequenceMap", "FlexAttention", "Gradient")},  # have graphs, or speak of one
+    "SplitToSequence": {"constants": {"split": [1, 1]}},
+    **{op: None for op in ("Adagrad", "Adam", "Momentum", "Optional")},  # groups of inputs; the reference has no optionals
     "CastMap": None,  # its input is a map
     "DictVectorizer": None,
     "CategoryMapper": {"attributes": lambda v: {"cats_int64s": [0, 1], "cats_strings": ["0", "1"]}},

@@ -12,8 +12,8 @@
 typedef struct call {
     infer_op_env env;
     infer_kernels kernels;
-    infer_view in[3], out;
-    const infer_view *in_at[3];
+    infer_view in[9], out;
+    const infer_view *in_at[9];
     infer_view *out_at[1];
     void *memory[4];
     size_t memory_count;

@@ -1,7 +1,7 @@
 /* Reading ONNX against hostile bytes: protobuf that lies, tensors in every encoding, external data
  * that wants out of its folder. */
 #define _POSIX_C_SOURCE 200809L
-#include "onnx_reader.h"
+#include "onnx_list.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,6 +114,66 @@ static void memory_is_bounded(void **state) {
     assert_non_null(strstr(infer_last_error(), "limit"));
     assert_int_equal(unpack_within(w.bytes + w.at, w.size - w.at, 0), INFER_OK);
     free(w.bytes);
+}
+
+/* ---- long lists ---- */
+
+#define LONG_COUNT 150000
+
+/* A graph with a node with an attribute of two bytes an integer, then `more` as it is. */
+static infer_status long_list(const uint8_t *more, size_t more_size, infer_onnx_reader *r,
+                              ProtobufCMessage **message) {
+    writer w = {.size = 2 * LONG_COUNT + 64};
+    w.at = w.size;
+    w.bytes = malloc(w.size);
+    memcpy(w.bytes + (w.at -= more_size), more, more_size);
+    for (size_t i = LONG_COUNT; i-- > 0;) {
+        put_varint(&w, i % 100);
+        put_varint(&w, 8 << 3);
+    }
+    memcpy(w.bytes + (w.at -= 3), "\012\001n", 3);
+    wrap(&w, 5);
+    memcpy(w.bytes + (w.at -= 3), "\042\001o", 3);
+    wrap(&w, 1);
+    wrap(&w, 7);
+    infer_onnx_reader_init(r, &infer_libc_allocator, 0, NULL);
+    infer_status status = infer_onnx_unpack(r, MODEL_TYPE, w.bytes + w.at, w.size - w.at, message);
+    free(w.bytes);
+    return status;
+}
+
+static void long_lists_are_read_ahead(void **state) {
+    (void)state;
+    infer_onnx_reader r;
+    ProtobufCMessage *message;
+    infer_attr attr = {0};
+    infer_arena scratch;
+    infer_arena_init(&scratch, &infer_libc_allocator, 0);
+    assert_int_equal(long_list(NULL, 0, &r, &message), INFER_OK);
+    const Infer__Onnx__NodeProto *n = ((const Infer__Onnx__ModelProto *)message)->graph->node[0];
+    assert_string_equal(n->op_type, "o");
+    assert_string_equal(n->attribute[0]->name, "n");
+    assert_int_equal(n->attribute[0]->n_ints, 0);
+    assert_true(n->attribute[0]->has_list);
+    assert_int_equal(infer_onnx_list_attr(&r, &scratch, 0, false, &attr), INFER_OK);
+    assert_int_equal(attr.type, INFER_ATTR_INTS);
+    assert_int_equal(attr.count, LONG_COUNT);
+    assert_int_equal(((const int64_t *)attr.data)[LONG_COUNT - 1], (LONG_COUNT - 1) % 100);
+    assert_int_equal(infer_onnx_list_attr(&r, &scratch, 0, true, &attr), INFER_OK);
+    assert_int_equal(attr.type, INFER_ATTR_TENSOR);
+    assert_int_equal(attr.tensor.type, INFER_TYPE_UINT8);
+    assert_int_equal(attr.tensor.dim[0], LONG_COUNT);
+    assert_int_equal(infer_onnx_list_attr(&r, &scratch, 1, true, &attr), INFER_ERROR_FORMAT);
+    infer_onnx_reader_free(&r);
+    /* What is malformed or mixed goes the usual way. */
+    assert_int_equal(long_list((const uint8_t[]){0x40, 0x80}, 2, &r, &message), INFER_ERROR_FORMAT);
+    infer_onnx_reader_free(&r);
+    assert_int_equal(long_list((const uint8_t[]){0x3d, 0, 0, 0, 0}, 5, &r, &message), INFER_OK);
+    n = ((const Infer__Onnx__ModelProto *)message)->graph->node[0];
+    assert_int_equal(n->attribute[0]->n_ints, LONG_COUNT);
+    assert_int_equal(n->attribute[0]->n_floats, 1);
+    infer_onnx_reader_free(&r);
+    infer_arena_free(&scratch);
 }
 
 /* ---- tensors ---- */
@@ -499,6 +559,7 @@ int main(void) {
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(malformed_bytes),
         cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(long_lists_are_read_ahead),
         cmocka_unit_test(raw_tensors),
         cmocka_unit_test(packed_tensors),
         cmocka_unit_test(typed_tensors),

@@ -1,0 +1,359 @@
+/* Long lists of attributes, read ahead of the message around them: protobuf-c would make eight
+ * bytes of each small integer and a block of memory of each string. */
+#include "onnx_list.h"
+
+#include "checked.h"
+#include "status.h"
+
+#include <string.h>
+
+enum { NAME = 1, FLOATS = 7, INTS = 8, STRINGS = 9, DOC = 13, TYPE = 20, REF = 21 };
+
+#define FIELD_LIST 100000 /* AttributeProto.list of onnx.proto */
+#define FEW        256    /* strings that a byte can number */
+#define LONGEST    64     /* bytes of such a string: each is compared with all */
+
+/* ---- fields ---- */
+
+typedef struct cursor {
+    const uint8_t *at, *end;
+} cursor;
+
+typedef struct field {
+    const uint8_t *start, *data; /* of the tag, of what follows it */
+    uint64_t value;              /* of a varint */
+    size_t size;                 /* of data */
+    uint32_t number;
+    unsigned wire;
+} field;
+
+static bool read_varint(cursor *c, uint64_t *value) {
+    *value = 0;
+    for (unsigned shift = 0; shift < 70 && c->at < c->end; shift += 7) {
+        uint8_t byte = *c->at++;
+        *value |= shift < 64 ? (uint64_t)(byte & 0x7f) << shift : 0;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+static bool read_field(cursor *c, field *f) {
+    uint64_t tag;
+    f->start = c->at;
+    if (!read_varint(c, &tag) || tag >> 32 || tag >> 3 == 0)
+        return false;
+    f->number = (uint32_t)tag >> 3;
+    f->wire = tag & 7;
+    f->data = c->at;
+    if (f->wire == PROTOBUF_C_WIRE_TYPE_VARINT) {
+        if (!read_varint(c, &f->value))
+            return false;
+    } else {
+        uint64_t size = f->wire == PROTOBUF_C_WIRE_TYPE_32BIT   ? 4
+                        : f->wire == PROTOBUF_C_WIRE_TYPE_64BIT ? 8
+                                                                : UINT64_MAX;
+        if (f->wire == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && !read_varint(c, &size))
+            return false;
+        f->data = c->at;
+        if (size > (uint64_t)(c->end - c->at))
+            return false;
+        c->at += size;
+    }
+    f->size = (size_t)(c->at - f->data);
+    return true;
+}
+
+static bool is_element(const field *f) {
+    return f->number >= FLOATS && f->number <= STRINGS;
+}
+
+/* Elements come one a field, numbers also many in one. */
+static bool has_form(const field *f) {
+    unsigned one = f->number == FLOATS ? PROTOBUF_C_WIRE_TYPE_32BIT : PROTOBUF_C_WIRE_TYPE_VARINT;
+    if (f->wire == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
+        return f->number != FLOATS || f->size % 4 == 0;
+    return f->number != STRINGS && f->wire == one;
+}
+
+bool infer_onnx_is_list(const uint8_t *start, const uint8_t *end) {
+    cursor c = {start, end};
+    field f;
+    uint32_t kind = 0;
+    while (c.at < c.end) {
+        if (!read_field(&c, &f))
+            return false;
+        if (is_element(&f)) {
+            if (!has_form(&f) || (kind && kind != f.number))
+                return false;
+            kind = f.number;
+        } else if ((f.number != NAME && f.number != DOC && f.number != TYPE && f.number != REF) ||
+                   (f.number != TYPE && memchr(f.data, 0, f.size))) {
+            return false;
+        }
+    }
+    return kind != 0;
+}
+
+/* ---- elements ---- */
+
+/* Calls body for each integer `value` of an attribute. */
+#define EACH_INT(list, value, body)                                                                \
+    do {                                                                                           \
+        cursor c_ = {(list)->start, (list)->end};                                                  \
+        field f_;                                                                                  \
+        while (c_.at < c_.end && read_field(&c_, &f_)) {                                           \
+            cursor in_ = {f_.data, f_.data + f_.size};                                             \
+            uint64_t bits_;                                                                        \
+            while (f_.number == INTS && in_.at < in_.end && read_varint(&in_, &bits_)) {           \
+                int64_t value = (int64_t)bits_;                                                    \
+                body;                                                                              \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+static infer_status new_elements(infer_onnx_reader *r, infer_onnx_list *l) {
+    size_t bytes;
+    if (!infer_mul((size_t)l->count, infer_type_size(l->element), &bytes))
+        return infer_fail(INFER_ERROR_MEMORY, "a list does not fit memory");
+    l->data = infer_onnx_alloc(r, bytes ? bytes : 1);
+    return l->data ? INFER_OK : r->refused;
+}
+
+#define PUT_INTS(list, ctype)                                                                      \
+    do {                                                                                           \
+        ctype *to_ = (list)->data;                                                                 \
+        EACH_INT(list, v, *to_++ = (ctype)v);                                                      \
+    } while (0)
+
+static infer_status read_ints(infer_onnx_reader *r, infer_onnx_list *l) {
+    int64_t least = 0, most = 0;
+    EACH_INT(l, v, {
+        l->count++;
+        least = v < least ? v : least;
+        most = v > most ? v : most;
+    });
+    l->type = INFER_ATTR_INTS;
+    l->element = least < INT32_MIN || most > INT32_MAX ? INFER_TYPE_INT64
+                 : least < 0 || most > UINT16_MAX      ? INFER_TYPE_INT32
+                 : most > UINT8_MAX                    ? INFER_TYPE_UINT16
+                                                       : INFER_TYPE_UINT8;
+    INFER_TRY(new_elements(r, l));
+    switch (l->element) {
+    case INFER_TYPE_UINT8:
+        PUT_INTS(l, uint8_t);
+        break;
+    case INFER_TYPE_UINT16:
+        PUT_INTS(l, uint16_t);
+        break;
+    case INFER_TYPE_INT32:
+        PUT_INTS(l, int32_t);
+        break;
+    default:
+        PUT_INTS(l, int64_t);
+    }
+    return INFER_OK;
+}
+
+static infer_status read_floats(infer_onnx_reader *r, infer_onnx_list *l) {
+    cursor c = {l->start, l->end};
+    field f;
+    while (c.at < c.end && read_field(&c, &f))
+        l->count += f.number == FLOATS ? f.size / 4 : 0;
+    l->type = INFER_ATTR_FLOATS;
+    l->element = INFER_TYPE_FLOAT;
+    INFER_TRY(new_elements(r, l));
+    char *to = l->data;
+    c.at = l->start;
+    while (c.at < c.end && read_field(&c, &f))
+        if (f.number == FLOATS) {
+            memcpy(to, f.data, f.size);
+            to += f.size;
+        }
+    return INFER_OK;
+}
+
+/* The number of a string among the few, FEW where there are too many. */
+static size_t number_of(infer_onnx_list *l, const field *f) {
+    size_t i = 0;
+    if (f->size > LONGEST)
+        return FEW;
+    for (; i < l->name_count; i++)
+        if (l->names[i].size == f->size && memcmp(l->names[i].data, f->data, f->size) == 0)
+            return i;
+    if (i < FEW)
+        l->names[l->name_count++] = (infer_string){(const char *)f->data, f->size};
+    return i;
+}
+
+/* Strings lie in the file, which goes: a copy of those that are kept. */
+static infer_status keep_strings(infer_onnx_reader *r, infer_string *strings, uint64_t count) {
+    size_t total = 0;
+    for (uint64_t i = 0; i < count; i++)
+        total += strings[i].size;
+    char *to = infer_onnx_alloc(r, total + 1);
+    if (!to)
+        return r->refused;
+    for (uint64_t i = 0; i < count; i++) {
+        memcpy(to, strings[i].data, strings[i].size);
+        strings[i].data = to;
+        to += strings[i].size;
+    }
+    return INFER_OK;
+}
+
+static infer_status read_strings(infer_onnx_reader *r, infer_onnx_list *l) {
+    cursor c = {l->start, l->end};
+    field f;
+    l->names = infer_onnx_alloc(r, FEW * sizeof *l->names);
+    if (!l->names)
+        return r->refused;
+    bool few = true;
+    while (c.at < c.end && read_field(&c, &f)) {
+        l->count += f.number == STRINGS;
+        few = few && (f.number != STRINGS || number_of(l, &f) < FEW);
+    }
+    l->type = INFER_ATTR_STRINGS;
+    l->element = few ? INFER_TYPE_UINT8 : INFER_TYPE_STRING;
+    INFER_TRY(new_elements(r, l));
+    c.at = l->start;
+    for (uint64_t i = 0; c.at < c.end && read_field(&c, &f);)
+        if (f.number == STRINGS && few)
+            ((uint8_t *)l->data)[i++] = (uint8_t)number_of(l, &f);
+        else if (f.number == STRINGS)
+            ((infer_string *)l->data)[i++] = (infer_string){(const char *)f.data, f.size};
+    return few ? keep_strings(r, l->names, l->name_count) : keep_strings(r, l->data, l->count);
+}
+
+static infer_status read_list(infer_onnx_reader *r, infer_onnx_list *l) {
+    cursor c = {l->start, l->end};
+    field f;
+    while (c.at < c.end && read_field(&c, &f) && !is_element(&f))
+        ;
+    return f.number == INTS     ? read_ints(r, l)
+           : f.number == FLOATS ? read_floats(r, l)
+                                : read_strings(r, l);
+}
+
+/* ---- the rest of the message ---- */
+
+typedef struct rest {
+    uint8_t *at;
+    const infer_onnx_list *next; /* the first that is not passed */
+    uint32_t number;             /* its number */
+} rest;
+
+#define LENGTH 5 /* bytes of a varint that is a length of up to 31 bits, with or without need */
+
+static void put_varint(uint8_t *to, uint64_t value) {
+    for (int i = 0; i < LENGTH; i++, value >>= 7)
+        to[i] = (uint8_t)(value & 0x7f) | (i < LENGTH - 1 ? 0x80 : 0);
+}
+
+static void copy_bytes(rest *w, const uint8_t *from, const uint8_t *end) {
+    memcpy(w->at, from, (size_t)(end - from));
+    w->at += end - from;
+}
+
+/* An attribute without its elements, but with the number of its list. */
+static void write_attribute(rest *w) {
+    cursor c = {w->next->start, w->next->end};
+    field f;
+    while (c.at < c.end && read_field(&c, &f))
+        if (!is_element(&f))
+            copy_bytes(w, f.start, c.at);
+    put_varint(w->at, FIELD_LIST << 3 | PROTOBUF_C_WIRE_TYPE_VARINT);
+    put_varint(w->at + LENGTH, w->number++);
+    w->at += 2 * LENGTH;
+    w->next = w->next->next;
+}
+
+/* Copies a message whose fields were scanned; it goes down only towards lists. */
+static void write_message(rest *w, const uint8_t *start, const uint8_t *end) {
+    cursor c = {start, end};
+    field f;
+    while (c.at < c.end && read_field(&c, &f)) {
+        bool within = w->next && w->next->start >= f.data && w->next->start < c.at &&
+                      f.wire == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
+        if (!within) {
+            copy_bytes(w, f.start, c.at);
+            continue;
+        }
+        uint64_t tag;
+        cursor tag_end = {f.start, f.data};
+        read_varint(&tag_end, &tag);
+        copy_bytes(w, f.start, tag_end.at);
+        uint8_t *length = w->at;
+        w->at += LENGTH;
+        if (w->next->start == f.data && w->next->end == c.at)
+            write_attribute(w);
+        else
+            write_message(w, f.data, c.at);
+        put_varint(length, (uint64_t)(w->at - length - LENGTH));
+    }
+}
+
+infer_status infer_onnx_take_lists(infer_onnx_reader *r, const void *data, size_t size,
+                                   void **rest_data, size_t *rest_size) {
+    size_t room = size, more = (INFER_ONNX_DEPTH + (size_t)2) * LENGTH;
+    for (infer_onnx_list *l = r->lists; l; l = l->next) {
+        cursor c = {l->start, l->end};
+        field f;
+        while (c.at < c.end && read_field(&c, &f))
+            room -= is_element(&f) ? (size_t)(c.at - f.start) : 0;
+        if (!infer_add(room, more, &room))
+            return infer_fail(INFER_ERROR_MEMORY, "the message does not fit memory");
+        INFER_TRY(read_list(r, l));
+    }
+    rest w = {infer_onnx_alloc(r, room), r->lists, 0};
+    if (!w.at)
+        return r->refused;
+    *rest_data = w.at;
+    write_message(&w, data, (const uint8_t *)data + size);
+    *rest_size = (size_t)(w.at - (uint8_t *)*rest_data);
+    return INFER_OK;
+}
+
+/* ---- attributes ---- */
+
+/* As operators take lists: eight bytes an integer, a string each. */
+static infer_status widen(infer_arena *scratch, const infer_onnx_list *l, infer_attr *attr) {
+    bool ints = l->type == INFER_ATTR_INTS;
+    size_t each = ints ? sizeof(int64_t) : sizeof(infer_string);
+    void *to = infer_arena_array(scratch, (size_t)l->count, each);
+    if (!to)
+        return INFER_ERROR_MEMORY;
+    for (uint64_t i = 0; i < l->count; i++)
+        if (!ints)
+            ((infer_string *)to)[i] = l->names[((const uint8_t *)l->data)[i]];
+        else
+            ((int64_t *)to)[i] = l->element == INFER_TYPE_UINT8    ? ((const uint8_t *)l->data)[i]
+                                 : l->element == INFER_TYPE_UINT16 ? ((const uint16_t *)l->data)[i]
+                                                                   : ((const int32_t *)l->data)[i];
+    attr->data = to;
+    return INFER_OK;
+}
+
+infer_status infer_onnx_list_attr(infer_onnx_reader *r, infer_arena *scratch, uint32_t number,
+                                  bool narrow, infer_attr *attr) {
+    const infer_onnx_list *l = r->lists;
+    for (; l && number; number--)
+        l = l->next;
+    if (!l)
+        return infer_fail(INFER_ERROR_FORMAT, "it names a list that is not there");
+    bool few = l->type == INFER_ATTR_STRINGS && l->element == INFER_TYPE_UINT8;
+    attr->type = l->type;
+    attr->count = (size_t)l->count;
+    attr->data = l->data;
+    if (narrow && (few || l->type != INFER_ATTR_STRINGS)) {
+        attr->type = few ? INFER_ATTR_CODES : INFER_ATTR_TENSOR;
+        attr->tensor = (infer_view){
+            .type = (uint8_t)l->element, .rank = 1, .dim = {(int64_t)l->count}, .data = l->data};
+        attr->count = l->name_count;
+        attr->data = l->names;
+        return INFER_OK;
+    }
+    if (few || (l->type == INFER_ATTR_INTS && l->element != INFER_TYPE_INT64))
+        return widen(scratch, l, attr);
+    return INFER_OK;
+}

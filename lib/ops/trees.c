@@ -1,0 +1,326 @@
+/* infer.Trees: what an ensemble of trees says of each row (trees.h has the layout). */
+#include "trees.h"
+
+#include "checked.h"
+#include "ml.h"
+#include "ml_link.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LANES     8 /* trees that are walked at once */
+#define FLAGS_f32 INFER_TREE_FLAGS_F32
+#define FLAGS_f64 INFER_TREE_FLAGS_F64
+#define NEXT_f32  INFER_TREE_NEXT_F32
+#define NEXT_f64  INFER_TREE_NEXT_F64
+
+/* Whatever a walk needs: constants with their sizes. */
+typedef struct forest {
+    const void *nodes;
+    const uint32_t *roots, *targets, *starts, *vote_targets, *set_starts;
+    const void *weights, *members;
+    uint64_t tree_count, list_count, vote_count, set_count, member_count;
+    size_t size; /* of the nodes, in bytes */
+    uint32_t feature_mask, target_count;
+    int64_t first, step_limit, aggregate;
+    bool wide, adds;
+    double *sums; /* one a target */
+} forest;
+
+/* A sum that has had no vote yet is no number where the least or the largest is looked for. */
+static inline void add_vote(const forest *f, uint32_t target, double vote) {
+    double *sum = &f->sums[target];
+    if (f->adds)
+        *sum += vote;
+    else if (f->aggregate == INFER_TREES_MIN ? !(*sum <= vote) : !(*sum >= vote))
+        *sum = vote;
+}
+
+#define REAL float
+#define LINK uint32_t
+#define S    f32
+#include "trees_walk.inc.h"
+#define REAL double
+#define LINK uint64_t
+#define S    f64
+#include "trees_walk.inc.h"
+
+/* ---- what there is ---- */
+
+static const infer_view *input(const infer_op_env *env, uint32_t i) {
+    return i < env->in_count ? env->in[i] : NULL;
+}
+
+static bool is_list(const infer_view *v, infer_type type, int64_t count) {
+    return v && v->type == type && v->rank == 1 && v->dim[0] >= 0 &&
+           (count < 0 || v->dim[0] == count);
+}
+
+/* Bits that number the features, and the one behind them that leaves ask for. */
+static uint32_t feature_bits(int64_t features) {
+    uint32_t bits = 0;
+    while (features >> bits)
+        bits++;
+    return bits;
+}
+
+static infer_status check_params(const infer_trees_params *p, bool wide) {
+    int64_t most = wide ? (INT64_C(1) << FLAGS_f64) - 1 : (1 << FLAGS_f32) - 1;
+    if (p->kind < 0 || p->kind >= INFER_TREES_KINDS || p->targets < 1 || p->targets > INT32_MAX ||
+        p->aggregate < INFER_TREES_AVERAGE || p->aggregate > INFER_TREES_MAX || p->features < 0 ||
+        p->features > most || p->first < 1 || p->first > 16 || p->type < 0 || p->type > 31 ||
+        !(T_FLOAT >> p->type & 1))
+        return infer_fail(INFER_ERROR_VALUE, "the parameters do not fit trees");
+    if (p->base_values.count &&
+        (p->base_values.type != INFER_TYPE_DOUBLE ||
+         (p->base_values.count != 1 && p->base_values.count != (uint64_t)p->targets)))
+        return infer_fail(INFER_ERROR_VALUE, "%llu base values for %lld targets",
+                          (unsigned long long)p->base_values.count, (long long)p->targets);
+    return INFER_OK;
+}
+
+static infer_status check_lists(const infer_op_env *env, const infer_view *nodes,
+                                infer_type element) {
+    const infer_view *roots = env->in[INFER_TREES_ROOTS],
+                     *targets = input(env, INFER_TREES_TARGETS),
+                     *starts = input(env, INFER_TREES_STARTS),
+                     *vote_targets = input(env, INFER_TREES_VOTE_TARGETS),
+                     *weights = input(env, INFER_TREES_WEIGHTS),
+                     *sets = input(env, INFER_TREES_SET_STARTS),
+                     *members = input(env, INFER_TREES_MEMBERS);
+    if (!is_list(roots, INFER_TYPE_UINT32, -1) || roots->dim[0] > nodes->dim[0] ||
+        nodes->dim[0] > UINT32_MAX ||
+        (targets && (weights || !is_list(targets, INFER_TYPE_UINT32, roots->dim[0]))))
+        return infer_fail(INFER_ERROR_FORMAT, "trees and nodes do not fit each other");
+    if ((weights && (!is_list(weights, element, -1) || weights->dim[0] > UINT32_MAX)) ||
+        (starts && (!weights || !is_list(starts, INFER_TYPE_UINT32, -1) || starts->dim[0] < 1 ||
+                    !is_list(vote_targets, INFER_TYPE_UINT32, weights->dim[0]))))
+        return infer_fail(INFER_ERROR_FORMAT, "the votes do not fit each other");
+    if (sets && (!is_list(sets, INFER_TYPE_UINT32, -1) || sets->dim[0] < 1 ||
+                 !is_list(members, element, -1)))
+        return infer_fail(INFER_ERROR_FORMAT, "the sets do not fit each other");
+    return INFER_OK;
+}
+
+static bool is_classifier(const infer_trees_params *p) {
+    return p->kind != INFER_TREES_REGRESSOR;
+}
+
+/* Scores of a row: two where one sum decides between two classes. */
+static int64_t score_count(const infer_trees_params *p) {
+    return p->kind >= INFER_TREES_MARGIN ? 2 : p->targets;
+}
+
+static infer_status infer_outputs(infer_op_env *env, int64_t rows) {
+    const infer_trees_params *p = env->params;
+    infer_view spare, *y;
+    if (is_classifier(p)) {
+        bool text = infer_list_given(&p->classlabels_strings);
+        const infer_list *labels = text ? &p->classlabels_strings : &p->classlabels_int64s;
+        if (labels->count != (uint64_t)score_count(p) ||
+            (p->kind >= INFER_TREES_MARGIN && p->targets != 1))
+            return infer_fail(INFER_ERROR_VALUE, "%llu class labels for %lld scores",
+                              (unsigned long long)labels->count, (long long)score_count(p));
+        y = infer_out(env, 0, text ? INFER_TYPE_STRING : INFER_TYPE_INT64, 1, &spare);
+        y->dim[0] = rows;
+    }
+    y = infer_out(env, is_classifier(p), (uint32_t)p->type, 2, &spare);
+    y->dim[0] = rows;
+    y->dim[1] = score_count(p);
+    return INFER_OK;
+}
+
+static infer_status trees_infer(infer_op_env *env) {
+    const infer_trees_params *p = env->params;
+    const infer_view *x = env->in[INFER_TREES_X], *nodes = env->in[INFER_TREES_NODES];
+    int64_t rows, columns;
+    if (nodes->rank != 2 || nodes->dim[0] < 1 || nodes->dim[1] < 1 || nodes->dim[1] > 2)
+        return infer_fail(INFER_ERROR_FORMAT, "the nodes are no list");
+    bool wide = nodes->dim[1] == 2;
+    INFER_TRY(check_params(p, wide));
+    if (!wide && x->type != INFER_TYPE_FLOAT && x->type != INFER_TYPE_FLOAT16)
+        return infer_fail(INFER_ERROR_TYPE, "narrow trees for an input of %s",
+                          infer_type_name((infer_type)x->type));
+    INFER_TRY(check_lists(env, nodes, wide ? INFER_TYPE_DOUBLE : INFER_TYPE_FLOAT));
+    INFER_TRY(infer_ml_rows(x, &rows, &columns));
+    if (columns >= 0 && columns < p->features)
+        return infer_fail(INFER_ERROR_SHAPE, "the trees take %lld features, %lld were given",
+                          (long long)p->features, (long long)columns);
+    INFER_TRY(infer_outputs(env, rows));
+    if (columns < 0)
+        return INFER_OK;
+    size_t doubles = ((size_t)1 << feature_bits(p->features)) + (size_t)p->targets + 2;
+    if (!infer_mul(doubles, sizeof(double), &env->scratch_size))
+        return infer_fail(INFER_ERROR_SHAPE, "the trees do not fit memory");
+    return INFER_OK;
+}
+
+/* ---- running ---- */
+
+static const void *data_of(const infer_op_env *env, uint32_t i, uint64_t *count) {
+    const infer_view *v = input(env, i);
+    if (count)
+        *count = v ? (uint64_t)v->dim[0] : 0;
+    return v ? v->data : NULL;
+}
+
+static void see_forest(const infer_op_env *env, forest *f) {
+    const infer_trees_params *p = env->params;
+    const infer_view *nodes = env->in[INFER_TREES_NODES];
+    uint64_t starts, sets;
+    *f = (forest){.nodes = nodes->data,
+                  .size = infer_view_bytes(nodes),
+                  .wide = nodes->dim[1] == 2,
+                  .feature_mask = (1u << feature_bits(p->features)) - 1,
+                  .target_count = (uint32_t)p->targets,
+                  .first = p->first,
+                  .aggregate = p->aggregate,
+                  .adds = p->aggregate <= INFER_TREES_SUM};
+    f->roots = data_of(env, INFER_TREES_ROOTS, &f->tree_count);
+    f->targets = data_of(env, INFER_TREES_TARGETS, NULL);
+    f->starts = data_of(env, INFER_TREES_STARTS, &starts);
+    f->list_count = starts ? starts - 1 : 0;
+    f->vote_targets = data_of(env, INFER_TREES_VOTE_TARGETS, NULL);
+    f->weights = data_of(env, INFER_TREES_WEIGHTS, &f->vote_count);
+    f->set_starts = data_of(env, INFER_TREES_SET_STARTS, &sets);
+    f->set_count = sets ? sets - 1 : 0;
+    f->members = data_of(env, INFER_TREES_MEMBERS, &f->member_count);
+    /* The deepest tree of each LANES has no more levels than nodes. */
+    f->step_limit = nodes->dim[0] + (int64_t)(f->tree_count / LANES + 1) * (f->first + 2);
+}
+
+/* The row that the trees see: the features, then what is no number. Whether a value is missing. */
+#define FILL(name, real, load)                                                                     \
+    static bool name(const infer_view *x, size_t at, size_t n, real *row) {                        \
+        infer_chunk chunk;                                                                         \
+        bool missing = false;                                                                      \
+        for (size_t c = 0; c < n; c += INFER_CHUNK) {                                              \
+            size_t m = n - c < INFER_CHUNK ? n - c : INFER_CHUNK;                                  \
+            const real *from = load((infer_type)x->type, x->data, at + c, m, &chunk);              \
+            for (size_t i = 0; i < m; i++) {                                                       \
+                row[c + i] = from[i];                                                              \
+                missing |= from[i] != from[i];                                                     \
+            }                                                                                      \
+        }                                                                                          \
+        return missing;                                                                            \
+    }
+FILL(fill_f32, float, infer_load_float)
+FILL(fill_f64, double, infer_load_double)
+
+static infer_status sum_row(const infer_op_env *env, const forest *f, size_t at, void *row) {
+    const infer_trees_params *p = env->params;
+    const infer_view *x = env->in[INFER_TREES_X];
+    size_t n = (size_t)p->features;
+    double none = f->adds ? 0 : NAN;
+    for (uint32_t t = 0; t < f->target_count; t++)
+        f->sums[t] = none;
+    bool missing = f->wide ? fill_f64(x, at, n, row) : fill_f32(x, at, n, row);
+    bool flagged = p->flagged || (p->missing && missing);
+    return f->wide ? row_f64(f, row, flagged) : row_f32(f, row, flagged);
+}
+
+/* From what the trees said to sums with their base values. */
+static void finish_sums(const infer_op_env *env, const forest *f) {
+    const infer_trees_params *p = env->params;
+    const double *base = infer_list_data(env, &p->base_values);
+    for (uint32_t t = 0; t < f->target_count; t++) {
+        double *sum = &f->sums[t];
+        if (!f->adds && *sum != *sum)
+            *sum = 0;
+        if (p->aggregate == INFER_TREES_AVERAGE && f->tree_count)
+            *sum /= (double)f->tree_count;
+        if (p->base_values.count)
+            *sum += base[p->base_values.count == 1 ? 0 : t];
+    }
+}
+
+/* The class of a row; one sum becomes two scores. */
+static size_t choose_class(const infer_trees_params *p, double *z) {
+    size_t best = 0;
+    if (p->kind == INFER_TREES_CLASSIFIER) {
+        for (size_t i = 1; i < (size_t)p->targets; i++)
+            best = z[i] > z[best] ? i : best;
+        return best;
+    }
+    z[1] = z[0];
+    z[0] = p->kind == INFER_TREES_MARGIN ? -z[1] : 1 - z[1];
+    return z[1] > (p->kind == INFER_TREES_MARGIN ? 0 : 0.5);
+}
+
+static void put_label(const infer_op_env *env, size_t best, const infer_view *out, size_t row) {
+    const infer_trees_params *p = env->params;
+    if (out->type == INFER_TYPE_STRING)
+        ((infer_string *)out->data)[row] = infer_list_string(env, &p->classlabels_strings, best);
+    else
+        ((int64_t *)out->data)[row] =
+            ((const int64_t *)infer_list_data(env, &p->classlabels_int64s))[best];
+}
+
+static infer_status trees_run(infer_op_env *env) {
+    const infer_trees_params *p = env->params;
+    const infer_view *x = env->in[INFER_TREES_X];
+    uint32_t at = is_classifier(p);
+    infer_view *label = is_classifier(p) ? env->out[0] : NULL;
+    infer_view *scores = at < env->out_count ? env->out[at] : NULL;
+    int64_t rows, columns;
+    forest f;
+    INFER_TRY(infer_ml_rows(x, &rows, &columns));
+    see_forest(env, &f);
+    size_t slots = (size_t)f.feature_mask + 1, n = (size_t)score_count(p);
+    void *row = env->scratch;
+    f.sums = (double *)env->scratch + slots;
+    for (size_t i = (size_t)p->features; i < slots; i++)
+        if (f.wide)
+            ((double *)row)[i] = NAN;
+        else
+            ((float *)row)[i] = NAN;
+    for (size_t r = 0; r < (size_t)rows; r++) {
+        INFER_TRY(sum_row(env, &f, r * (size_t)columns, row));
+        finish_sums(env, &f);
+        size_t best = is_classifier(p) ? choose_class(p, f.sums) : 0;
+        if (label)
+            put_label(env, best, label, r);
+        if (!scores)
+            continue;
+        infer_post_transform_f64(p->post_transform, f.sums, n);
+        infer_store_double((infer_type)p->type, f.sums, scores->data, r * n, n);
+    }
+    return INFER_OK;
+}
+
+/* clang-format off */
+static const infer_op_attr trees_attrs[] = {
+    A_LIST(infer_trees_params, classlabels_int64s, INTS),
+    A_LIST(infer_trees_params, classlabels_strings, STRINGS),
+    A_LIST(infer_trees_params, base_values, TENSOR),
+    A_INT(infer_trees_params, kind, 0),
+    A_INT(infer_trees_params, targets, 1),
+    A_INT(infer_trees_params, aggregate, INFER_TREES_SUM),
+    A_INT(infer_trees_params, post_transform, 0),
+    A_INT(infer_trees_params, features, 0),
+    A_INT(infer_trees_params, flagged, 0),
+    A_INT(infer_trees_params, missing, 0),
+    A_INT(infer_trees_params, first, 1),
+    A_INT(infer_trees_params, type, INFER_TYPE_FLOAT),
+};
+/* clang-format on */
+
+/* Built by the library alone: there are no attributes that a model could set. */
+const infer_op infer_op_infer_trees = {
+    .domain = "infer",
+    .name = "Trees",
+    .since = 1,
+    .newest = 1,
+    .revision = 1,
+    .params_size = sizeof(infer_trees_params),
+    .attrs = trees_attrs,
+    .attr_count = sizeof trees_attrs / sizeof *trees_attrs,
+    .min_in = 3,
+    .max_in = INFER_TREES_INPUTS,
+    .min_out = 1,
+    .max_out = 2,
+    .types = {T_ML | T(FLOAT16), T(UINT64), T(UINT32), T(UINT32), T(UINT32),
+              T(UINT32) | T(FLOAT) | T(DOUBLE)},
+    .infer = trees_infer,
+    .run = trees_run,
+};
