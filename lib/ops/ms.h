@@ -34,8 +34,16 @@ static inline uint32_t ms_float(infer_rewriter *rw, float value) {
     return rw->constant(rw, &v);
 }
 
-static inline uint32_t ms_int64(infer_rewriter *rw, int64_t value) {
-    infer_view v = {.type = INFER_TYPE_INT64, .rank = 1, .dim = {1}, .data = &value};
+static inline uint32_t ms_list(infer_rewriter *rw, const int64_t *values, size_t count) {
+    infer_view v = {.type = INFER_TYPE_INT64,
+                    .rank = 1,
+                    .dim = {(int64_t)count},
+                    .data = (void *)(intptr_t)values};
+    return rw->constant(rw, &v);
+}
+
+static inline uint32_t ms_int32(infer_rewriter *rw, int32_t value) {
+    infer_view v = {.type = INFER_TYPE_INT32, .data = &value};
     return rw->constant(rw, &v);
 }
 
@@ -67,6 +75,13 @@ static inline uint32_t ms_text(infer_rewriter *rw, const char *text, const infer
 static inline bool ms_wants(const infer_rewriter *rw, uint32_t index) {
     return index < rw->out_count;
 }
+
+/* The product of quantized matrices (A, B, their zero points) times scale, plus bias. */
+uint32_t ms_product(infer_rewriter *rw, const uint32_t in[4], uint32_t scale, uint32_t bias);
+
+/* [batch][rows][heads * size] as [batch][heads][rows][size], and back. */
+uint32_t ms_heads(infer_rewriter *rw, uint32_t x, int64_t heads);
+uint32_t ms_flat(infer_rewriter *rw, uint32_t x);
 
 /* The channels of [batch][...][channels] become the second axis, or the way back. Needs a rank. */
 infer_status ms_channels(infer_rewriter *rw, int32_t rank, bool first, uint32_t *value);

@@ -10,8 +10,7 @@ static uint32_t product_scale(infer_rewriter *rw, uint32_t a, uint32_t b, float 
     return alpha == 1 ? s : ms_node(rw, "Mul", s, ms_float(rw, alpha));
 }
 
-/* The product of quantized matrices as float. */
-static uint32_t product(infer_rewriter *rw, const uint32_t in[4], uint32_t scale, uint32_t bias) {
+uint32_t ms_product(infer_rewriter *rw, const uint32_t in[4], uint32_t scale, uint32_t bias) {
     uint32_t sum = rw->add(rw, "", "MatMulInteger", in, 4, NULL, 0);
     uint32_t y = ms_node(rw, "Mul", ms_cast(rw, sum, INFER_TYPE_FLOAT), scale);
     return bias == INFER_NO_VALUE ? y : ms_node(rw, "Add", y, bias);
@@ -22,7 +21,7 @@ static infer_status to_float_upgrade(infer_rewriter *rw) {
     const uint32_t in[] = {rw->input(rw, A), rw->input(rw, B), rw->input(rw, A_ZERO),
                            rw->input(rw, B_ZERO)};
     uint32_t scale = product_scale(rw, rw->input(rw, A_SCALE), rw->input(rw, B_SCALE), 1);
-    return rw->replace(rw, 0, product(rw, in, scale, rw->input(rw, BIAS)));
+    return rw->replace(rw, 0, ms_product(rw, in, scale, rw->input(rw, BIAS)));
 }
 
 static infer_status dynamic_upgrade(infer_rewriter *rw) {
@@ -31,7 +30,7 @@ static infer_status dynamic_upgrade(infer_rewriter *rw) {
     INFER_TRY(rw->add_many(rw, "", "DynamicQuantizeLinear", &a, 1, NULL, 0, quantized, 3));
     const uint32_t in[] = {quantized[0], rw->input(rw, B), quantized[2], rw->input(rw, B_ZERO)};
     uint32_t scale = product_scale(rw, quantized[1], rw->input(rw, B_SCALE), 1);
-    return rw->replace(rw, 0, product(rw, in, scale, rw->input(rw, BIAS)));
+    return rw->replace(rw, 0, ms_product(rw, in, scale, rw->input(rw, BIAS)));
 }
 
 typedef struct gemm_params {
@@ -174,18 +173,12 @@ static infer_status mean(infer_rewriter *rw, const int64_t *axes, size_t count, 
                                "r = Div($1, w)\n"
                                "p = Mul(f, r)\n"
                                "@0 = QuantizeLinear(p, one, $4)\n";
-    const int32_t none = 0;
-    const infer_view list = {.type = INFER_TYPE_INT64,
-                             .rank = 1,
-                             .dim = {(int64_t)count},
-                             .data = (void *)(intptr_t)axes};
-    const infer_view nothing = {.type = INFER_TYPE_INT32, .data = (void *)(intptr_t)&none};
     const infer_attr keepdims = {.name = "keepdims", .type = INFER_ATTR_INT, .i = keep};
     const infer_producer attrs = {.attrs = &keepdims, .attr_count = 1};
     const infer_named names[] = {{"zero", ms_has(rw, X_ZERO)
                                               ? ms_cast(rw, rw->input(rw, X_ZERO), INFER_TYPE_INT32)
-                                              : rw->constant(rw, &nothing)},
-                                 {"axes", rw->constant(rw, &list)},
+                                              : ms_int32(rw, 0)},
+                                 {"axes", ms_list(rw, axes, count)},
                                  {"one", ms_float(rw, 1)}};
     uint32_t y;
     INFER_TRY(infer_expand_with(rw, text, names, 3, &attrs, &y));
