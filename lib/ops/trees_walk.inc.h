@@ -80,7 +80,10 @@ static inline bool NAME(walk_)(const forest *f, const REAL *row, bool flagged, u
                                int64_t *left) {
     for (int64_t steps = f->first;; steps = 2) {
         LINK links = 0;
-        (flagged ? NAME(flagged_steps_) : NAME(steps_))(f, row, at, steps);
+        if (flagged)
+            NAME(flagged_steps_)(f, row, at, steps);
+        else
+            NAME(steps_)(f, row, at, steps);
         *left -= steps;
         for (int lane = 0; lane < LANES; lane++)
             links |= ((const NODE *)at[lane])->link;
@@ -90,13 +93,13 @@ static inline bool NAME(walk_)(const forest *f, const REAL *row, bool flagged, u
 }
 
 /* What the leaf of a tree says, added to the sums. */
-static void NAME(vote_)(const forest *f, uint64_t tree, uintptr_t leaf) {
+static void NAME(vote_)(const forest *f, double *sums, uint64_t tree, uintptr_t leaf) {
     const NODE *n = (const NODE *)leaf;
     uint32_t list;
     if (!f->weights) {
         uint32_t target = f->targets ? f->targets[tree] : 0;
         if (target < f->target_count)
-            add_vote(f, target, (double)n->value);
+            add_vote(f, &sums[target], (double)n->value);
         return;
     }
     memcpy(&list, &n->value, sizeof list);
@@ -104,14 +107,14 @@ static void NAME(vote_)(const forest *f, uint64_t tree, uintptr_t leaf) {
     if (!f->starts) {
         uint64_t start = (uint64_t)list * f->target_count;
         for (uint32_t t = 0; t < f->target_count && start + t < f->vote_count; t++)
-            add_vote(f, t, (double)weights[start + t]);
+            add_vote(f, &sums[t], (double)weights[start + t]);
         return;
     }
     if (list >= f->list_count)
         return;
     for (uint32_t v = f->starts[list]; v < f->starts[list + 1] && v < f->vote_count; v++)
         if (f->vote_targets[v] < f->target_count)
-            add_vote(f, f->vote_targets[v], (double)weights[v]);
+            add_vote(f, &sums[f->vote_targets[v]], (double)weights[v]);
 }
 
 /* The address of a tree's root. */
@@ -120,38 +123,59 @@ static inline uintptr_t NAME(root_)(const forest *f, uint64_t tree) {
     return at < f->end ? at : (uintptr_t)f->nodes;
 }
 
-/* Walks the trees from number `tree` on, of which some are walked twice where there are less than
- * LANES. */
-static inline bool NAME(leaves_)(const forest *f, const REAL *row, bool flagged, uint64_t tree,
-                                 uint64_t count, uintptr_t *at, int64_t *left) {
+/* Roots of `count` trees from number `tree` on; some stand twice where there are less than LANES.
+ */
+static inline void NAME(roots_)(const forest *f, uint64_t tree, uint64_t count, uintptr_t *roots) {
     if (count == LANES)
         for (uint64_t k = 0; k < LANES; k++)
-            at[k] = NAME(root_)(f, tree + k);
+            roots[k] = NAME(root_)(f, tree + k);
     else
         for (uint64_t k = 0; k < LANES; k++)
-            at[k] = NAME(root_)(f, tree + (k < count ? k : 0));
-    return NAME(walk_)(f, row, flagged, at, left);
+            roots[k] = NAME(root_)(f, tree + (k < count ? k : 0));
+}
+
+static inline uint64_t NAME(count_)(const forest *f, uint64_t tree) {
+    return f->tree_count - tree < LANES ? f->tree_count - tree : LANES;
 }
 
 /* The sums of a row over all trees, in their order. */
-static infer_status NAME(row_)(const forest *f, const REAL *row, bool flagged) {
+static infer_status NAME(row_)(const forest *f, const REAL *row, bool flagged, double *sums) {
     int64_t left = f->step_limit;
-    bool plain = !f->weights && !f->targets && f->adds;
-    double sum = 0;
+    double sum = sums[0];
     for (uint64_t tree = 0; tree < f->tree_count; tree += LANES) {
+        uint64_t count = NAME(count_)(f, tree);
         uintptr_t at[LANES];
-        uint64_t count = f->tree_count - tree < LANES ? f->tree_count - tree : LANES;
-        if (!NAME(leaves_)(f, row, flagged, tree, count, at, &left))
+        NAME(roots_)(f, tree, count, at);
+        if (!NAME(walk_)(f, row, flagged, at, &left))
             return infer_fail(INFER_ERROR_FORMAT, "a tree has no end");
-        if (plain)
-            for (uint64_t k = 0; k < count; k++)
-                sum += (double)((const NODE *)at[k])->value;
-        else
-            for (uint64_t k = 0; k < count; k++)
-                NAME(vote_)(f, tree + k, at[k]);
+        for (uint64_t k = 0; k < count && f->plain; k++)
+            sum += (double)((const NODE *)at[k])->value;
+        for (uint64_t k = 0; k < count && !f->plain; k++)
+            NAME(vote_)(f, sums, tree + k, at[k]);
     }
-    if (plain)
-        f->sums[0] = sum;
+    if (f->plain)
+        sums[0] = sum;
+    return INFER_OK;
+}
+
+/* The same for the rows of a block: trees that were just read serve all of them. */
+static infer_status NAME(rows_)(const forest *f, const block *b) {
+    int64_t left = f->step_limit * (int64_t)b->count;
+    if (b->count == 1)
+        return NAME(row_)(f, b->rows, b->flagged[0], b->sums);
+    for (uint64_t tree = 0; tree < f->tree_count; tree += LANES) {
+        uint64_t count = NAME(count_)(f, tree);
+        uintptr_t roots[LANES], at[LANES];
+        NAME(roots_)(f, tree, count, roots);
+        for (size_t r = 0; r < b->count; r++) {
+            memcpy(at, roots, sizeof at);
+            if (!NAME(walk_)(f, (const REAL *)b->rows + r * b->row_stride, b->flagged[r], at,
+                             &left))
+                return infer_fail(INFER_ERROR_FORMAT, "a tree has no end");
+            for (uint64_t k = 0; k < count; k++)
+                NAME(vote_)(f, b->sums + r * b->sum_stride, tree + k, at[k]);
+        }
+    }
     return INFER_OK;
 }
 
