@@ -134,6 +134,7 @@ NEEDS = {
     "NegativeLogLikelihoodLoss": {"dims_of": {"target": [2], "weight": [2]}},
     "RotaryEmbedding": {"dims_of": {"X": [1, 2, 3, 2], "cos_cache": [2, 1], "sin_cache": [2, 1], "position_ids": [1, 3]}},
     "SoftmaxCrossEntropyLoss": {"dims_of": {"labels": [2], "weights": [2]}},
+    "ImageDecoder": {"dims": [3]},
     "RegexFullMatch": {"attributes": lambda v: {"pattern": "[01]"}},
     "StringNormalizer": {"dims": [3], "attributes": lambda v: {"stopwords": ["0"], "case_change_action": "UPPER"}},
     "StringSplit": {"attributes": lambda v: {"delimiter": "0"}},
