@@ -26,6 +26,10 @@ def cases(op, count=8, domain="com.microsoft", **how):
     return register
 
 
+def element_type(value):
+    return onnx.TensorProto.STRING if value.dtype == object else helper.np_dtype_to_tensor_dtype(value.dtype)
+
+
 def build(op, inputs, attributes, domain, outputs=1, constants=(), free=False):
     names = [f"i{i}" if v is not None else "" for i, v in enumerate(inputs)]
     while not names[-1]:
@@ -33,7 +37,7 @@ def build(op, inputs, attributes, domain, outputs=1, constants=(), free=False):
     given = {n: np.asarray(v) for n, v in zip(names, inputs) if n}
     wanted = [f"o{i}" for i in range(outputs)] if isinstance(outputs, int) else list(outputs)
     node = helper.make_node(op, names, wanted, domain=domain, **attributes)
-    ports = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype),
+    ports = [helper.make_tensor_value_info(n, element_type(v),
                                            [f"{n}_{a}" for a in range(v.ndim)] if free else v.shape)
              for n, v in given.items() if int(n[1:]) not in constants]
     weights = [onnx.numpy_helper.from_array(v, n) for n, v in given.items() if int(n[1:]) in constants]
@@ -628,6 +632,76 @@ def group_query(random, number):
             (lengths - 1).astype(np.int32), np.array(total, np.int32),
             *([np.cos(angles), np.sin(angles)] if turn else [None, None]), None, bias, sink], attributes, {
                 "outputs": 3, "weights": (7, 8)}
+
+
+# ---- what converters emit ----
+
+@cases("ExpandDims")
+def expand_dims(random, number):
+    shape = pick(number, (2, 3), (4,), (2, 1, 3))
+    axis = pick(number, 0, 1, -1, -2)
+    return [reals(random, *shape), np.array(pick(number // 4, axis, [axis]), np.int32).reshape(())], {}, {
+        "weights": (1,)}
+
+
+@cases("GatherND")
+def gather_nd(random, number):
+    index = pick(number, np.int32, np.int64)
+    shape = pick(number // 2, (3, 1), (2, 2), (2, 3, 1), (4, 3))
+    data = pick(number // 2, reals(random, 4, 4, 4), random.integers(0, 9, (4, 4, 4)))
+    return [data, random.integers(0, 4, shape).astype(index)], {}
+
+
+@cases("Trilu")
+def trilu(random, number):
+    k = np.array(number - 4, np.int64) if number % 3 else None
+    return [pick(number, reals(random, 2, 4, 5), random.integers(0, 9, (4, 4))), k], {"upper": number // 2 % 2}
+
+
+@cases("Range")
+def range_(random, number):
+    dtype = pick(number, np.float32, np.int64, np.int32, np.float64, np.int16)
+    shape = pick(number // 2, (), (1,))
+    numbers = pick(number, (0, 7, 2), (5, -3, -1), (2, 9, None), (1, 1, 1))
+    return [None if v is None else np.full(shape, v, dtype) for v in numbers], {}
+
+
+@cases("Pad", 12)
+def pad(random, number):
+    mode = pick(number, "constant", "reflect", "edge")
+    pads = np.array(pick(number // 3, [1, 0, 2, 1], [0, 2, 0, 0], [0, 1, 1, 2]), np.int64)
+    if mode == "constant" and number % 2:
+        pads = np.array([-1, 1, 0, -2], np.int64)
+    value = np.array(pick(number, 2.5, [1.5]), np.float32) if mode == "constant" and number % 4 else None
+    return [reals(random, 3, 4), pads.reshape(pick(number, (4,), (1, 4))), value], {"mode": mode}, {"weights": (1, 2)}
+
+
+@cases("Unique", outputs=3)
+def unique(random, number):
+    return [random.integers(0, 6, pick(number, 9, 1, 30, 0)).astype(np.float32)], {}
+
+
+@cases("CDist", 12)
+def distances(random, number):
+    dtype = pick(number, np.float32, np.float64)
+    m, k, n = pick(number, (3, 5, 4), (1, 40, 7), (6, 1, 1))
+    return [reals(random, m, n, dtype=dtype), reals(random, k, n, dtype=dtype)], {
+        "metric": pick(number // 2, "euclidean", "sqeuclidean")}, {"weights": (1,)}
+
+
+@cases("Inverse", 8)
+def inverse(random, number):
+    n = pick(number, 3, 1, 6, 20)
+    dtype = pick(number, np.float32, np.float64)
+    return [(reals(random, *pick(number // 2, (), (3,), (2, 2)), n, n) + 4 * np.eye(n)).astype(dtype)], {}
+
+
+@cases("MurmurHash3", 16)
+def murmur(random, number):
+    dtype = pick(number, np.int32, np.int64, np.float32, np.float64, np.uint32, np.uint64, object)
+    x = np.array([["", "a", "ab"], ["abc", "abcd", "Grüße und mehr"]], object) if dtype is object else \
+        (random.normal(size=(2, 5)) * 1e6).astype(np.int64).astype(dtype)
+    return [x], {"seed": pick(number // 3, 0, 42, 2 ** 31), "positive": pick(number // 2, 1, 0)}
 
 
 test_operator = pytest.mark.parametrize(("op", "make", "number", "how"), CASES)(compare)
