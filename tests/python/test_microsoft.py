@@ -704,4 +704,37 @@ def murmur(random, number):
     return [x], {"seed": pick(number // 3, 0, 42, 2 ** 31), "positive": pick(number // 2, 1, 0)}
 
 
+TOKENS = [{"separators": [" "]}, {"separators": [" ", ","]}, {"separators": [""]}, {"tokenexp": "."},
+          {"tokenexp": "[a-zA-Z]+|[0-9]+"}, {"tokenexp": "a|ab|aab"}, {"separators": ["X|XY", "a*"]},
+          {"separators": ["\\b"]}, {"separators": ["^ ", " $", "[.,] ?"]}, {"tokenexp": "^.", "mincharnum": 1},
+          {"tokenexp": "\\w+", "mincharnum": 2}, {"separators": ["[0-9]"], "mincharnum": 3}, {"tokenexp": "a*"},
+          {"separators": ["o", " ", ""]}, {"tokenexp": "(?i)A(b)?"}, {"separators": ["é", "(ß|e)+"]}]
+TEXTS = [["hello world", "a  b, c", ""], [" ab12cd3 aabXYbXc, d ", "foo bar."], ["Grüße, héé", "naïve"],
+         [["a b", "c"], ["d e f", ""]], ["", ""], [" aab ab b", "x\ny"]]
+
+
+@cases("Tokenizer", 96)
+def tokenizer(random, number):
+    attributes = {"mincharnum": 1, **TOKENS[number % 16]}
+    return [np.array(TEXTS[number // 16], object)], {
+        "mark": number // 3 % 2, "pad_value": pick(number, "#", "", "<pad>"), **attributes}
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3)])
+def test_no_texts(shape):
+    attributes = {"mark": 1, "pad_value": "", "mincharnum": 1, "separators": [" "]}
+    model, feeds = build("Tokenizer", [np.zeros(shape, object)], attributes, "com.microsoft")
+    with libinfer.load(model) as ours:
+        assert np.shape(next(iter(ours.run(feeds).values()))) == onnxruntime_runs(model, feeds)[0].shape
+
+
+@pytest.mark.parametrize("attributes", [{}, {"separators": ["("]}, {"tokenexp": ""}, {"tokenexp": "(a)\\1"},
+                                        {"separators": [" "], "mincharnum": 0}, {"tokenexp": ".", "mincharnum": 2}],
+                         ids=str)
+def test_tokenizers_that_cannot_be(attributes):
+    given = {"mark": 0, "pad_value": "", "mincharnum": 1, **attributes}
+    with pytest.raises(libinfer.InferError):
+        libinfer.load(build("Tokenizer", [np.array(["a"], object)], given, "com.microsoft")[0])
+
+
 test_operator = pytest.mark.parametrize(("op", "make", "number", "how"), CASES)(compare)
