@@ -704,6 +704,15 @@ def murmur(random, number):
     return [x], {"seed": pick(number // 3, 0, 42, 2 ** 31), "positive": pick(number // 2, 1, 0)}
 
 
+@cases("CropAndResize", 12)
+def crop(random, number):
+    boxes = np.array([[0, 0, 1, 1], [0.1, 0.2, 0.9, 0.7], [-0.2, -0.1, 1.2, 1.3], [0.9, 0.8, 0.1, 0.2]], np.float32)
+    size = pick(number, (3, 4), (1, 1), (5, 1), (2, 7))
+    return [reals(random, 2, 3, 4, 5), boxes, random.integers(0, 2, 4).astype(np.int32), np.array(size, np.int32)], {
+        "mode": pick(number // 4, "bilinear", "nearest"), "extrapolation_value": pick(number, 0.0, 7.5)}, {
+            "weights": (1, 2, 3)}
+
+
 TOKENS = [{"separators": [" "]}, {"separators": [" ", ","]}, {"separators": [""]}, {"tokenexp": "."},
           {"tokenexp": "[a-zA-Z]+|[0-9]+"}, {"tokenexp": "a|ab|aab"}, {"separators": ["X|XY", "a*"]},
           {"separators": ["\\b"]}, {"separators": ["^ ", " $", "[.,] ?"]}, {"tokenexp": "^.", "mincharnum": 1},
@@ -735,6 +744,29 @@ def test_tokenizers_that_cannot_be(attributes):
     given = {"mark": 0, "pad_value": "", "mincharnum": 1, **attributes}
     with pytest.raises(libinfer.InferError):
         libinfer.load(build("Tokenizer", [np.array(["a"], object)], given, "com.microsoft")[0])
+
+
+# ---- narrow types, which onnxruntime has on other processors ----
+
+HALVES = [("MatMulNBits", n_bits), ("SkipLayerNormalization", skip_norm), ("GroupQueryAttention", group_query),
+          ("MultiHeadAttention", multi_head), ("Attention", attention), ("FusedMatMul", fused_mat_mul),
+          ("BiasGelu", bias_gelu), ("RotaryEmbedding", rotary), ("QuickGelu", quick), ("CropAndResize", crop)]
+
+
+@pytest.mark.parametrize(("op", "make"), HALVES, ids=[op for op, _ in HALVES])
+@pytest.mark.parametrize("number", [0, 1, 4, 5])
+def test_half(op, make, number):
+    inputs, attributes, *more = make(np.random.default_rng(number), number)
+    outputs = more[0].get("outputs", 1) if more else 1
+    answers = []
+    for kind in (np.float16, np.float32):
+        given = [x.astype(np.float16).astype(kind) if x is not None and x.dtype == np.float32 else x for x in inputs]
+        model, feeds = build(op, given, attributes, "com.microsoft", outputs=outputs)
+        with libinfer.load(model) as ours:
+            answers.append(list(ours.run(feeds).values()))
+    for half, full in zip(*answers):
+        assert half.dtype == np.float16
+        np.testing.assert_allclose(half, full, rtol=0.01, atol=0.01 * np.abs(full).max())
 
 
 test_operator = pytest.mark.parametrize(("op", "make", "number", "how"), CASES)(compare)
