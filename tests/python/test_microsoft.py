@@ -4,6 +4,7 @@ Integers must be the same, floats within 1e-4 relative or 1e-5 of the largest nu
 
 import zlib
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -73,7 +74,7 @@ def compare(op, make, number, how):
     weights = extra.pop("weights", ())
     domain = extra.pop("domain")
     expected = None
-    for constants in ((), weights) if weights else ((),):
+    for constants in (weights,) if extra.get("constant") else ((), weights) if weights else ((),):
         for free in (False, True):
             if free and extra.get("ranked"):
                 continue
@@ -304,6 +305,31 @@ def n_bits(random, number):
                     "weights": (1, 2, 3, 4, 5)}
 
 
+@cases("GatherBlockQuantized", 16)
+def gather_quantized(random, number):
+    bits = pick(number // 2, 4, 8)
+    block = pick(number, 16, 32)
+    rows, k = 9, pick(number, 64, 96, 80)
+    blocks = -(-k // block)
+    zeros = bytes_of(random, np.uint8, rows, -(-blocks * bits // 8)) if number % 4 < 3 else None
+    ids = random.integers(0, rows, pick(number, (2, 3), (4,), (1, 2, 2))).astype(pick(number, np.int64, np.int32))
+    return [bytes_of(random, np.uint8, rows, k * bits // 8), ids,
+            random.uniform(0.01, 0.1, (rows, blocks)).astype(np.float32), zeros], {
+                "bits": bits, "block_size": block, "gather_axis": 0, "quantize_axis": pick(number, 1, -1)}, {
+                    "weights": (0, 2, 3)}
+
+
+@cases("GatherBlockQuantized", 6)
+def gather_nibbles(random, number):
+    kind = pick(number, ml_dtypes.int4, ml_dtypes.uint4)
+    low = -8 if number % 2 == 0 else 0
+    def nibbles(*shape):
+        return random.integers(low, low + 16, shape).astype(np.int8).astype(kind)
+    return [nibbles(5, 32, 3), random.integers(0, 5, (2, 2)), random.uniform(0.01, 0.1, (5, 2, 3)).astype(np.float32),
+            nibbles(5, 2, 3) if number % 3 else None], {"block_size": 16, "quantize_axis": 1}, {"weights": (0, 2, 3),
+                                                                                            "constant": True}
+
+
 # ---- recurrent ----
 
 @cases("DynamicQuantizeLSTM", 16, outputs=3)
@@ -356,6 +382,16 @@ def dequantize(random, number):
     if number % 3 == 0:
         return [x, random.uniform(0.001, 0.1, 5).astype(real), random.integers(0, 100, 5).astype(dtype)], {"axis": 1}
     return [x, np.array(0.001, real), np.array(0 if dtype == np.int32 else 7, dtype)], {}
+
+
+@cases("DequantizeLinear", 8)
+def dequantize_nibbles(random, number):
+    kind = pick(number, ml_dtypes.int4, ml_dtypes.uint4)
+    low = -8 if number % 2 == 0 else 0
+    shape = (5,) if number // 2 % 2 else ()
+    x, zeros = (random.integers(low, low + 16, s).astype(np.int8).astype(kind) for s in ((2, 5, 3), shape))
+    return [x, random.uniform(0.01, 0.1, shape).astype(np.float32), np.asarray(zeros, kind)], \
+        {"axis": 1} if shape else {}, {"weights": (0, 2), "constant": True}
 
 
 # ---- what optimizers fuse ----
