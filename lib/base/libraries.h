@@ -48,7 +48,8 @@
     F(pcre2_set_parens_nest_limit_8) F(pcre2_compile_8) F(pcre2_code_free_8)                       \
     F(pcre2_get_error_message_8) F(pcre2_match_data_create_8) F(pcre2_match_data_free_8)           \
     F(pcre2_match_context_create_8) F(pcre2_match_context_free_8) F(pcre2_set_match_limit_8)       \
-    F(pcre2_set_depth_limit_8) F(pcre2_set_heap_limit_8) F(pcre2_match_8)
+    F(pcre2_set_depth_limit_8) F(pcre2_set_heap_limit_8) F(pcre2_match_8)          \
+    F(pcre2_dfa_match_8) F(pcre2_get_ovector_pointer_8)
 
 #define INFER_UTF8PROC_FUNCTIONS(F)                                                                \
     F(utf8proc_iterate) F(utf8proc_encode_char) F(utf8proc_tolower) F(utf8proc_toupper)

@@ -1,8 +1,10 @@
-/* RegexFullMatch: texts that a pattern matches as a whole.
+/* Regular expressions: RegexFullMatch, texts that a pattern matches as a whole, and the search for
+ * patterns that others share.
  *
  * The pattern is compiled by PCRE2 at each run, in memory of the run: some microseconds, and
  * nothing has to be kept. PCRE2 goes back and forth where RE2 does not, so that the steps of a text
  * are limited: in proportion to its size, far beyond what sound patterns need. */
+#include "regex.h"
 #include "regex_syntax.h"
 
 #include "elementwise.h"
@@ -32,6 +34,7 @@ INFER_LIBRARY(pcre2_library, INFER_PCRE2_FUNCTIONS)
 #define STEPS_BYTE  1000u   /* and of each of its bytes */
 #define HEAP_MOST   65536u  /* KiB that matching may take */
 #define NESTED_MOST 250     /* groups in groups */
+#define ROOM        4096    /* numbers that a search may take */
 
 /* Memory of a run for PCRE2. It never goes back, but the piece freed last is used again. */
 typedef struct piece {
@@ -67,15 +70,20 @@ static void give_back(void *bytes, void *owner) {
 }
 
 /* A pattern, compiled, and what matching needs. */
-typedef struct matcher {
+typedef struct infer_regex {
     pcre2_library f;
     pcre2_general_context *general; /* NULL: memory of the C library */
     pcre2_code *code;
     pcre2_match_data *data;
     pcre2_match_context *context;
+    heap heap;
+    const char *checked; /* the text that is known to be UTF-8 */
+    int room[ROOM];      /* of a search */
 } matcher;
 
-static infer_status compile(matcher *m, infer_string pattern) {
+#define WHOLE (PCRE2_ANCHORED | PCRE2_ENDANCHORED)
+
+static infer_status compile(matcher *m, infer_string pattern, uint32_t options) {
     int error = 0;
     size_t at = 0;
     unsigned char text[120];
@@ -86,7 +94,7 @@ static infer_status compile(matcher *m, infer_string pattern) {
     m->f.pcre2_set_parens_nest_limit_8(context, NESTED_MOST);
     m->code = m->f.pcre2_compile_8((PCRE2_SPTR)pattern.data, pattern.size,
                                    PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_CIRCUMFLEX |
-                                       PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C,
+                                       PCRE2_NEVER_BACKSLASH_C | options,
                                    &error, &at, context);
     m->f.pcre2_compile_context_free_8(context);
     if (m->code)
@@ -106,24 +114,35 @@ static infer_status prepare_match(matcher *m) {
     return INFER_OK;
 }
 
-/* What is no UTF-8 matches nothing. */
-static infer_status match(matcher *m, infer_string text, uint8_t *matches) {
+static void limit_steps(matcher *m, infer_string text) {
     size_t steps = text.size < UINT32_MAX / STEPS_BYTE - STEPS / STEPS_BYTE - 1
                        ? STEPS + STEPS_BYTE * text.size
                        : UINT32_MAX;
     m->f.pcre2_set_match_limit_8(m->context, (uint32_t)steps);
     m->f.pcre2_set_depth_limit_8(m->context, (uint32_t)steps);
+}
+
+static infer_status give_up(const matcher *m, infer_string text, int error) {
+    unsigned char why[120];
+    if (error == PCRE2_ERROR_NOMEMORY)
+        return infer_fail(INFER_ERROR_MEMORY, "PCRE2 got no memory");
+    m->f.pcre2_get_error_message_8(error, why, sizeof why);
+    return infer_fail(INFER_ERROR_LIMIT, "a text of %zu bytes: %s", text.size, (const char *)why);
+}
+
+static bool is_no_text(int error) {
+    return error <= PCRE2_ERROR_UTF8_ERR1 && error >= PCRE2_ERROR_UTF8_ERR21;
+}
+
+/* What is no UTF-8 matches nothing. */
+static infer_status match(matcher *m, infer_string text, uint8_t *matches) {
+    limit_steps(m, text);
     int found = m->f.pcre2_match_8(m->code, (PCRE2_SPTR)(text.size ? text.data : ""), text.size, 0,
                                    0, m->data, m->context);
     *matches = found >= 0;
-    if (found >= 0 || found == PCRE2_ERROR_NOMATCH ||
-        (found <= PCRE2_ERROR_UTF8_ERR1 && found >= PCRE2_ERROR_UTF8_ERR21))
-        return INFER_OK;
-    if (found == PCRE2_ERROR_NOMEMORY)
-        return infer_fail(INFER_ERROR_MEMORY, "PCRE2 got no memory");
-    unsigned char why[120];
-    m->f.pcre2_get_error_message_8(found, why, sizeof why);
-    return infer_fail(INFER_ERROR_LIMIT, "a text of %zu bytes: %s", text.size, (const char *)why);
+    return found >= 0 || found == PCRE2_ERROR_NOMATCH || is_no_text(found)
+               ? INFER_OK
+               : give_up(m, text, found);
 }
 
 static void finish(matcher *m) {
@@ -133,27 +152,27 @@ static void finish(matcher *m) {
     m->f.pcre2_general_context_free_8(m->general);
 }
 
-static infer_status begin(matcher *m, heap *h) {
-    *m = (matcher){0};
+/* env NULL: while loading. */
+static infer_status begin(matcher *m, infer_op_env *env) {
+    *m = (matcher){.heap = {.env = env}};
     INFER_TRY(infer_library_open(INFER_LIBRARY_PCRE2, &m->f));
-    if (h && !(m->general = m->f.pcre2_general_context_create_8(take, give_back, h)))
+    if (env && !(m->general = m->f.pcre2_general_context_create_8(take, give_back, &m->heap)))
         return infer_fail(INFER_ERROR_MEMORY, "PCRE2 got no memory");
     return INFER_OK;
 }
 
-static infer_status try_pattern(infer_string pattern) {
+static infer_status try_pattern(infer_string pattern, bool whole) {
     matcher m;
     INFER_TRY(begin(&m, NULL));
-    infer_status status = compile(&m, pattern);
+    infer_status status = compile(&m, pattern, whole ? WHOLE : 0);
     finish(&m);
     return status;
 }
 
 static infer_status match_all(infer_op_env *env, infer_string pattern) {
-    heap h = {.env = env};
     matcher m;
-    INFER_TRY(begin(&m, &h));
-    infer_status status = compile(&m, pattern);
+    INFER_TRY(begin(&m, env));
+    infer_status status = compile(&m, pattern, WHOLE);
     if (status == INFER_OK)
         status = prepare_match(&m);
     const infer_string *x = env->in[0]->data;
@@ -164,16 +183,73 @@ static infer_status match_all(infer_op_env *env, infer_string pattern) {
     return status;
 }
 
+static infer_status open_search(infer_op_env *env, infer_string pattern, infer_regex **regex) {
+    matcher *m = env->alloc(env, sizeof *m);
+    if (!m)
+        return INFER_ERROR_MEMORY;
+    INFER_TRY(begin(m, env));
+    infer_status status = compile(m, pattern, 0);
+    if (status == INFER_OK)
+        status = prepare_match(m);
+    if (status == INFER_OK)
+        *regex = m;
+    else
+        finish(m);
+    return status;
+}
+
+void infer_regex_close(infer_regex *regex) {
+    finish(regex);
+}
+
+/* The other one of PCRE2's algorithms finds the longest matches. */
+infer_status infer_regex_search(infer_regex *m, infer_string text, size_t from, size_t *begin,
+                                size_t *end) {
+    const char *data = text.size ? text.data : "";
+    limit_steps(m, text);
+    int found = m->f.pcre2_dfa_match_8(m->code, (PCRE2_SPTR)data, text.size, from,
+                                       from && m->checked == data ? PCRE2_NO_UTF_CHECK : 0, m->data,
+                                       m->context, m->room, ROOM);
+    *begin = *end = SIZE_MAX;
+    if (is_no_text(found))
+        return infer_fail(INFER_ERROR_VALUE, "a text is no UTF-8");
+    if (found < 0 && found != PCRE2_ERROR_NOMATCH)
+        return give_up(m, text, found);
+    m->checked = data;
+    if (found >= 0) {
+        const PCRE2_SIZE *places = m->f.pcre2_get_ovector_pointer_8(m->data);
+        *begin = places[0];
+        *end = places[1];
+    }
+    return INFER_OK;
+}
+
 #else
 
-static infer_status try_pattern(infer_string pattern) {
+static infer_status try_pattern(infer_string pattern, bool whole) {
+    (void)whole;
     (void)pattern;
     return infer_fail(INFER_ERROR_UNSUPPORTED, "libinfer was built without PCRE2");
 }
 
 static infer_status match_all(infer_op_env *env, infer_string pattern) {
     (void)env;
-    return try_pattern(pattern);
+    return try_pattern(pattern, true);
+}
+
+static infer_status open_search(infer_op_env *env, infer_string pattern, infer_regex **regex) {
+    (void)env, (void)regex;
+    return try_pattern(pattern, false);
+}
+
+void infer_regex_close(infer_regex *regex) {
+    (void)regex;
+}
+
+infer_status infer_regex_search(infer_regex *regex, infer_string text, size_t from, size_t *begin,
+                                size_t *end) {
+    (void)regex, (void)text, (void)from, (void)begin, (void)end;
+    return try_pattern(text, false);
 }
 
 #endif
@@ -185,17 +261,43 @@ static infer_status too_long(size_t size) {
                             PATTERN_MOST);
 }
 
+static infer_status check_pattern(infer_rewriter *rw, infer_string pattern, bool whole) {
+    size_t size;
+    INFER_TRY(too_long(pattern.size));
+    char *text = rw->alloc(rw, INFER_REGEX_ROOM(pattern.size));
+    if (!text)
+        return rw->failed;
+    INFER_TRY(infer_regex_translate(pattern, text, &size));
+    return try_pattern((infer_string){text, size}, whole);
+}
+
+infer_status infer_regex_check(infer_rewriter *rw, infer_string pattern) {
+    return check_pattern(rw, pattern, false);
+}
+
 static infer_status regex_upgrade(infer_rewriter *rw) {
     const infer_attr *a = rw->attr(rw, "pattern");
     if (!a || a->type != INFER_ATTR_STRING)
         return INFER_OK; /* binding says so */
+    return check_pattern(rw, (infer_string){a->data, a->count}, true);
+}
+
+/* The pattern as PCRE2 writes it, in memory of the run. */
+static infer_status translate(infer_op_env *env, infer_string pattern, infer_string *to) {
     size_t size;
-    INFER_TRY(too_long(a->count));
-    char *text = rw->alloc(rw, INFER_REGEX_ROOM(a->count));
+    INFER_TRY(too_long(pattern.size));
+    char *text = env->alloc(env, INFER_REGEX_ROOM(pattern.size));
     if (!text)
-        return rw->failed;
-    INFER_TRY(infer_regex_translate((infer_string){a->data, a->count}, text, &size));
-    return try_pattern((infer_string){text, size});
+        return INFER_ERROR_MEMORY;
+    INFER_TRY(infer_regex_translate(pattern, text, &size));
+    *to = (infer_string){text, size};
+    return INFER_OK;
+}
+
+infer_status infer_regex_open(infer_op_env *env, infer_string pattern, infer_regex **regex) {
+    infer_string text;
+    INFER_TRY(translate(env, pattern, &text));
+    return open_search(env, text, regex);
 }
 
 static infer_status regex_infer(infer_op_env *env) {
@@ -206,15 +308,11 @@ static infer_status regex_infer(infer_op_env *env) {
 
 static infer_status regex_run(infer_op_env *env) {
     const regex_params *p = env->params;
-    size_t size, given = (size_t)p->pattern.count;
+    infer_string text, pattern = {infer_list_data(env, &p->pattern), (size_t)p->pattern.count};
     if (!env->out[0])
         return INFER_OK;
-    char *text = env->alloc(env, INFER_REGEX_ROOM(given));
-    if (!text)
-        return INFER_ERROR_MEMORY;
-    infer_string pattern = {infer_list_data(env, &p->pattern), given};
-    INFER_TRY(infer_regex_translate(pattern, text, &size));
-    return match_all(env, (infer_string){text, size});
+    INFER_TRY(translate(env, pattern, &text));
+    return match_all(env, text);
 }
 
 const infer_op infer_op_regex_full_match = {

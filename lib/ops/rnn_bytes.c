@@ -88,7 +88,7 @@ infer_rnn_range infer_rnn_bytes_inputs(const infer_op_env *env) {
         size_t n = (size_t)((const int32_t *)lengths->data)[b];
         steps = n > steps ? n : steps;
     }
-    return infer_rnn_bytes_range(x->data, steps * (size_t)(x->dim[1] * x->dim[2]));
+    return infer_rnn_bytes_range(x->data, steps * (size_t)x->dim[1] * (size_t)x->dim[2]);
 }
 
 infer_rnn_range infer_rnn_bytes_range(const float *x, size_t n) {

@@ -4,6 +4,7 @@ Integers must be the same, floats within 1e-4 relative or 1e-5 of the largest nu
 
 import zlib
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -26,6 +27,10 @@ def cases(op, count=8, domain="com.microsoft", **how):
     return register
 
 
+def element_type(value):
+    return onnx.TensorProto.STRING if value.dtype == object else helper.np_dtype_to_tensor_dtype(value.dtype)
+
+
 def build(op, inputs, attributes, domain, outputs=1, constants=(), free=False):
     names = [f"i{i}" if v is not None else "" for i, v in enumerate(inputs)]
     while not names[-1]:
@@ -33,7 +38,7 @@ def build(op, inputs, attributes, domain, outputs=1, constants=(), free=False):
     given = {n: np.asarray(v) for n, v in zip(names, inputs) if n}
     wanted = [f"o{i}" for i in range(outputs)] if isinstance(outputs, int) else list(outputs)
     node = helper.make_node(op, names, wanted, domain=domain, **attributes)
-    ports = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype),
+    ports = [helper.make_tensor_value_info(n, element_type(v),
                                            [f"{n}_{a}" for a in range(v.ndim)] if free else v.shape)
              for n, v in given.items() if int(n[1:]) not in constants]
     weights = [onnx.numpy_helper.from_array(v, n) for n, v in given.items() if int(n[1:]) in constants]
@@ -69,7 +74,7 @@ def compare(op, make, number, how):
     weights = extra.pop("weights", ())
     domain = extra.pop("domain")
     expected = None
-    for constants in ((), weights) if weights else ((),):
+    for constants in (weights,) if extra.get("constant") else ((), weights) if weights else ((),):
         for free in (False, True):
             if free and extra.get("ranked"):
                 continue
@@ -300,6 +305,31 @@ def n_bits(random, number):
                     "weights": (1, 2, 3, 4, 5)}
 
 
+@cases("GatherBlockQuantized", 16)
+def gather_quantized(random, number):
+    bits = pick(number // 2, 4, 8)
+    block = pick(number, 16, 32)
+    rows, k = 9, pick(number, 64, 96, 80)
+    blocks = -(-k // block)
+    zeros = bytes_of(random, np.uint8, rows, -(-blocks * bits // 8)) if number % 4 < 3 else None
+    ids = random.integers(0, rows, pick(number, (2, 3), (4,), (1, 2, 2))).astype(pick(number, np.int64, np.int32))
+    return [bytes_of(random, np.uint8, rows, k * bits // 8), ids,
+            random.uniform(0.01, 0.1, (rows, blocks)).astype(np.float32), zeros], {
+                "bits": bits, "block_size": block, "gather_axis": 0, "quantize_axis": pick(number, 1, -1)}, {
+                    "weights": (0, 2, 3)}
+
+
+@cases("GatherBlockQuantized", 6)
+def gather_nibbles(random, number):
+    kind = pick(number, ml_dtypes.int4, ml_dtypes.uint4)
+    low = -8 if number % 2 == 0 else 0
+    def nibbles(*shape):
+        return random.integers(low, low + 16, shape).astype(np.int8).astype(kind)
+    return [nibbles(5, 32, 3), random.integers(0, 5, (2, 2)), random.uniform(0.01, 0.1, (5, 2, 3)).astype(np.float32),
+            nibbles(5, 2, 3) if number % 3 else None], {"block_size": 16, "quantize_axis": 1}, {"weights": (0, 2, 3),
+                                                                                            "constant": True}
+
+
 # ---- recurrent ----
 
 @cases("DynamicQuantizeLSTM", 16, outputs=3)
@@ -352,6 +382,16 @@ def dequantize(random, number):
     if number % 3 == 0:
         return [x, random.uniform(0.001, 0.1, 5).astype(real), random.integers(0, 100, 5).astype(dtype)], {"axis": 1}
     return [x, np.array(0.001, real), np.array(0 if dtype == np.int32 else 7, dtype)], {}
+
+
+@cases("DequantizeLinear", 8)
+def dequantize_nibbles(random, number):
+    kind = pick(number, ml_dtypes.int4, ml_dtypes.uint4)
+    low = -8 if number % 2 == 0 else 0
+    shape = (5,) if number // 2 % 2 else ()
+    x, zeros = (random.integers(low, low + 16, s).astype(np.int8).astype(kind) for s in ((2, 5, 3), shape))
+    return [x, random.uniform(0.01, 0.1, shape).astype(np.float32), np.asarray(zeros, kind)], \
+        {"axis": 1} if shape else {}, {"weights": (0, 2), "constant": True}
 
 
 # ---- what optimizers fuse ----
@@ -628,6 +668,141 @@ def group_query(random, number):
             (lengths - 1).astype(np.int32), np.array(total, np.int32),
             *([np.cos(angles), np.sin(angles)] if turn else [None, None]), None, bias, sink], attributes, {
                 "outputs": 3, "weights": (7, 8)}
+
+
+# ---- what converters emit ----
+
+@cases("ExpandDims")
+def expand_dims(random, number):
+    shape = pick(number, (2, 3), (4,), (2, 1, 3))
+    axis = pick(number, 0, 1, -1, -2)
+    return [reals(random, *shape), np.array(pick(number // 4, axis, [axis]), np.int32).reshape(())], {}, {
+        "weights": (1,)}
+
+
+@cases("GatherND")
+def gather_nd(random, number):
+    index = pick(number, np.int32, np.int64)
+    shape = pick(number // 2, (3, 1), (2, 2), (2, 3, 1), (4, 3))
+    data = pick(number // 2, reals(random, 4, 4, 4), random.integers(0, 9, (4, 4, 4)))
+    return [data, random.integers(0, 4, shape).astype(index)], {}
+
+
+@cases("Trilu")
+def trilu(random, number):
+    k = np.array(number - 4, np.int64) if number % 3 else None
+    return [pick(number, reals(random, 2, 4, 5), random.integers(0, 9, (4, 4))), k], {"upper": number // 2 % 2}
+
+
+@cases("Range")
+def range_(random, number):
+    dtype = pick(number, np.float32, np.int64, np.int32, np.float64, np.int16)
+    shape = pick(number // 2, (), (1,))
+    numbers = pick(number, (0, 7, 2), (5, -3, -1), (2, 9, None), (1, 1, 1))
+    return [None if v is None else np.full(shape, v, dtype) for v in numbers], {}
+
+
+@cases("Pad", 12)
+def pad(random, number):
+    mode = pick(number, "constant", "reflect", "edge")
+    pads = np.array(pick(number // 3, [1, 0, 2, 1], [0, 2, 0, 0], [0, 1, 1, 2]), np.int64)
+    if mode == "constant" and number % 2:
+        pads = np.array([-1, 1, 0, -2], np.int64)
+    value = np.array(pick(number, 2.5, [1.5]), np.float32) if mode == "constant" and number % 4 else None
+    return [reals(random, 3, 4), pads.reshape(pick(number, (4,), (1, 4))), value], {"mode": mode}, {"weights": (1, 2)}
+
+
+@cases("Unique", outputs=3)
+def unique(random, number):
+    return [random.integers(0, 6, pick(number, 9, 1, 30, 0)).astype(np.float32)], {}
+
+
+@cases("CDist", 12)
+def distances(random, number):
+    dtype = pick(number, np.float32, np.float64)
+    m, k, n = pick(number, (3, 5, 4), (1, 40, 7), (6, 1, 1))
+    return [reals(random, m, n, dtype=dtype), reals(random, k, n, dtype=dtype)], {
+        "metric": pick(number // 2, "euclidean", "sqeuclidean")}, {"weights": (1,)}
+
+
+@cases("Inverse", 8)
+def inverse(random, number):
+    n = pick(number, 3, 1, 6, 20)
+    dtype = pick(number, np.float32, np.float64)
+    return [(reals(random, *pick(number // 2, (), (3,), (2, 2)), n, n) + 4 * np.eye(n)).astype(dtype)], {}
+
+
+@cases("MurmurHash3", 16)
+def murmur(random, number):
+    dtype = pick(number, np.int32, np.int64, np.float32, np.float64, np.uint32, np.uint64, object)
+    x = np.array([["", "a", "ab"], ["abc", "abcd", "Grüße und mehr"]], object) if dtype is object else \
+        (random.normal(size=(2, 5)) * 1e6).astype(np.int64).astype(dtype)
+    return [x], {"seed": pick(number // 3, 0, 42, 2 ** 31), "positive": pick(number // 2, 1, 0)}
+
+
+@cases("CropAndResize", 12)
+def crop(random, number):
+    boxes = np.array([[0, 0, 1, 1], [0.1, 0.2, 0.9, 0.7], [-0.2, -0.1, 1.2, 1.3], [0.9, 0.8, 0.1, 0.2]], np.float32)
+    size = pick(number, (3, 4), (1, 1), (5, 1), (2, 7))
+    return [reals(random, 2, 3, 4, 5), boxes, random.integers(0, 2, 4).astype(np.int32), np.array(size, np.int32)], {
+        "mode": pick(number // 4, "bilinear", "nearest"), "extrapolation_value": pick(number, 0.0, 7.5)}, {
+            "weights": (1, 2, 3)}
+
+
+TOKENS = [{"separators": [" "]}, {"separators": [" ", ","]}, {"separators": [""]}, {"tokenexp": "."},
+          {"tokenexp": "[a-zA-Z]+|[0-9]+"}, {"tokenexp": "a|ab|aab"}, {"separators": ["X|XY", "a*"]},
+          {"separators": ["\\b"]}, {"separators": ["^ ", " $", "[.,] ?"]}, {"tokenexp": "^.", "mincharnum": 1},
+          {"tokenexp": "\\w+", "mincharnum": 2}, {"separators": ["[0-9]"], "mincharnum": 3}, {"tokenexp": "a*"},
+          {"separators": ["o", " ", ""]}, {"tokenexp": "(?i)A(b)?"}, {"separators": ["é", "(ß|e)+"]}]
+TEXTS = [["hello world", "a  b, c", ""], [" ab12cd3 aabXYbXc, d ", "foo bar."], ["Grüße, héé", "naïve"],
+         [["a b", "c"], ["d e f", ""]], ["", ""], [" aab ab b", "x\ny"]]
+
+
+@cases("Tokenizer", 96)
+def tokenizer(random, number):
+    attributes = {"mincharnum": 1, **TOKENS[number % 16]}
+    return [np.array(TEXTS[number // 16], object)], {
+        "mark": number // 3 % 2, "pad_value": pick(number, "#", "", "<pad>"), **attributes}
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3)])
+def test_no_texts(shape):
+    attributes = {"mark": 1, "pad_value": "", "mincharnum": 1, "separators": [" "]}
+    model, feeds = build("Tokenizer", [np.zeros(shape, object)], attributes, "com.microsoft")
+    with libinfer.load(model) as ours:
+        assert np.shape(next(iter(ours.run(feeds).values()))) == onnxruntime_runs(model, feeds)[0].shape
+
+
+@pytest.mark.parametrize("attributes", [{}, {"separators": ["("]}, {"tokenexp": ""}, {"tokenexp": "(a)\\1"},
+                                        {"separators": [" "], "mincharnum": 0}, {"tokenexp": ".", "mincharnum": 2}],
+                         ids=str)
+def test_tokenizers_that_cannot_be(attributes):
+    given = {"mark": 0, "pad_value": "", "mincharnum": 1, **attributes}
+    with pytest.raises(libinfer.InferError):
+        libinfer.load(build("Tokenizer", [np.array(["a"], object)], given, "com.microsoft")[0])
+
+
+# ---- narrow types, which onnxruntime has on other processors ----
+
+HALVES = [("MatMulNBits", n_bits), ("SkipLayerNormalization", skip_norm), ("GroupQueryAttention", group_query),
+          ("MultiHeadAttention", multi_head), ("Attention", attention), ("FusedMatMul", fused_mat_mul),
+          ("BiasGelu", bias_gelu), ("RotaryEmbedding", rotary), ("QuickGelu", quick), ("CropAndResize", crop)]
+
+
+@pytest.mark.parametrize(("op", "make"), HALVES, ids=[op for op, _ in HALVES])
+@pytest.mark.parametrize("number", [0, 1, 4, 5])
+def test_half(op, make, number):
+    inputs, attributes, *more = make(np.random.default_rng(number), number)
+    outputs = more[0].get("outputs", 1) if more else 1
+    answers = []
+    for kind in (np.float16, np.float32):
+        given = [x.astype(np.float16).astype(kind) if x is not None and x.dtype == np.float32 else x for x in inputs]
+        model, feeds = build(op, given, attributes, "com.microsoft", outputs=outputs)
+        with libinfer.load(model) as ours:
+            answers.append(list(ours.run(feeds).values()))
+    for half, full in zip(*answers):
+        assert half.dtype == np.float16
+        np.testing.assert_allclose(half, full, rtol=0.01, atol=0.01 * np.abs(full).max())
 
 
 test_operator = pytest.mark.parametrize(("op", "make", "number", "how"), CASES)(compare)
