@@ -324,10 +324,12 @@ static infer_status reopen(const infer_model *model, infer_model **opened) {
     return status;
 }
 
-static infer_status run_model(const char *path, const char *folder, bool from_image) {
+static infer_status run_model(const char *path, const char *folder, bool from_image,
+                              const infer_allocator *allocator) {
     infer_model *model, *opened = NULL;
     infer_options options;
     infer_options_init(&options);
+    options.allocator = allocator;
     /* Some models are a few kilobytes that say how to make half a gigabyte of weights. */
     options.load_limit = (size_t)3 << 30;
     INFER_TRY(infer_load_with(path, &options, &model));
@@ -337,6 +339,41 @@ static infer_status run_model(const char *path, const char *folder, bool from_im
     infer_free(opened);
     infer_free(model);
     return status;
+}
+
+/* ---- memory that fails ---- */
+
+typedef struct refusing {
+    size_t calls, refused, out; /* call number `refused` fails; pieces that are out */
+} refusing;
+
+static void *refusing_alloc(void *user, size_t size) {
+    refusing *r = user;
+    void *p = r->calls++ == r->refused ? NULL : infer_libc_allocator.alloc(NULL, size);
+    r->out += p != NULL;
+    return p;
+}
+
+static void refusing_free(void *user, void *pointer, size_t size) {
+    ((refusing *)user)->out--;
+    infer_libc_allocator.free(NULL, pointer, size);
+}
+
+/* The case with allocation 0, 1, ... refused, until it passes: each failure says MEMORY and leaves
+ * nothing behind. Later ones are taken in growing steps. */
+static infer_status starve(const char *path, const char *folder) {
+    for (size_t n = 0;; n += 1 + n / 64) {
+        refusing r = {.refused = n};
+        infer_allocator allocator = {refusing_alloc, refusing_free, &r};
+        infer_status status = run_model(path, folder, false, &allocator);
+        if (r.out)
+            return infer_fail(INFER_ERROR_STATE, "allocation %zu of %zu fails: %zu are left behind",
+                              n, r.calls, r.out);
+        if (r.calls <= n)
+            return status;
+        if (status != INFER_ERROR_MEMORY && status != INFER_OK)
+            return infer_fail_within(status, "allocation %zu of %zu fails", n, r.calls);
+    }
 }
 
 /* Parses the model for what its case is about: its first operator, and one that is missing. */
@@ -362,7 +399,7 @@ static infer_status survey(const char *path, const char *ops, char *about, size_
     return status;
 }
 
-case_result run_case(const char *folder, const char *ops, bool from_image, char *message,
+case_result run_case(const char *folder, const char *ops, case_kind kind, char *message,
                      size_t size) {
     char path[PATH_MAX], data[PATH_MAX], about[128] = "";
     bool missing = false;
@@ -380,7 +417,8 @@ case_result run_case(const char *folder, const char *ops, bool from_image, char 
         return CASE_SKIPPED;
     }
     if (status == INFER_OK)
-        status = run_model(path, folder, from_image);
+        status = kind == CASE_STARVED ? starve(path, folder)
+                                      : run_model(path, folder, kind == CASE_FROM_IMAGE, NULL);
     if (status == INFER_OK)
         return CASE_PASSED;
     snprintf(message, size, "[%s] %s: %s", about, infer_status_name(status), infer_last_error());

@@ -12,11 +12,17 @@ typedef enum case_result {
     CASE_UNSELECTED = 78 /* has operators that were not asked for */
 } case_result;
 
+typedef enum case_kind {
+    CASE_FROM_MODEL,
+    CASE_FROM_IMAGE, /* from the image that the model is saved as */
+    CASE_STARVED     /* from the model, with every allocation failing in turn */
+} case_kind;
+
 /* Runs the case in `folder`, or the model of that name where it is a file "light_NAME.onnx": from
  * the model, or from the image that the model is saved as. ops, where not NULL, restricts it (see
  * onnx_runner.c). message says what failed or why it was skipped.
  */
-case_result run_case(const char *folder, const char *ops, bool from_image, char *message,
+case_result run_case(const char *folder, const char *ops, case_kind kind, char *message,
                      size_t size);
 
 /* onnx_values.c: the message in size bytes at data as a value of this kind. */

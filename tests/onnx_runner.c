@@ -1,7 +1,7 @@
 /* Runs ONNX's test data: finds the cases, runs each in a process of its own, and reports.
  *
- * usage: onnx_runner [-j N] [-v] [--ops LIST] [--exclude PATTERN] [--junit FILE] FOLDER...
- * [PATTERN...]
+ * usage: onnx_runner [-j N] [-v] [--starve] [--ops LIST] [--exclude PATTERN] [--junit FILE]
+ * FOLDER... [PATTERN...]
  *
  * FOLDER is a case (it has a model.onnx) or has cases, or models light_NAME.onnx, below it. Each
  * case runs twice and counts as two: from the model, and as NAME.infer from the image that the
@@ -31,7 +31,7 @@
 typedef struct test_case {
     char *folder;
     const char *name; /* last component of folder */
-    bool from_image;
+    case_kind kind;
     case_result result;
     double seconds;
     char *message;
@@ -44,7 +44,7 @@ static struct {
     const char **patterns, **excluded;
     size_t pattern_count, excluded_count;
     int jobs;
-    bool verbose;
+    bool verbose, starve;
 } run;
 
 static void *checked(void *pointer) {
@@ -70,14 +70,13 @@ static bool fits_any(const char *name, const char **patterns, size_t count) {
     return false;
 }
 
-static void add_case(const char *folder, size_t name_at, bool from_image) {
+static void add_case(const char *folder, size_t name_at, case_kind kind) {
     if (run.count == run.room) {
         run.room = run.room ? 2 * run.room : 256;
         run.cases = checked(realloc(run.cases, run.room * sizeof *run.cases));
     }
     test_case *c = &run.cases[run.count++];
-    *c = (test_case){
-        .folder = checked(strdup(folder)), .from_image = from_image, .result = CASE_FAILED};
+    *c = (test_case){.folder = checked(strdup(folder)), .kind = kind, .result = CASE_FAILED};
     c->name = c->folder + name_at;
 }
 
@@ -87,8 +86,12 @@ static void add_folder(const char *folder) {
     if ((run.pattern_count && !fits_any(name, run.patterns, run.pattern_count)) ||
         fits_any(name, run.excluded, run.excluded_count))
         return;
-    add_case(folder, (size_t)(name - folder), false);
-    add_case(folder, (size_t)(name - folder), true);
+    if (run.starve) {
+        add_case(folder, (size_t)(name - folder), CASE_STARVED);
+        return;
+    }
+    add_case(folder, (size_t)(name - folder), CASE_FROM_MODEL);
+    add_case(folder, (size_t)(name - folder), CASE_FROM_IMAGE);
 }
 
 /* Puts a path together; a longer one than any file has ends the program. */
@@ -127,7 +130,7 @@ static void find_cases(const char *folder, int depth) {
 static int by_name(const void *a, const void *b) {
     const test_case *x = a, *y = b;
     int order = strcmp(x->name, y->name);
-    return order ? order : (int)x->from_image - (int)y->from_image;
+    return order ? order : (int)x->kind - (int)y->kind;
 }
 
 /* ---- running them ---- */
@@ -143,7 +146,7 @@ typedef struct job {
 static void run_child(const test_case *c, int out) {
     char message[MESSAGE_SIZE];
     alarm(SECONDS);
-    case_result result = run_case(c->folder, run.ops, c->from_image, message, sizeof message);
+    case_result result = run_case(c->folder, run.ops, c->kind, message, sizeof message);
     if (write(out, message, strlen(message)) < 0)
         result = CASE_FAILED;
     close(out);
@@ -169,7 +172,7 @@ static void start_job(job *j, test_case *c) {
 }
 
 static const char *suffix(const test_case *c) {
-    return c->from_image ? ".infer" : "";
+    return c->kind == CASE_FROM_IMAGE ? ".infer" : "";
 }
 
 /* The line of a log that says most. */
@@ -298,7 +301,7 @@ static const char *list_of(const char *argument) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: onnx_runner [-j N] [-v] [--ops LIST] [--exclude PATTERN] "
+    fprintf(stderr, "usage: onnx_runner [-j N] [-v] [--starve] [--ops LIST] [--exclude PATTERN] "
                     "[--junit FILE] FOLDER... [PATTERN...]\n");
     return 2;
 }
@@ -314,6 +317,8 @@ int main(int argc, char **argv) {
         const char *a = argv[i], *value = argv[i + 1];
         if (strcmp(a, "-v") == 0)
             run.verbose = true;
+        else if (strcmp(a, "--starve") == 0)
+            run.starve = true;
         else if (a[0] == '-' && !value)
             return usage();
         else if (strcmp(a, "-j") == 0 && atoi(value) >= 1 && atoi(value) <= JOBS_MAX)

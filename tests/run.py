@@ -200,6 +200,15 @@ def mutants(count, build):
         {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
 
 
+def starved(count, build, reports):
+    """ONNX's models with every allocation failing in turn."""
+    _, data = conformance.installed()
+    report = reports / f"{build.name}-starved.xml"
+    run(count, f"{build.name} failing allocations",
+        [str(build / "tests" / "onnx_runner"), "--starve", "-j", "1", "--exclude", "light_*", "--junit", str(report),
+         str(data)], report, {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
+
+
 def plain_build(count, reports, scratch):
     c_programs(count, BUILD, reports)
     onnx_suites(count, BUILD, reports, scratch)
@@ -218,6 +227,7 @@ def other_builds(count, reports, scratch):
         if name == "asan":
             onnx_suites(count, directory, reports, scratch)
             fuzz_seeds(count, directory, scratch)
+            starved(count, directory, reports)
             mutants(count, directory)
             sanitized_handlers(count, directory, reports, scratch)
 
