@@ -356,6 +356,28 @@ INFER_API size_t infer_operators(void);
 INFER_API infer_status infer_operator(size_t index, const char **domain, const char **name,
                                       int *since_version, int *newest_version);
 
+/* How many inputs operator number index takes; *most is SIZE_MAX where there may be any number.
+ * Since 0.1.0. */
+INFER_API infer_status infer_operator_inputs(size_t index, size_t *least, size_t *most);
+
+/* What input number `input` of operator number index may be: bit n of *types stands for the element
+ * type with infer_type n, and two bits more for the INFER_TYPES_* below. Errors: ARGUMENT (there is
+ * no such operator or input). Since 0.1.0. */
+INFER_API infer_status infer_operator_types(size_t index, size_t input, uint64_t *types);
+
+#define INFER_TYPES_SAME      ((uint64_t)1 << 62) /* no other type than input 0 has */
+#define INFER_TYPES_COMPOSITE ((uint64_t)1 << 61) /* sequences, maps and optionals */
+
+/* Hears of a node whose operator the library does not have: domain ("" is ai.onnx), operator, the
+ * version of the operator set that the model imports (0: none), the node's name. */
+typedef void infer_missing_operator(void *user, const char *domain, const char *name, int version,
+                                    const char *node);
+
+/* Tells found of every node of a model, with those in bodies and in functions that are called,
+ * whose operator or version this library does not have; infer_load names the first one only.
+ * Nothing is loaded. Errors: ARGUMENT, IO, FORMAT, MEMORY, LIMIT. Since 0.1.0. */
+INFER_API infer_status infer_missing(const char *path, infer_missing_operator *found, void *user);
+
 /* ---- expert: tensors and contexts
  * ------------------------------------------------------------------ */
 

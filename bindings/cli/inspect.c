@@ -189,6 +189,61 @@ static void print_text(const json_t *all, bool each) {
     putchar('\n');
 }
 
+/* ---- what is missing ---- */
+
+/* Nodes by their operator: "domain.name version" to an array of names. */
+static void add_missing(void *user, const char *domain, const char *name, int version,
+                        const char *node) {
+    char key[512];
+    snprintf(key, sizeof key, "%.200s.%.200s %d", domain[0] ? domain : "ai.onnx", name, version);
+    json_t *list = json_object_get(user, key);
+    if (!list) {
+        list = json_object();
+        json_object_set_new(list, "domain", json_string(domain[0] ? domain : "ai.onnx"));
+        json_object_set_new(list, "name", json_string(name));
+        json_object_set_new(list, "version", json_integer(version));
+        json_object_set_new(list, "nodes", json_array());
+        json_object_set_new(user, key, list);
+    }
+    json_array_append_new(json_object_get(list, "nodes"), json_string(node));
+}
+
+static void print_missing(json_t *missing, bool json) {
+    const char *key;
+    json_t *value, *name, *list = json_array();
+    size_t i;
+    if (!json)
+        puts("missing operators");
+    json_object_foreach(missing, key, value) {
+        json_array_append(list, value);
+        if (json)
+            continue;
+        printf("  %s:", key);
+        json_array_foreach(json_object_get(value, "nodes"), i, name)
+            printf(" %s", json_string_length(name) ? json_string_value(name) : "-");
+        putchar('\n');
+    }
+    if (json) {
+        json_t *all = json_object();
+        json_object_set(all, "missing_operators", list);
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(all);
+    }
+    json_decref(list);
+}
+
+/* A model that does not load because operators are missing: which ones, all of them. */
+static int inspect_missing(const char *path, bool json, infer_status status) {
+    int code = infer_cli_failed(path, status);
+    json_t *missing = json_object();
+    if (status == INFER_ERROR_UNSUPPORTED &&
+        infer_missing(path, add_missing, missing) == INFER_OK && json_object_size(missing))
+        print_missing(missing, json);
+    json_decref(missing);
+    return code;
+}
+
 int infer_cli_inspect(const infer_cli_command *command, int argc, char **argv) {
     bool json = false, each = false;
     const infer_cli_option options[] = {
@@ -205,7 +260,7 @@ int infer_cli_inspect(const infer_cli_command *command, int argc, char **argv) {
     infer_status status = infer_load(argv[0], &model);
     infer_cli_progress_end();
     if (status != INFER_OK)
-        return infer_cli_failed(argv[0], status);
+        return inspect_missing(argv[0], json, status);
     json_t *all = describe(model);
     if (json) {
         json_dumpf(all, stdout, JSON_INDENT(2));

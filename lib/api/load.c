@@ -71,6 +71,20 @@ static infer_status load_file(const char *path, const infer_options *given, infe
     return status == INFER_OK ? status : infer_fail_within(status, "%.300s", path);
 }
 
+infer_status infer_missing(const char *path, infer_missing_operator *found, void *user) {
+    if (!path || !found)
+        return infer_fail(INFER_ERROR_ARGUMENT, "infer_missing: an argument is NULL");
+    infer_map map;
+    INFER_TRY(infer_map_file(path, &map));
+    infer_source source = {
+        .data = map.data, .size = map.size, .path = path, .allocator = &infer_libc_allocator};
+    infer_status status = INFER_OK; /* an image was written by a library that had them all */
+    if (!infer_image_probe(map.data, map.size))
+        status = infer_load_missing(&source, found, user);
+    infer_unmap(&map);
+    return status == INFER_OK ? status : infer_fail_within(status, "%.300s", path);
+}
+
 infer_status infer_load_with(const char *path, const infer_options *options, infer_model **model) {
     if (model)
         *model = NULL;

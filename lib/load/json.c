@@ -303,4 +303,4 @@ static infer_status load(infer_source *source, infer_loaded *loaded) {
     return status;
 }
 
-const infer_loader infer_loader_json = {"json", probe, load};
+const infer_loader infer_loader_json = {"json", probe, load, NULL};

@@ -30,6 +30,8 @@ typedef struct infer_loader {
     /* How sure the loader is that the bytes are of its format: 0 no, 1 maybe, 2 yes. */
     int (*probe)(const void *data, size_t size, const char *path);
     infer_status (*load)(infer_source *source, infer_loaded *loaded);
+    /* Tells of every node whose operator is missing; NULL where the format has no operators. */
+    infer_status (*missing)(infer_source *source, infer_missing_operator *found, void *user);
 } infer_loader;
 
 extern const infer_loader infer_loader_onnx;
@@ -37,5 +39,8 @@ extern const infer_loader infer_loader_json;
 
 /* Picks the surest loader and runs it; on failure nothing is left to close. */
 infer_status infer_load_source(infer_source *source, infer_loaded *loaded);
+
+/* What the surest loader's `missing` tells. */
+infer_status infer_load_missing(infer_source *source, infer_missing_operator *found, void *user);
 
 #endif

@@ -169,6 +169,24 @@ static void release_tensor(void *reader, void *data, size_t size) {
         infer_onnx_release(r, data);
 }
 
+static void count_missing(void *user, const char *domain, const char *name, int version,
+                          const char *node) {
+    (void)domain, (void)name, (void)version, (void)node;
+    ++*(size_t *)user;
+}
+
+/* The failure names the first operator that is missing; it says how many there are. */
+static infer_status tell_missing(infer_onnx_reader *r, const model_proto *m) {
+    char first[600];
+    size_t count = 0;
+    strncpy(first, infer_last_error(), sizeof first - 1);
+    first[sizeof first - 1] = 0;
+    if (infer_onnx_missing(r, m, count_missing, &count) != INFER_OK || count < 2)
+        return infer_fail(INFER_ERROR_UNSUPPORTED, "%s", first);
+    return infer_fail(INFER_ERROR_UNSUPPORTED, "%s; %zu nodes need operators that are missing",
+                      first, count);
+}
+
 static infer_status parse_and_build(infer_source *source, infer_onnx_reader *r,
                                     infer_loaded *loaded) {
     ProtobufCMessage *message;
@@ -182,7 +200,20 @@ static infer_status parse_and_build(infer_source *source, infer_onnx_reader *r,
     r->arena.limit = infer_load_limit(source, infer_onnx_external_size(r));
     INFER_TRY(infer_graph_new(source->allocator, r->arena.limit, &loaded->graph));
     infer_graph_on_release(loaded->graph, release_tensor, r);
-    return build(r, m, loaded->graph);
+    infer_status status = build(r, m, loaded->graph);
+    return status == INFER_ERROR_UNSUPPORTED ? tell_missing(r, m) : status;
+}
+
+static infer_status find_missing(infer_source *source, infer_missing_operator *found, void *user) {
+    infer_onnx_reader r;
+    ProtobufCMessage *message;
+    infer_onnx_reader_init(&r, source->allocator, infer_load_limit(source, 0), source->path);
+    infer_status status = infer_onnx_unpack(&r, &infer__onnx__model_proto__descriptor, source->data,
+                                            source->size, &message);
+    if (status == INFER_OK)
+        status = infer_onnx_missing(&r, (const model_proto *)message, found, user);
+    infer_onnx_reader_free(&r);
+    return status;
 }
 
 static infer_status load(infer_source *source, infer_loaded *loaded) {
@@ -197,4 +228,4 @@ static infer_status load(infer_source *source, infer_loaded *loaded) {
     return status;
 }
 
-const infer_loader infer_loader_onnx = {"onnx", probe, load};
+const infer_loader infer_loader_onnx = {"onnx", probe, load, find_missing};

@@ -74,6 +74,10 @@ infer_status infer_onnx_check_imports(Infer__Onnx__OperatorSetIdProto *const *im
 /* Makes the model's functions known. */
 infer_status infer_onnx_functions(infer_onnx_builder *b);
 
+/* The number of the function that a node calls; INFER_NO_VALUE where it is an operator. */
+infer_status infer_onnx_find_function(infer_onnx_builder *b, const Infer__Onnx__NodeProto *node,
+                                      uint32_t *number);
+
 /* Binds a name to a value; an error where it has one. */
 infer_status infer_onnx_define(infer_onnx_scope *scope, const char *name, uint32_t value);
 
@@ -83,6 +87,12 @@ infer_status infer_onnx_nodes(infer_onnx_builder *b, infer_onnx_scope *scope,
 
 /* The value of a name here or around; an error where it has none. The empty name is no value. */
 infer_status infer_onnx_use(const infer_onnx_scope *scope, const char *name, uint32_t *value);
+
+/* ---- onnx_missing.c ---- */
+
+/* Tells of every node whose operator this library does not have. */
+infer_status infer_onnx_missing(infer_onnx_reader *r, const Infer__Onnx__ModelProto *m,
+                                infer_missing_operator *found, void *user);
 
 /* ---- onnx_body.c ---- */
 

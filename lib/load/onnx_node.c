@@ -189,17 +189,16 @@ infer_status infer_onnx_functions(infer_onnx_builder *b) {
     return INFER_OK;
 }
 
-static infer_status find_function(infer_onnx_builder *b, const node_proto *node,
-                                  const function_proto **function) {
-    uint32_t number;
-    *function = NULL;
+infer_status infer_onnx_find_function(infer_onnx_builder *b, const node_proto *node,
+                                      uint32_t *number) {
+    *number = INFER_NO_VALUE;
     if (!b->functions.capacity)
         return INFER_OK;
     char *key = function_key(&b->scratch, node->domain, node->op_type, node->overload);
     if (!key)
         return INFER_ERROR_MEMORY;
-    if (infer_onnx_names_find(&b->functions, key, &number))
-        *function = b->model->functions[number];
+    if (!infer_onnx_names_find(&b->functions, key, number))
+        *number = INFER_NO_VALUE;
     return INFER_OK;
 }
 
@@ -269,14 +268,16 @@ static infer_status call_function(infer_onnx_builder *b, infer_onnx_scope *scope
 
 static infer_status add_node(infer_onnx_builder *b, infer_onnx_scope *scope,
                              const node_proto *node) {
-    const function_proto *function;
+    uint32_t function;
     infer_arena_reset(&b->scratch);
     if (scope->call && b->budget-- == 0) {
         b->budget = 0;
         return infer_fail(INFER_ERROR_LIMIT, "the model's functions expand to too many nodes");
     }
-    INFER_TRY(find_function(b, node, &function));
-    return function ? call_function(b, scope, node, function) : add_operator(b, scope, node);
+    INFER_TRY(infer_onnx_find_function(b, node, &function));
+    return function == INFER_NO_VALUE
+               ? add_operator(b, scope, node)
+               : call_function(b, scope, node, b->model->functions[function]);
 }
 
 infer_status infer_onnx_nodes(infer_onnx_builder *b, infer_onnx_scope *scope,

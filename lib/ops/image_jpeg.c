@@ -14,8 +14,7 @@
 
 INFER_LIBRARY(jpeg_library, INFER_JPEG_FUNCTIONS)
 
-#define SCANS_MOST 100 /* a small file may have any number of scans, each over the whole picture   \
-                        */
+#define SCANS_MOST 100 /* a small file may have many, each over the whole picture */
 
 typedef struct reader {
     struct jpeg_decompress_struct info; /* libjpeg sees these three */

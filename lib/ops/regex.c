@@ -33,7 +33,7 @@ INFER_LIBRARY(pcre2_library, INFER_PCRE2_FUNCTIONS)
 #define STEPS       100000u /* of every text */
 #define STEPS_BYTE  1000u   /* and of each of its bytes */
 #define HEAP_MOST   65536u  /* KiB that matching may take */
-#define NESTED_MOST 200     /* groups in groups */
+#define NESTED_MOST 250     /* groups in groups */
 #define ROOM        4096    /* numbers that a search may take */
 
 /* Memory of a run for PCRE2. It never goes back, but the piece freed last is used again. */

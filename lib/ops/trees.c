@@ -20,16 +20,23 @@ typedef struct forest {
     const uint32_t *roots, *targets, *starts, *vote_targets, *set_starts;
     const void *weights, *members;
     uint64_t tree_count, list_count, vote_count, set_count, member_count;
-    size_t size; /* of the nodes, in bytes */
+    uintptr_t end; /* of the nodes */
     uint32_t feature_mask, target_count;
     int64_t first, step_limit, aggregate;
-    bool wide, adds;
-    double *sums; /* one a target */
+    bool wide, adds, plain; /* plain: leaves hold what is added to one sum */
 } forest;
 
+#define BLOCK 16 /* rows that are looked at together */
+
+typedef struct block {
+    void *rows;   /* float or double, as nodes */
+    double *sums; /* one a target */
+    size_t count, row_stride, sum_stride;
+    bool flagged[BLOCK]; /* rows that need the walk that heeds flags */
+} block;
+
 /* A sum that has had no vote yet is no number where the least or the largest is looked for. */
-static inline void add_vote(const forest *f, uint32_t target, double vote) {
-    double *sum = &f->sums[target];
+static inline void add_vote(const forest *f, double *sum, double vote) {
     if (f->adds)
         *sum += vote;
     else if (f->aggregate == INFER_TREES_MIN ? !(*sum <= vote) : !(*sum >= vote))
@@ -111,6 +118,15 @@ static int64_t score_count(const infer_trees_params *p) {
     return p->kind >= INFER_TREES_MARGIN ? 2 : p->targets;
 }
 
+/* Rows lie in scratch memory one after the other, then their sums; few where rows are long. */
+static block plan_block(const infer_trees_params *p) {
+    block b = {.row_stride = (size_t)1 << feature_bits(p->features),
+               .sum_stride = (size_t)p->targets + 1};
+    size_t fit = 4096 / b.row_stride;
+    b.count = fit < 1 ? 1 : fit > BLOCK ? BLOCK : fit;
+    return b;
+}
+
 static infer_status infer_outputs(infer_op_env *env, int64_t rows) {
     const infer_trees_params *p = env->params;
     infer_view spare, *y;
@@ -149,8 +165,8 @@ static infer_status trees_infer(infer_op_env *env) {
     INFER_TRY(infer_outputs(env, rows));
     if (columns < 0)
         return INFER_OK;
-    size_t doubles = ((size_t)1 << feature_bits(p->features)) + (size_t)p->targets + 2;
-    if (!infer_mul(doubles, sizeof(double), &env->scratch_size))
+    block b = plan_block(p);
+    if (!infer_mul(b.count * (b.row_stride + b.sum_stride), sizeof(double), &env->scratch_size))
         return infer_fail(INFER_ERROR_SHAPE, "the trees do not fit memory");
     return INFER_OK;
 }
@@ -169,7 +185,7 @@ static void see_forest(const infer_op_env *env, forest *f) {
     const infer_view *nodes = env->in[INFER_TREES_NODES];
     uint64_t starts, sets;
     *f = (forest){.nodes = nodes->data,
-                  .size = infer_view_bytes(nodes),
+                  .end = (uintptr_t)nodes->data + infer_view_bytes(nodes),
                   .wide = nodes->dim[1] == 2,
                   .feature_mask = (1u << feature_bits(p->features)) - 1,
                   .target_count = (uint32_t)p->targets,
@@ -185,6 +201,7 @@ static void see_forest(const infer_op_env *env, forest *f) {
     f->set_starts = data_of(env, INFER_TREES_SET_STARTS, &sets);
     f->set_count = sets ? sets - 1 : 0;
     f->members = data_of(env, INFER_TREES_MEMBERS, &f->member_count);
+    f->plain = !f->weights && !f->targets && f->adds;
     /* The deepest tree of each LANES has no more levels than nodes. */
     f->step_limit = nodes->dim[0] + (int64_t)(f->tree_count / LANES + 1) * (f->first + 2);
 }
@@ -207,30 +224,34 @@ static void see_forest(const infer_op_env *env, forest *f) {
 FILL(fill_f32, float, infer_load_float)
 FILL(fill_f64, double, infer_load_double)
 
-static infer_status sum_row(const infer_op_env *env, const forest *f, size_t at, void *row) {
+/* The rows of the block that begins with row number `first`. */
+static infer_status sum_rows(const infer_op_env *env, const forest *f, block *b, size_t first,
+                             size_t columns) {
     const infer_trees_params *p = env->params;
     const infer_view *x = env->in[INFER_TREES_X];
     size_t n = (size_t)p->features;
-    double none = f->adds ? 0 : NAN;
-    for (uint32_t t = 0; t < f->target_count; t++)
-        f->sums[t] = none;
-    bool missing = f->wide ? fill_f64(x, at, n, row) : fill_f32(x, at, n, row);
-    bool flagged = p->flagged || (p->missing && missing);
-    return f->wide ? row_f64(f, row, flagged) : row_f32(f, row, flagged);
+    for (size_t i = 0; i < b->count * b->sum_stride; i++)
+        b->sums[i] = f->adds ? 0 : NAN;
+    for (size_t r = 0; r < b->count; r++) {
+        size_t at = (first + r) * columns, place = r * b->row_stride;
+        bool missing = f->wide ? fill_f64(x, at, n, (double *)b->rows + place)
+                               : fill_f32(x, at, n, (float *)b->rows + place);
+        b->flagged[r] = p->flagged || (p->missing && missing);
+    }
+    return f->wide ? rows_f64(f, b) : rows_f32(f, b);
 }
 
 /* From what the trees said to sums with their base values. */
-static void finish_sums(const infer_op_env *env, const forest *f) {
+static void finish_sums(const infer_op_env *env, const forest *f, double *sums) {
     const infer_trees_params *p = env->params;
     const double *base = infer_list_data(env, &p->base_values);
     for (uint32_t t = 0; t < f->target_count; t++) {
-        double *sum = &f->sums[t];
-        if (!f->adds && *sum != *sum)
-            *sum = 0;
+        if (!f->adds && sums[t] != sums[t])
+            sums[t] = 0;
         if (p->aggregate == INFER_TREES_AVERAGE && f->tree_count)
-            *sum /= (double)f->tree_count;
+            sums[t] /= (double)f->tree_count;
         if (p->base_values.count)
-            *sum += base[p->base_values.count == 1 ? 0 : t];
+            sums[t] += base[p->base_values.count == 1 ? 0 : t];
     }
 }
 
@@ -256,34 +277,52 @@ static void put_label(const infer_op_env *env, size_t best, const infer_view *ou
             ((const int64_t *)infer_list_data(env, &p->classlabels_int64s))[best];
 }
 
+/* From the sums of a row to its label and scores, where somebody wants them. */
+static void finish_row(const infer_op_env *env, double *sums, size_t row) {
+    const infer_trees_params *p = env->params;
+    uint32_t at = is_classifier(p);
+    const infer_view *label = is_classifier(p) ? env->out[0] : NULL;
+    const infer_view *scores = at < env->out_count ? env->out[at] : NULL;
+    size_t n = (size_t)score_count(p), best = is_classifier(p) ? choose_class(p, sums) : 0;
+    if (label)
+        put_label(env, best, label, row);
+    if (!scores)
+        return;
+    infer_post_transform_f64(p->post_transform, sums, n);
+    infer_store_double((infer_type)p->type, sums, scores->data, row * n, n);
+}
+
+/* What stands behind the features of each row is no number. */
+static void clear_rows(const infer_trees_params *p, const block *b, bool wide) {
+    for (size_t r = 0; r < b->count; r++)
+        for (size_t i = (size_t)p->features; i < b->row_stride; i++)
+            if (wide)
+                ((double *)b->rows)[r * b->row_stride + i] = NAN;
+            else
+                ((float *)b->rows)[r * b->row_stride + i] = NAN;
+}
+
 static infer_status trees_run(infer_op_env *env) {
     const infer_trees_params *p = env->params;
-    const infer_view *x = env->in[INFER_TREES_X];
-    uint32_t at = is_classifier(p);
-    infer_view *label = is_classifier(p) ? env->out[0] : NULL;
-    infer_view *scores = at < env->out_count ? env->out[at] : NULL;
     int64_t rows, columns;
     forest f;
-    INFER_TRY(infer_ml_rows(x, &rows, &columns));
+    block b = plan_block(p);
+    INFER_TRY(infer_ml_rows(env->in[INFER_TREES_X], &rows, &columns));
     see_forest(env, &f);
-    size_t slots = (size_t)f.feature_mask + 1, n = (size_t)score_count(p);
-    void *row = env->scratch;
-    f.sums = (double *)env->scratch + slots;
-    for (size_t i = (size_t)p->features; i < slots; i++)
-        if (f.wide)
-            ((double *)row)[i] = NAN;
-        else
-            ((float *)row)[i] = NAN;
-    for (size_t r = 0; r < (size_t)rows; r++) {
-        INFER_TRY(sum_row(env, &f, r * (size_t)columns, row));
-        finish_sums(env, &f);
-        size_t best = is_classifier(p) ? choose_class(p, f.sums) : 0;
-        if (label)
-            put_label(env, best, label, r);
-        if (!scores)
-            continue;
-        infer_post_transform_f64(p->post_transform, f.sums, n);
-        infer_store_double((infer_type)p->type, f.sums, scores->data, r * n, n);
+    b.rows = env->scratch;
+    b.sums = (double *)env->scratch + b.count * b.row_stride;
+    if (b.count > (size_t)rows)
+        b.count = (size_t)rows;
+    clear_rows(p, &b, f.wide);
+    for (size_t first = 0; first < (size_t)rows; first += b.count) {
+        if (b.count > (size_t)rows - first)
+            b.count = (size_t)rows - first;
+        INFER_TRY(sum_rows(env, &f, &b, first, (size_t)columns));
+        for (size_t r = 0; r < b.count; r++) {
+            double *sums = b.sums + r * b.sum_stride;
+            finish_sums(env, &f, sums);
+            finish_row(env, sums, first + r);
+        }
     }
     return INFER_OK;
 }

@@ -63,15 +63,15 @@ static infer_status regressor_upgrade(infer_rewriter *rw) {
 
 /* ---- TreeEnsembleClassifier ---- */
 
-/* Two classes whose votes all name one: converters write binary models so, and their libraries
- * decide. The sum speaks for the second class. Forests vote by its probability, with weights from 0
- * up and no transform; boosting gives a margin. */
+/* Two classes whose votes all name the first: converters write binary models so, and their
+ * libraries decide. The sum speaks for the second class. Forests vote by its probability, with
+ * weights from 0 up and no transform; boosting gives a margin. */
 static int64_t classifier_kind(infer_tree_source *s, int64_t classes, int64_t post) {
     bool forest = post == INFER_POST_NONE;
     if (classes != 2 || s->vote_count == 0)
         return INFER_TREES_CLASSIFIER;
     for (uint32_t v = 0; v < s->vote_count; v++) {
-        if (infer_integer_at(&s->vote_targets, v) != infer_integer_at(&s->vote_targets, 0))
+        if (infer_integer_at(&s->vote_targets, v) != 0)
             return INFER_TREES_CLASSIFIER;
         forest = forest && infer_number_at(&s->weights, v) >= 0;
     }

@@ -6,33 +6,32 @@
 #define NAME(name)   PASTE(name, S)
 #define NODE         NAME(infer_tree_node_)
 
-/* Nodes are counted in bytes. */
-static inline const NODE *NAME(node_)(const void *nodes, size_t at) {
-    return (const NODE *)(const void *)((const char *)nodes + at);
-}
-
-/* One step; one that leaves the array goes to its start. */
-static inline size_t NAME(step_)(const void *nodes, size_t size, const REAL *row, LINK mask,
-                                 size_t at) {
-    const NODE *n = NAME(node_)(nodes, at);
+/* One step of a walk that is at an address; one that leaves the array goes to its start. */
+static inline uintptr_t NAME(step_)(uintptr_t start, uintptr_t end, const REAL *row, LINK mask,
+                                    uintptr_t at) {
+    const NODE *n = (const NODE *)at;
     LINK next = (n->link >> NAME(NEXT_)) + (LINK)(row[n->link & mask] <= n->value);
-    at += (size_t)next * sizeof *n;
-    return __builtin_expect(at < size, 1) ? at : 0;
+    at += (uintptr_t)next * sizeof *n;
+    return __builtin_expect(at < end, 1) ? at : start;
 }
 
-/* Steps in all of at[0..LANES). A function of its own, so that they stay in registers. */
-__attribute__((noinline)) static void NAME(steps_)(const void *nodes, size_t size, const REAL *row,
-                                                   LINK mask, size_t *at, int64_t steps) {
-    size_t a = at[0], b = at[1], c = at[2], d = at[3], e = at[4], f = at[5], g = at[6], h = at[7];
+/* Steps in all of at[0..LANES), addresses of nodes. A function of its own, so that they stay in
+ * registers. */
+__attribute__((noinline)) static void NAME(steps_)(const forest *all, const REAL *row,
+                                                   uintptr_t *at, int64_t steps) {
+    uintptr_t start = (uintptr_t)all->nodes, end = all->end;
+    uintptr_t a = at[0], b = at[1], c = at[2], d = at[3], e = at[4], f = at[5], g = at[6],
+              h = at[7];
+    LINK mask = all->feature_mask;
     for (; steps > 0; steps--) {
-        a = NAME(step_)(nodes, size, row, mask, a);
-        b = NAME(step_)(nodes, size, row, mask, b);
-        c = NAME(step_)(nodes, size, row, mask, c);
-        d = NAME(step_)(nodes, size, row, mask, d);
-        e = NAME(step_)(nodes, size, row, mask, e);
-        f = NAME(step_)(nodes, size, row, mask, f);
-        g = NAME(step_)(nodes, size, row, mask, g);
-        h = NAME(step_)(nodes, size, row, mask, h);
+        a = NAME(step_)(start, end, row, mask, a);
+        b = NAME(step_)(start, end, row, mask, b);
+        c = NAME(step_)(start, end, row, mask, c);
+        d = NAME(step_)(start, end, row, mask, d);
+        e = NAME(step_)(start, end, row, mask, e);
+        f = NAME(step_)(start, end, row, mask, f);
+        g = NAME(step_)(start, end, row, mask, g);
+        h = NAME(step_)(start, end, row, mask, h);
     }
     at[0] = a, at[1] = b, at[2] = c, at[3] = d, at[4] = e, at[5] = f, at[6] = g, at[7] = h;
 }
@@ -55,9 +54,9 @@ static bool NAME(in_set_)(const forest *f, uint64_t set, REAL x) {
 }
 
 /* Steps that heed flags and missing values. */
-static void NAME(flagged_steps_)(const forest *f, const REAL *row, size_t *at, int64_t steps) {
+static void NAME(flagged_steps_)(const forest *f, const REAL *row, uintptr_t *at, int64_t steps) {
     for (int lane = 0; steps > 0; lane = (lane + 1) % LANES, steps -= lane == 0) {
-        const NODE *n = NAME(node_)(f->nodes, at[lane]);
+        const NODE *n = (const NODE *)at[lane];
         REAL x = row[n->link & f->feature_mask];
         LINK flags = n->link >> NAME(FLAGS_);
         bool second = x <= n->value;
@@ -70,36 +69,37 @@ static void NAME(flagged_steps_)(const forest *f, const REAL *row, size_t *at, i
             memcpy(&set, &n->value, sizeof set);
             second = NAME(in_set_)(f, set, x);
         }
-        at[lane] += ((size_t)(n->link >> NAME(NEXT_)) + second) * sizeof *n;
-        at[lane] = at[lane] < f->size ? at[lane] : 0;
+        at[lane] += ((uintptr_t)(n->link >> NAME(NEXT_)) + second) * sizeof *n;
+        at[lane] = at[lane] < f->end ? at[lane] : (uintptr_t)f->nodes;
     }
 }
 
-/* at[0..LANES) are roots and become leaves; false where they are not reached within the steps that
- * are left. */
-static bool NAME(walk_)(const forest *f, const REAL *row, bool flagged, size_t *at, int64_t *left) {
+/* From the roots of LANES trees to their leaves; false where they are not reached within the steps
+ * that are left. */
+static inline bool NAME(walk_)(const forest *f, const REAL *row, bool flagged, uintptr_t *at,
+                               int64_t *left) {
     for (int64_t steps = f->first;; steps = 2) {
         LINK links = 0;
         if (flagged)
             NAME(flagged_steps_)(f, row, at, steps);
         else
-            NAME(steps_)(f->nodes, f->size, row, f->feature_mask, at, steps);
+            NAME(steps_)(f, row, at, steps);
         *left -= steps;
-        for (int i = 0; i < LANES; i++)
-            links |= NAME(node_)(f->nodes, at[i])->link;
+        for (int lane = 0; lane < LANES; lane++)
+            links |= ((const NODE *)at[lane])->link;
         if (!(links >> NAME(NEXT_)) || *left < 0)
             return *left >= 0;
     }
 }
 
 /* What the leaf of a tree says, added to the sums. */
-static void NAME(vote_)(const forest *f, uint64_t tree, size_t leaf) {
-    const NODE *n = NAME(node_)(f->nodes, leaf);
+static void NAME(vote_)(const forest *f, double *sums, uint64_t tree, uintptr_t leaf) {
+    const NODE *n = (const NODE *)leaf;
     uint32_t list;
     if (!f->weights) {
         uint32_t target = f->targets ? f->targets[tree] : 0;
         if (target < f->target_count)
-            add_vote(f, target, (double)n->value);
+            add_vote(f, &sums[target], (double)n->value);
         return;
     }
     memcpy(&list, &n->value, sizeof list);
@@ -107,37 +107,75 @@ static void NAME(vote_)(const forest *f, uint64_t tree, size_t leaf) {
     if (!f->starts) {
         uint64_t start = (uint64_t)list * f->target_count;
         for (uint32_t t = 0; t < f->target_count && start + t < f->vote_count; t++)
-            add_vote(f, t, (double)weights[start + t]);
+            add_vote(f, &sums[t], (double)weights[start + t]);
         return;
     }
     if (list >= f->list_count)
         return;
     for (uint32_t v = f->starts[list]; v < f->starts[list + 1] && v < f->vote_count; v++)
         if (f->vote_targets[v] < f->target_count)
-            add_vote(f, f->vote_targets[v], (double)weights[v]);
+            add_vote(f, &sums[f->vote_targets[v]], (double)weights[v]);
+}
+
+/* The address of a tree's root. */
+static inline uintptr_t NAME(root_)(const forest *f, uint64_t tree) {
+    uintptr_t at = (uintptr_t)f->nodes + (uintptr_t)f->roots[tree] * sizeof(NODE);
+    return at < f->end ? at : (uintptr_t)f->nodes;
+}
+
+/* Roots of `count` trees from number `tree` on; some stand twice where there are less than LANES.
+ */
+static inline void NAME(roots_)(const forest *f, uint64_t tree, uint64_t count, uintptr_t *roots) {
+    if (count == LANES)
+        for (uint64_t k = 0; k < LANES; k++)
+            roots[k] = NAME(root_)(f, tree + k);
+    else
+        for (uint64_t k = 0; k < LANES; k++)
+            roots[k] = NAME(root_)(f, tree + (k < count ? k : 0));
+}
+
+static inline uint64_t NAME(count_)(const forest *f, uint64_t tree) {
+    return f->tree_count - tree < LANES ? f->tree_count - tree : LANES;
 }
 
 /* The sums of a row over all trees, in their order. */
-static infer_status NAME(row_)(const forest *f, const REAL *row, bool flagged) {
+static infer_status NAME(row_)(const forest *f, const REAL *row, bool flagged, double *sums) {
     int64_t left = f->step_limit;
-    bool plain = !f->weights && !f->targets && f->adds;
-    double sum = 0;
+    double sum = sums[0];
     for (uint64_t tree = 0; tree < f->tree_count; tree += LANES) {
-        size_t at[LANES];
-        uint64_t count = f->tree_count - tree < LANES ? f->tree_count - tree : LANES;
-        for (uint64_t k = 0; k < LANES; k++) {
-            at[k] = f->roots[tree + (k < count ? k : count - 1)] * sizeof(NODE);
-            at[k] = at[k] < f->size ? at[k] : 0;
-        }
+        uint64_t count = NAME(count_)(f, tree);
+        uintptr_t at[LANES];
+        NAME(roots_)(f, tree, count, at);
         if (!NAME(walk_)(f, row, flagged, at, &left))
             return infer_fail(INFER_ERROR_FORMAT, "a tree has no end");
-        for (uint64_t k = 0; k < count && plain; k++)
-            sum += (double)NAME(node_)(f->nodes, at[k])->value;
-        for (uint64_t k = 0; k < count && !plain; k++)
-            NAME(vote_)(f, tree + k, at[k]);
+        for (uint64_t k = 0; k < count && f->plain; k++)
+            sum += (double)((const NODE *)at[k])->value;
+        for (uint64_t k = 0; k < count && !f->plain; k++)
+            NAME(vote_)(f, sums, tree + k, at[k]);
     }
-    if (plain)
-        f->sums[0] = sum;
+    if (f->plain)
+        sums[0] = sum;
+    return INFER_OK;
+}
+
+/* The same for the rows of a block: trees that were just read serve all of them. */
+static infer_status NAME(rows_)(const forest *f, const block *b) {
+    int64_t left = f->step_limit * (int64_t)b->count;
+    if (b->count == 1)
+        return NAME(row_)(f, b->rows, b->flagged[0], b->sums);
+    for (uint64_t tree = 0; tree < f->tree_count; tree += LANES) {
+        uint64_t count = NAME(count_)(f, tree);
+        uintptr_t roots[LANES], at[LANES];
+        NAME(roots_)(f, tree, count, roots);
+        for (size_t r = 0; r < b->count; r++) {
+            memcpy(at, roots, sizeof at);
+            if (!NAME(walk_)(f, (const REAL *)b->rows + r * b->row_stride, b->flagged[r], at,
+                             &left))
+                return infer_fail(INFER_ERROR_FORMAT, "a tree has no end");
+            for (uint64_t k = 0; k < count; k++)
+                NAME(vote_)(f, b->sums + r * b->sum_stride, tree + k, at[k]);
+        }
+    }
     return INFER_OK;
 }
 

@@ -349,5 +349,36 @@ def test_bench_runs_what_predict_cannot(tmp_path):
 
 def test_ops():
     listed = json.loads(infer("ops", "--json").stdout)
-    assert {"domain": "infer", "name": "Linear", "since_version": 1, "newest_version": 1} in listed
-    assert len(infer("ops").stdout.splitlines()) == len(listed)
+    by_name = {(o["domain"], o["name"]): o for o in listed}
+    linear, gather = by_name["infer", "Linear"], by_name["ai.onnx", "Gather"]
+    assert (linear["since_version"], linear["newest_version"]) == (1, 1)
+    assert gather["inputs"][1] == {"types": ["int32", "int64"], "same_as_first": False, "composite": False}
+    assert (gather["least_inputs"], gather["most_inputs"]) == (2, 2)
+    assert by_name["ai.onnx", "Concat"]["most_inputs"] == -1 and by_name["ai.onnx", "Concat"]["inputs"][1]["same_as_first"]
+    lines = infer("ops").stdout.splitlines()
+    assert len(lines) == len(listed)
+    assert next(line for line in lines if " Gather " in line).endswith("; 1: int32 int64")
+
+
+def test_inspect_names_all_operators_that_are_missing(tmp_path):
+    from onnx import TensorProto, helper
+
+    node = helper.make_node
+    body = helper.make_graph([node("Nowhere", [], ["b"], name="inner", domain="com.example")], "body", [],
+                             [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)])
+    function = helper.make_function("com.example", "Called", ["x"], ["y"], [node("Strange", ["x"], ["y"], name="in f")],
+                                    [helper.make_opsetid("", 13)])
+    nodes = [node("Relu", ["x"], ["r"]), node("Strange", ["r"], ["s"], name="first"), node("Strange", ["s"], ["t"]),
+             node("Called", ["t"], ["u"], domain="com.example"), node("RegexFullMatch", ["u"], ["v"], name="too new"),
+             node("If", ["v"], ["y"], then_branch=body, else_branch=body)]
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    imports = [helper.make_opsetid("", 13), helper.make_opsetid("com.example", 2)]
+    path = tmp_path / "missing.onnx"
+    path.write_bytes(helper.make_model(graph, opset_imports=imports, functions=[function], ir_version=8).SerializeToString())
+    told = infer("inspect", path, "--json", code=1)
+    assert "node first: ai.onnx.Strange version 13: the operator is not in this library; 6 nodes need" in told.stderr
+    found = {(o["domain"], o["name"], o["version"]): o["nodes"] for o in json.loads(told.stdout)["missing_operators"]}
+    assert found == {("ai.onnx", "Strange", 13): ["first", "", "in f"], ("ai.onnx", "RegexFullMatch", 13): ["too new"],
+                     ("com.example", "Nowhere", 2): ["inner", "inner"]}
+    assert "  com.example.Nowhere 2: inner inner\n" in infer("inspect", path, code=1).stdout

@@ -32,6 +32,7 @@ SCALARS = {
     "float": ctypes.c_float,
     "double": ctypes.c_double,
     "int64_t": ctypes.c_int64,
+    "uint64_t": ctypes.c_uint64,
     "infer_status": ctypes.c_int,
     "infer_type": ctypes.c_int,
     "infer_ownership": ctypes.c_int,
@@ -53,6 +54,8 @@ def expected(text):
         return ctypes.c_char_p if stars == 1 else ctypes.POINTER(ctypes.c_char_p)
     if base == "infer_node_observer":
         return _ffi.OBSERVER
+    if base == "infer_missing_operator":
+        return _ffi.MISSING
     kind = _ffi.STRUCTURES.get(base) or SCALARS[base]
     for _ in range(stars):
         kind = ctypes.POINTER(kind)

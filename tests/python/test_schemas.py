@@ -157,6 +157,7 @@ NEEDS = {
            f"{votes}_nodeids": [1, 2], f"{votes}_ids": [0, 0], f"{votes}_weights": [1.5, 2.5], **more}}
        for op, votes, more in (("TreeEnsembleRegressor", "target", {"n_targets": 1}),
                                ("TreeEnsembleClassifier", "class", {"classlabels_int64s": [3, 4, 5]}))},
+    "ImageDecoder": {"dims": [3]},
     "RegexFullMatch": {"attributes": lambda v: {"pattern": "[01]"}},
     "StringNormalizer": {"dims": [3], "attributes": lambda v: {"stopwords": ["0"], "case_change_action": "UPPER"}},
     "StringSplit": {"attributes": lambda v: {"delimiter": "0"}},

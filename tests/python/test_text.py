@@ -8,6 +8,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import StringTensorType
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 import libinfer
@@ -175,6 +177,37 @@ def test_tokens_like_scikit_learn(vectorizer, ngrams):
     (parts,), _, _ = run("StringSplit", [np.array(documents, object)], 1)
     (got,), _, _ = run("TfIdfVectorizer", [parts], **attributes)
     np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("vectorizer", [CountVectorizer, TfidfVectorizer])
+@pytest.mark.parametrize("options", [{"ngram_range": (1, 2)}, {"ngram_range": (2, 3)}, {"analyzer": "char", "ngram_range": (1, 3)}],
+                         ids=str)
+@pytest.mark.filterwarnings("ignore:The conversion of CountVectorizer")
+def test_models_of_skl2onnx(vectorizer, options):
+    """What stands before the tokenizer, which is no operator of ONNX, and what stands behind it."""
+    random = np.random.default_rng(4)
+    documents = [" ".join(random.choice(WORDS, random.integers(3, 15))).title() for _ in range(30)]
+    sk = vectorizer(**options).fit(documents[:20])
+    model = convert_sklearn(sk, initial_types=[("x", StringTensorType([None, 1]))], target_opset={"": 18})
+    at = next(i for i, n in enumerate(model.graph.node) if n.op_type == "Tokenizer")
+
+    def part(nodes, source, target):
+        graph = helper.make_graph(nodes, "part", [helper.make_tensor_value_info(source, TensorProto.STRING, None)],
+                                  [onnx.ValueInfoProto(name=target)], model.graph.initializer)
+        known = [o for o in model.opset_import if o.domain != "com.microsoft"]
+        return libinfer.load(helper.make_model(graph, opset_imports=known, ir_version=8).SerializeToString())
+
+    with part(model.graph.node[:at], "x", model.graph.node[at].input[0]) as before:
+        (lower,) = before.run({"x": np.array(documents[:1], object).reshape(1, 1)}).values()
+    assert lower.ravel().tolist() == [documents[0].lower()]
+    split = str.split if options.get("analyzer") != "char" else list
+    split = sk.build_tokenizer() if split is str.split else split
+    tokens = [split(d.lower()) for d in documents]
+    longest = max(map(len, tokens))
+    padded = np.array([[t + ["#"] * (longest - len(t))] for t in tokens], object)
+    with part(model.graph.node[at + 1:], model.graph.node[at].output[0], model.graph.output[0].name) as behind:
+        (got,) = behind.run({model.graph.node[at].output[0]: padded}).values()
+    np.testing.assert_allclose(got, sk.transform(documents).toarray(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("change, words", [

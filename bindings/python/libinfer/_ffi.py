@@ -75,6 +75,7 @@ TYPES = {
 ALLOC = CFUNCTYPE(c_void_p, c_void_p, c_size_t)
 FREE = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t)
 OBSERVER = CFUNCTYPE(None, c_void_p, c_size_t, c_uint64)
+MISSING = CFUNCTYPE(None, c_void_p, c_char_p, c_char_p, c_int, c_char_p)
 
 
 class Allocator(Structure):
@@ -221,6 +222,9 @@ FUNCTIONS = {
         _STATUS,
         [c_size_t, _TEXT_OUT, _TEXT_OUT, POINTER(c_int), POINTER(c_int)],
     ),
+    "infer_operator_inputs": (_STATUS, [c_size_t, POINTER(c_size_t), POINTER(c_size_t)]),
+    "infer_operator_types": (_STATUS, [c_size_t, c_size_t, POINTER(c_uint64)]),
+    "infer_missing": (_STATUS, [c_char_p, MISSING, c_void_p]),
     "infer_context_new": (_STATUS, [_MODEL, _OUT]),
     "infer_context_new_in": (_STATUS, [_MODEL, c_void_p, c_size_t, _OUT]),
     "infer_context_free": (None, [_CONTEXT]),
