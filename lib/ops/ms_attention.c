@@ -48,12 +48,12 @@ static infer_status mask_of(infer_rewriter *rw, uint32_t mask, uint32_t x, uint3
                                      "k = Greater(u, zero)\n"
                                      "@0 = Where(k, none, filter)\n";
     static const char *const texts[] = {bounds_text, two_text, three_text};
-    const infer_view *m = rw->view(rw, mask);
+    const infer_view *m = rw->view(rw, mask); /* gone once there is a new value */
     const int64_t batch = rw->view(rw, x)->rank > 0 ? rw->view(rw, x)->dim[0] : -1;
-    if (m->rank < 1 || m->rank > 3)
-        return infer_fail(INFER_ERROR_UNSUPPORTED, "a mask of rank %d", (int)m->rank);
-    if (m->rank == 1 && m->dim[0] >= 0 && batch >= 0 && m->dim[0] != batch &&
-        m->dim[0] != 2 * batch)
+    const int32_t rank = m->rank;
+    if (rank < 1 || rank > 3)
+        return infer_fail(INFER_ERROR_UNSUPPORTED, "a mask of rank %d", (int)rank);
+    if (rank == 1 && m->dim[0] >= 0 && batch >= 0 && m->dim[0] != batch && m->dim[0] != 2 * batch)
         return infer_fail(INFER_ERROR_UNSUPPORTED, "a mask of %lld numbers for %lld sequences",
                           (long long)m->dim[0], (long long)batch);
     const infer_named names[] = {{"mask", mask},
@@ -62,7 +62,7 @@ static infer_status mask_of(infer_rewriter *rw, uint32_t mask, uint32_t x, uint3
                                  {"zero", ms_int32(rw, 0)},
                                  {"none", ms_float(rw, 0)},
                                  {"filter", ms_float(rw, filter)}};
-    *bias = ms_text(rw, texts[m->rank - 1], names, 6);
+    *bias = ms_text(rw, texts[rank - 1], names, 6);
     return rw->failed;
 }
 

@@ -205,7 +205,8 @@ struct infer_rewriter {
     void (*drop_attr)(infer_rewriter *rw, const char *name);
     uint32_t (*input)(infer_rewriter *rw, uint32_t index); /* NO_VALUE: absent */
     infer_status (*set_input)(infer_rewriter *rw, uint32_t index, uint32_t value); /* may append */
-    const infer_view *(*view)(infer_rewriter *rw, uint32_t value); /* data where constant */
+    /* With data where constant; valid until there is a new value. */
+    const infer_view *(*view)(infer_rewriter *rw, uint32_t value);
     uint32_t (*constant)(infer_rewriter *rw, const infer_view *tensor);
     /* A constant of this shape whose elements, cleared, are the caller's to fill. */
     uint32_t (*room)(infer_rewriter *rw, const infer_view *shape, void **data);

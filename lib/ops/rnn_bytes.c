@@ -22,6 +22,10 @@ static const infer_view *zero_of(const infer_op_env *env, int side) {
 infer_status infer_rnn_bytes_check(const infer_op_env *env, int64_t directions, int64_t width) {
     if (env->in_count != 12)
         return infer_fail(INFER_ERROR_FORMAT, "%u inputs instead of 12", env->in_count);
+    for (uint32_t i = LENGTHS + 1; i < SCALE; i++)
+        if (env->in[i] && env->in[i]->type != INFER_TYPE_FLOAT)
+            return infer_fail(INFER_ERROR_TYPE, "input %u has elements of %s", i,
+                              infer_type_name((infer_type)env->in[i]->type));
     for (int i = 0; i < 4; i++) {
         const infer_view *v = env->in[SCALE + i];
         if (!v)

@@ -142,8 +142,37 @@ def extents_from_data():
                   ("z", TensorProto.FLOAT, None)], constants)
 
 
+def microsoft():
+    """com.microsoft's operators with bodies of their own."""
+    def node(op, *given, **attributes):
+        return helper.make_node(op, *given, domain="com.microsoft", **attributes)
+    ones, zeros = np.ones, np.zeros
+    nodes = [node("QLinearAdd", ["q", "s", "z", "q", "s", "z", "s", "z"], ["sum"]),
+             node("QLinearSigmoid", ["sum", "s", "z", "s", "z"], ["map"]),
+             node("QLinearSoftmax", ["map", "s", "z", "s", "z"], ["soft"], opset=13),
+             node("MatMulNBits", ["x", "b", "scales", "points", "", "bias"], ["product"], K=20, N=3, block_size=16),
+             node("DynamicQuantizeLSTM", ["steps", "w", "r", "", "", "", "", "", "ws", "wz", "ws", "wz"],
+                  ["states", "last"], hidden_size=2),
+             node("Tokenizer", ["texts"], ["tokens"], separators=[" ", "[,.]"], pad_value="#", mark=1, mincharnum=1),
+             node("CropAndResize", ["image", "boxes", "images", "size"], ["crops"]),
+             node("MurmurHash3", ["texts"], ["hash"]), node("Inverse", ["square"], ["inverse"])]
+    weights = [tensor("s", 0.02), tensor("z", 3, np.uint8), tensor("b", np.arange(48).reshape(3, 2, 8), np.uint8),
+               tensor("scales", ones((3, 2))), tensor("points", [[3], [4], [5]], np.uint8), tensor("bias", [1, 2, 3]),
+               tensor("w", ones((1, 3, 8)), np.int8), tensor("r", ones((1, 2, 8)), np.int8),
+               tensor("ws", [0.1]), tensor("wz", zeros(1), np.int8), tensor("boxes", [[0, 0, 1, 1]]),
+               tensor("images", [0], np.int32), tensor("size", [2, 3], np.int32)]
+    inputs = [("q", TensorProto.UINT8, ["n", 2]), ("x", TensorProto.FLOAT, ["n", 20]),
+              ("steps", TensorProto.FLOAT, ["t", 1, 3]), ("texts", TensorProto.STRING, ["n"]),
+              ("image", TensorProto.FLOAT, [1, 1, "h", "v"]), ("square", TensorProto.FLOAT, ["k", "k"])]
+    outputs = [("soft", TensorProto.UINT8, None), ("product", TensorProto.FLOAT, None),
+               ("states", TensorProto.FLOAT, None), ("last", TensorProto.FLOAT, None),
+               ("tokens", TensorProto.STRING, None), ("crops", TensorProto.FLOAT, None),
+               ("hash", TensorProto.UINT32, None), ("inverse", TensorProto.FLOAT, None)]
+    return model(nodes, inputs, outputs, weights, extra=[("com.microsoft", 1)])
+
+
 ONNX = [linear_layers, typed_constants, sparse_constant, function, classifier, trees, data_movement, texts,
-        extents_from_data]
+        extents_from_data, microsoft]
 
 JSON = {
     "row": {"coefficients": [0.5, -1, 2e-3], "intercepts": 1},
