@@ -212,10 +212,18 @@ static infer_status lay_norm(layout *l, const graph_node *n, bool *done) {
     return replace(l, n, "infer", "AffineBlocked", in, 3, NULL, 0);
 }
 
+/* Whether nobody wants an output but the first. */
+static bool is_alone(const graph_node *n) {
+    bool alone = true;
+    for (uint32_t i = 1; i < n->out_count; i++)
+        alone = alone && n->out[i] == INFER_NO_VALUE;
+    return alone;
+}
+
 /* Each element alone; other inputs are single numbers. */
 static infer_status lay_unary(layout *l, const graph_node *n, bool *done) {
     uint32_t in[4];
-    if (n->in_count > 4 || n->out_count > 1)
+    if (n->in_count > 4 || !is_alone(n))
         return INFER_OK;
     for (uint32_t i = 0; i < n->in_count; i++) {
         in[i] = infer_graph_resolve(l->g, n->in[i]);
@@ -288,7 +296,7 @@ static infer_status lay_pool(layout *l, const graph_node *n, bool *done) {
                                         "dilations",         "auto_pad", "ceil_mode",
                                         "count_include_pad", NULL};
     infer_attr attrs[10];
-    if (n->out_count > 1 && n->out[1] != INFER_NO_VALUE)
+    if (!is_alone(n))
         return INFER_OK;
     size_t count = copy_attrs(n, names, attrs);
     attrs[count++] = int_attr("whole", name[0] == 'G');
@@ -314,8 +322,11 @@ static const struct {
 };
 
 static bool is_among(const char *name, const char *names) {
-    const char *at = strstr(names, name);
-    return at && at[-1] == ' ' && at[strlen(name)] == ' ';
+    size_t size = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)); at++)
+        if (at[-1] == ' ' && at[size] == ' ')
+            return true;
+    return false;
 }
 
 static infer_status lay(layout *l, const graph_node *n, bool *done) {
