@@ -104,8 +104,11 @@ infer_status infer_graph_splice(infer_graph *g, graph_body *body, const uint32_t
 /* main and the bodies that live nodes call, each behind its caller; *count of them. */
 infer_status infer_graph_live(infer_graph *g, graph_body ***bodies, size_t *count);
 
-/* fold_linear.c, passes.c: from graph to graph. */
+/* From graph to graph, each in the file of its name; passes.c. */
 infer_status infer_graph_fold_linear(infer_graph *g);
+infer_status infer_graph_fold_norm(infer_graph *g);
+infer_status infer_graph_lay_blocks(infer_graph *g); /* blocked.c */
+infer_status infer_graph_fuse_blocked(infer_graph *g);
 infer_status infer_graph_remove_dead(infer_graph *g);
 infer_status infer_graph_passes(infer_graph *g); /* all of them, in their order */
 

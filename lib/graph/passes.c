@@ -104,9 +104,17 @@ static const struct {
     infer_status (*pass)(infer_graph *g);
     bool everywhere;
 } passes[] = {
-    {infer_graph_remove_dead, true}, {infer_graph_fold_linear, false},
-    {infer_graph_remove_dead, true}, {release_dead, false},
-    {infer_graph_prepare, true},     {infer_graph_remove_dead, true},
+    {infer_graph_remove_dead, true},
+    {infer_graph_fold_linear, false},
+    {infer_graph_fold_norm, true},
+    {infer_graph_remove_dead, true},
+    {release_dead, false},
+    {infer_graph_lay_blocks, true},
+    {infer_graph_fuse_blocked, true},
+    {infer_graph_remove_dead, true},
+    {release_dead, false},
+    {infer_graph_prepare, true},
+    {infer_graph_remove_dead, true},
     {release_dead, false},
 };
 

@@ -10,16 +10,12 @@
  * OpenBLAS promises none of this.
  *
  * exp, sigmoid, tanh, erf (in place allowed: y == x). Largest errors of the SIMD variants against
- * the exact value in units in the last place, found over all floats and over 50 million doubles; the
- * scalar variant is the C library's exp, tanh and erf, and keeps to the same bounds with glibc's:
- *                 f32    f64
- *     exp         1.02   1.1
- *     sigmoid     2.5    2.5
- *     tanh        2.7    2.7
- *     erf         1.1    1.3
- * Edges are those of the C library: exp(-inf) = 0, exp(inf) = inf, overflow gives inf, underflow
- * passes through the subnormals to 0; sigmoid ends in 0 and 1, tanh and erf in -1 and 1; those of
- * -0.0 are -0.0; NaN gives NaN. How: simd_math.inc.h.
+ * the exact value in units in the last place, found over all floats and over 50 million doubles;
+ * the scalar variant is the C library's exp, tanh and erf, and keeps to the same bounds with
+ * glibc's: f32    f64 exp         1.02   1.1 sigmoid     2.5    2.5 tanh        2.7    2.7 erf 1.1
+ * 1.3 Edges are those of the C library: exp(-inf) = 0, exp(inf) = inf, overflow gives inf,
+ * underflow passes through the subnormals to 0; sigmoid ends in 0 and 1, tanh and erf in -1 and 1;
+ * those of -0.0 are -0.0; NaN gives NaN. How: simd_math.inc.h.
  *
  * softmax, log_softmax, logsumexp (one row, in place allowed) subtract the row's maximum first.
  * A NaN anywhere makes the whole row NaN. Where the maximum is an infinity the difference of
@@ -29,6 +25,8 @@
  */
 #ifndef INFER_KERNELS_H
 #define INFER_KERNELS_H
+
+#include "conv2d.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -59,8 +57,32 @@
     X(void, log_softmax_##S, (const T *x, T *y, size_t n))                                         \
     X(T, logsumexp_##S, (const T *x, size_t n))
 
+/* Over blocks of channels (conv2d.h), in float alone. bias, scale and shift have whole panels. y
+ * overlaps no input; but affine_blocked may be in place.
+ *
+ * conv_blocked    y = clip(x * w + bias + add) for one image (add NULL: nothing). scratch has
+ *                 INFER_CONV_SCRATCH floats, 64-byte aligned.
+ * conv_depthwise  the same where each output channel has one input channel.
+ * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
+ *                 count as large.
+ * affine_blocked  y = clip(x * scale + shift); the extents are c->in.
+ *
+ * Sums are chains of multiply-adds, in the order of the packed rows but for the bias, which is
+ * first or last: an error of n roundings of the sum of the magnitudes at most. */
+#define INFER_KERNELS_BLOCKED(X)                                                                   \
+    X(void, conv_blocked_f32,                                                                      \
+      (const infer_conv2d *c, const float *x, const float *w, const float *bias, const float *add, \
+       float *y, float *scratch))                                                                  \
+    X(void, conv_depthwise_f32,                                                                    \
+      (const infer_conv2d *c, const float *x, const float *w, const float *bias, const float *add, \
+       float *y))                                                                                  \
+    X(void, pool_blocked_f32, (const infer_conv2d *c, const float *x, float *y))                   \
+    X(void, affine_blocked_f32,                                                                    \
+      (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))
+
 /* Every kernel of the house. */
-#define INFER_KERNELS(X) INFER_KERNELS_OF(X, float, f32) INFER_KERNELS_OF(X, double, f64)
+#define INFER_KERNELS(X)                                                                           \
+    INFER_KERNELS_OF(X, float, f32) INFER_KERNELS_OF(X, double, f64) INFER_KERNELS_BLOCKED(X)
 
 typedef struct infer_kernels {
 #define INFER_FIELD(result, name, parameters) result(*name) parameters;
@@ -73,6 +95,7 @@ void infer_kernels_init(infer_kernels *k, uint32_t cpu_flags);
 
 /* One tier's functions over what is there; called by infer_kernels_init alone. */
 void infer_kernels_scalar(infer_kernels *k);
+void infer_kernels_scalar_conv(infer_kernels *k);
 void infer_kernels_avx2(infer_kernels *k);
 void infer_kernels_avx512(infer_kernels *k);
 void infer_kernels_neon(infer_kernels *k);

@@ -103,6 +103,8 @@ MATH(double, f64, )
 
 void infer_kernels_scalar(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
-    INFER_KERNELS(INSTALL)
+    INFER_KERNELS_OF(INSTALL, float, f32)
+    INFER_KERNELS_OF(INSTALL, double, f64)
 #undef INSTALL
+    infer_kernels_scalar_conv(k);
 }

@@ -52,6 +52,8 @@
         0x1.d97fcp+0f, 0x1.51c9bp+1f, 0x1.afabbap-1f, 0x1.547d66p-5f, -0x1.49376ap-7f,             \
             0x1.07c4fp-9f, -0x1.2fcf62p-12f, 0x1.6c7b8p-16f                                        \
     }
+#include "simd_blocked.inc.h"
+#include "simd_conv.inc.h"
 #include "simd_dot.inc.h"
 #include "simd_gemm.inc.h"
 #include "simd_math.inc.h"

@@ -38,13 +38,15 @@ bool fence_holds(int slot);
 double number(void);
 size_t choose(size_t n);
 
-/* What test_products.c judges, and test_functions.c: each in float and double. */
+/* What test_products.c judges, and test_functions.c, each in float and double; and test_conv.c. */
 #define JUDGED(X)                                                                                  \
     X(dot)                                                                                         \
-    X(matvec) X(gemm_packed) X(exp) X(sigmoid) X(tanh) X(erf) X(softmax) X(log_softmax)            \
-        X(logsumexp)
-#define JUDGED_COUNT(name) +2
-_Static_assert(sizeof(infer_kernels) == (0 JUDGED(JUDGED_COUNT)) * sizeof(void (*)(void)),
+    X(matvec) X(gemm_packed) X(exp) X(sigmoid) X(tanh) X(erf) X(softmax) X(log_softmax) X(logsumexp)
+#define JUDGED_BLOCKED(X)  X(conv_blocked) X(conv_depthwise) X(pool_blocked) X(affine_blocked)
+#define JUDGED_TWICE(name) +2
+#define JUDGED_ONCE(name)  +1
+_Static_assert(sizeof(infer_kernels) ==
+                   (0 JUDGED(JUDGED_TWICE) JUDGED_BLOCKED(JUDGED_ONCE)) * sizeof(void (*)(void)),
                "a kernel of the list has no test: give it one and name it in JUDGED");
 
 #endif

@@ -1,0 +1,382 @@
+/*
+ * Lays activations out in blocks of 16 channels: convolutions over two axes with constant weights
+ * become infer.ConvBlocked, and what can follow them in blocks does. Values are taken into blocks
+ * and out of them where a run of such nodes begins and ends.
+ */
+#include "blocked.h"
+
+#include "conv2d.h"
+#include "status.h"
+#include "uses.h"
+
+#include <math.h>
+#include <string.h>
+
+#define FEWEST_OUTPUTS 8 /* of a convolution: with fewer most of a block would be padding */
+#define MOST_GROWTH    4 /* of the weights of one with groups */
+
+typedef struct layout {
+    infer_graph *g;
+    size_t count;      /* values when the pass began: those that nodes name */
+    uint32_t *blocked; /* the value in blocks, or NO_VALUE */
+    bool *missing;     /* it is there in blocks alone */
+} layout;
+
+/* ---- making nodes ---- */
+
+static infer_attr int_attr(const char *name, int64_t i) {
+    return (infer_attr){.name = name, .type = INFER_ATTR_INT, .i = i};
+}
+
+/* A new node of domain infer or ai.onnx; *out is its output, made where it is NO_VALUE. */
+static infer_status add_node(infer_graph *g, const char *domain, const char *op,
+                             const graph_node *like, const uint32_t *in, uint32_t in_count,
+                             const infer_attr *attrs, size_t attr_count, uint32_t *out) {
+    graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
+    if (!n)
+        return INFER_ERROR_MEMORY;
+    *n = (graph_node){.op = infer_op_find(domain, op), .name = like->name};
+    n->version = n->op->newest;
+    n->in_room = in_count + 8;
+    n->attr_room = attr_count + 8;
+    n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
+    n->out = infer_arena_array(&g->arena, 1, sizeof *n->out);
+    n->attrs = infer_arena_array(&g->arena, n->attr_room, sizeof *n->attrs);
+    if (!n->in || !n->out || !n->attrs)
+        return INFER_ERROR_MEMORY;
+    for (uint32_t i = 0; i < n->in_room; i++)
+        n->in[i] = i < in_count ? in[i] : INFER_NO_VALUE;
+    n->in_count = in_count;
+    for (size_t i = 0; i < attr_count; i++)
+        INFER_TRY(infer_graph_copy_attr(g, &attrs[i], false, &n->attrs[n->attr_count++]));
+    infer_view unknown = {.rank = -1};
+    if (*out == INFER_NO_VALUE)
+        INFER_TRY(infer_graph_new_value(g, "", &unknown, false, out));
+    n->out_count = 1;
+    n->out[0] = *out;
+    return infer_graph_add_node(g, n);
+}
+
+/* Adds the attributes of n that have these names to a list. */
+static size_t copy_attrs(const graph_node *n, const char *const *names, infer_attr *to) {
+    size_t count = 0;
+    for (; *names; names++) {
+        const infer_attr *a = infer_graph_find_attr(n, *names);
+        if (a)
+            to[count++] = *a;
+    }
+    return count;
+}
+
+/* ---- values in both forms ---- */
+
+static const infer_view *view_of(const layout *l, uint32_t value) {
+    return infer_graph_view(l->g, value);
+}
+
+static bool in_blocks(const layout *l, uint32_t value) {
+    return value < l->count && l->blocked[value] != INFER_NO_VALUE;
+}
+
+static bool is_image(const infer_view *v) {
+    return v->kind == INFER_KIND_TENSOR && v->type == INFER_TYPE_FLOAT && v->rank == 4 &&
+           v->dim[1] > 0;
+}
+
+static infer_status to_plain(layout *l, uint32_t value, const graph_node *like) {
+    if (value >= l->count || !l->missing[value])
+        return INFER_OK;
+    l->missing[value] = false;
+    infer_attr channels = int_attr("channels", view_of(l, value)->dim[1]);
+    return add_node(l->g, "infer", "FromBlocks", like, &l->blocked[value], 1, &channels, 1, &value);
+}
+
+static infer_status to_blocks(layout *l, uint32_t value, const graph_node *like, uint32_t *to) {
+    if (!in_blocks(l, value))
+        INFER_TRY(
+            add_node(l->g, "infer", "ToBlocks", like, &value, 1, NULL, 0, &l->blocked[value]));
+    *to = l->blocked[value];
+    return INFER_OK;
+}
+
+/* Node n is replaced by one whose output is n's in blocks. */
+static infer_status replace(layout *l, const graph_node *n, const char *domain, const char *op,
+                            const uint32_t *in, uint32_t in_count, const infer_attr *attrs,
+                            size_t attr_count) {
+    uint32_t y = INFER_NO_VALUE;
+    INFER_TRY(add_node(l->g, domain, op, n, in, in_count, attrs, attr_count, &y));
+    l->blocked[n->out[0]] = y;
+    l->missing[n->out[0]] = true;
+    return INFER_OK;
+}
+
+/* One element a channel as whole panels in a constant. */
+static infer_status panels(infer_graph *g, const float *from, int64_t channels,
+                           const infer_view *shape, uint32_t *value) {
+    float *to;
+    INFER_TRY(infer_graph_room(g, shape, value, &to));
+    if (from)
+        memcpy(to, from, (size_t)channels * sizeof *to);
+    return INFER_OK;
+}
+
+static infer_view flat(int64_t count) {
+    return (infer_view){.type = INFER_TYPE_FLOAT, .rank = 1, .dim = {count}};
+}
+
+/* ---- convolutions ---- */
+
+static infer_status pack(infer_graph *g, const infer_conv2d *c, const float *w, uint32_t *value,
+                         bool *fits) {
+    size_t size;
+    float *packed;
+    *fits =
+        infer_conv_pack_size(c, &size) && size <= INT64_MAX / sizeof(float) &&
+        (c->group == 1 || infer_conv_is_depthwise(c) ||
+         size / MOST_GROWTH <= c->outputs * (c->channels / c->group) * c->kernel[0] * c->kernel[1]);
+    if (!*fits)
+        return INFER_OK;
+    infer_view shape = flat((int64_t)size);
+    INFER_TRY(infer_graph_room(g, &shape, value, &packed));
+    infer_conv_pack(c, w, packed);
+    return INFER_OK;
+}
+
+static infer_status lay_conv(layout *l, const graph_node *n, bool *done) {
+    infer_graph *g = l->g;
+    infer_view w, b;
+    uint32_t x = infer_graph_resolve(g, n->in[0]), in[3];
+    const float *weights = infer_graph_floats(g, n->in[1], &w), *bias = NULL;
+    const infer_attr *group = infer_graph_find_attr(n, "group");
+    if (!is_image(view_of(l, x)) || g->values[x].constant || !weights || w.rank != 4 ||
+        w.dim[0] < FEWEST_OUTPUTS || w.dim[1] < 1 || w.dim[2] < 1 || w.dim[3] < 1)
+        return INFER_OK;
+    if (n->in_count > 2 && n->in[2] != INFER_NO_VALUE &&
+        !(bias = infer_graph_floats(g, n->in[2], &b)))
+        return INFER_OK;
+    infer_conv2d c = {.outputs = (size_t)w.dim[0],
+                      .group = group ? (size_t)group->i : 1,
+                      .kernel = {(size_t)w.dim[2], (size_t)w.dim[3]}};
+    c.channels = (size_t)w.dim[1] * c.group;
+    c.plain = !in_blocks(l, x) && c.channels < INFER_BLOCK && c.group == 1 &&
+              c.kernel[1] <= INFER_CONV_PLAIN;
+    INFER_TRY(pack(g, &c, weights, &in[1], done));
+    if (!*done)
+        return INFER_OK;
+    infer_view panel = flat(infer_blocks(w.dim[0]) * INFER_BLOCK);
+    INFER_TRY(panels(g, bias, w.dim[0], &panel, &in[2]));
+    if (c.plain)
+        INFER_TRY(to_plain(l, x, n));
+    else
+        INFER_TRY(to_blocks(l, x, n, &in[0]));
+    if (c.plain)
+        in[0] = x;
+    static const char *const names[] = {"strides", "pads", "dilations", "auto_pad", "group", NULL};
+    infer_attr attrs[9];
+    size_t count = copy_attrs(n, names, attrs);
+    attrs[count++] = (infer_attr){
+        .name = "kernel_shape", .type = INFER_ATTR_INTS, .count = 2, .data = &w.dim[2]};
+    attrs[count++] = int_attr("channels", (int64_t)c.channels);
+    attrs[count++] = int_attr("outputs", w.dim[0]);
+    attrs[count++] = int_attr("plain", c.plain);
+    return replace(l, n, "infer", "ConvBlocked", in, 3, attrs, count);
+}
+
+/* ---- what follows in blocks ---- */
+
+static infer_status lay_norm(layout *l, const graph_node *n, bool *done) {
+    infer_graph *g = l->g;
+    infer_view v;
+    const infer_attr *training = infer_graph_find_attr(n, "training_mode");
+    const infer_attr *epsilon = infer_graph_find_attr(n, "epsilon");
+    int64_t channels = view_of(l, n->out[0])->dim[1];
+    const float *p[4];
+    if ((training && training->i) || n->out_count > 1)
+        return INFER_OK;
+    for (uint32_t i = 0; i < 4; i++)
+        if (!(p[i] = infer_graph_floats(g, n->in[i + 1], &v)) || v.rank != 1 ||
+            v.dim[0] != channels)
+            return INFER_OK;
+    infer_view panel = flat(infer_blocks(channels) * INFER_BLOCK);
+    uint32_t in[3] = {l->blocked[infer_graph_resolve(g, n->in[0])]};
+    float *scale, *shift;
+    INFER_TRY(infer_graph_room(g, &panel, &in[1], &scale));
+    INFER_TRY(infer_graph_room(g, &panel, &in[2], &shift));
+    for (int64_t i = 0; i < channels; i++) {
+        double e = epsilon ? (double)epsilon->f : (double)1e-5f;
+        double factor = (double)p[0][i] / sqrt((double)p[3][i] + e);
+        scale[i] = (float)factor;
+        shift[i] = (float)((double)p[1][i] - (double)p[2][i] * factor);
+    }
+    *done = true;
+    return replace(l, n, "infer", "AffineBlocked", in, 3, NULL, 0);
+}
+
+/* Whether nobody wants an output but the first. */
+static bool is_alone(const graph_node *n) {
+    bool alone = true;
+    for (uint32_t i = 1; i < n->out_count; i++)
+        alone = alone && n->out[i] == INFER_NO_VALUE;
+    return alone;
+}
+
+/* Each element alone; other inputs are single numbers. */
+static infer_status lay_unary(layout *l, const graph_node *n, bool *done) {
+    uint32_t in[4];
+    if (n->in_count > 4 || !is_alone(n))
+        return INFER_OK;
+    for (uint32_t i = 0; i < n->in_count; i++) {
+        in[i] = infer_graph_resolve(l->g, n->in[i]);
+        if (i > 0 && in[i] != INFER_NO_VALUE && !l->g->values[in[i]].constant)
+            return INFER_OK;
+    }
+    in[0] = l->blocked[in[0]];
+    *done = true;
+    return replace(l, n, "", n->op->name, in, n->in_count, n->attrs, n->attr_count);
+}
+
+#define MOST_INPUTS 64
+
+/* Broadcasting of values with the same channels, of one number, and of one number a channel. */
+static infer_status lay_broadcast(layout *l, const graph_node *n, bool *done) {
+    infer_graph *g = l->g;
+    int64_t channels = view_of(l, n->out[0])->dim[1];
+    uint32_t in[MOST_INPUTS];
+    float *row = infer_arena_array(&g->arena, (size_t)channels, sizeof *row);
+    if (!row)
+        return INFER_ERROR_MEMORY;
+    if (n->in_count > MOST_INPUTS)
+        return INFER_OK;
+    for (uint32_t i = 0; i < n->in_count; i++) {
+        uint32_t v = in[i] = infer_graph_resolve(g, n->in[i]);
+        const infer_view *view = view_of(l, v);
+        if (g->values[v].constant ? !infer_graph_channels(g, v, 4, channels, row)
+                                  : !is_image(view) || view->dim[1] != channels)
+            return INFER_OK;
+    }
+    for (uint32_t i = 0; i < n->in_count; i++) {
+        const infer_view *view = view_of(l, in[i]);
+        if (!g->values[in[i]].constant) {
+            INFER_TRY(to_blocks(l, in[i], n, &in[i]));
+        } else if (infer_view_count(view) != 1) {
+            infer_view shape = {.type = INFER_TYPE_FLOAT,
+                                .rank = 5,
+                                .dim = {1, infer_blocks(channels), 1, 1, INFER_BLOCK}};
+            infer_graph_channels(g, in[i], 4, channels, row);
+            INFER_TRY(panels(g, row, channels, &shape, &in[i]));
+        }
+    }
+    *done = true;
+    return replace(l, n, "", n->op->name, in, n->in_count, n->attrs, n->attr_count);
+}
+
+/* Of channels, where all parts but the last fill their blocks. */
+static infer_status lay_concat(layout *l, const graph_node *n, bool *done) {
+    const infer_attr *axis = infer_graph_find_attr(n, "axis");
+    uint32_t in[MOST_INPUTS];
+    if (!axis || (axis->i != 1 && axis->i != -3) || n->in_count > MOST_INPUTS)
+        return INFER_OK;
+    for (uint32_t i = 0; i < n->in_count; i++) {
+        in[i] = infer_graph_resolve(l->g, n->in[i]);
+        const infer_view *v = view_of(l, in[i]);
+        if (!is_image(v) || l->g->values[in[i]].constant ||
+            (i + 1 < n->in_count && v->dim[1] % INFER_BLOCK != 0))
+            return INFER_OK;
+    }
+    for (uint32_t i = 0; i < n->in_count; i++)
+        INFER_TRY(to_blocks(l, in[i], n, &in[i]));
+    infer_attr one = int_attr("axis", 1);
+    *done = true;
+    return replace(l, n, "", "Concat", in, n->in_count, &one, 1);
+}
+
+static infer_status lay_pool(layout *l, const graph_node *n, bool *done) {
+    const char *name = n->op->name;
+    static const char *const names[] = {"kernel_shape",      "strides",  "pads",
+                                        "dilations",         "auto_pad", "ceil_mode",
+                                        "count_include_pad", NULL};
+    infer_attr attrs[10];
+    if (!is_alone(n))
+        return INFER_OK;
+    size_t count = copy_attrs(n, names, attrs);
+    attrs[count++] = int_attr("whole", name[0] == 'G');
+    attrs[count++] = int_attr("average", strstr(name, "Average") != NULL);
+    *done = true;
+    return replace(l, n, "infer", "PoolBlocked", &l->blocked[infer_graph_resolve(l->g, n->in[0])],
+                   1, attrs, count);
+}
+
+/* What can follow in blocks, if one of its inputs is there; from: the first that counts. */
+static const struct {
+    const char *names;
+    infer_status (*lay)(layout *l, const graph_node *n, bool *done);
+    bool any; /* input, not the first alone */
+} followers[] = {
+    {" BatchNormalization ", lay_norm, false},
+    {" Abs Celu Clip Dropout Elu Erf Exp Gelu HardSigmoid HardSwish Identity LeakyRelu Mish Neg "
+     "Relu Selu Sigmoid Softplus Softsign Sqrt Swish Tanh ThresholdedRelu ",
+     lay_unary, false},
+    {" Add Div Max Mean Min Mul Sub Sum ", lay_broadcast, true},
+    {" Concat ", lay_concat, true},
+    {" AveragePool GlobalAveragePool GlobalMaxPool MaxPool ", lay_pool, false},
+};
+
+static bool is_among(const char *name, const char *names) {
+    size_t size = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)); at++)
+        if (at[-1] == ' ' && at[size] == ' ')
+            return true;
+    return false;
+}
+
+static infer_status lay(layout *l, const graph_node *n, bool *done) {
+    const infer_graph *g = l->g;
+    if (n->op->domain[0] || n->out_count == 0 || n->in_count == 0 || n->out[0] == INFER_NO_VALUE)
+        return INFER_OK;
+    if (strcmp(n->op->name, "Conv") == 0)
+        return lay_conv(l, n, done);
+    for (size_t i = 0; i < sizeof followers / sizeof *followers; i++) {
+        bool follows = false;
+        if (!is_among(n->op->name, followers[i].names))
+            continue;
+        for (uint32_t e = 0; e < (followers[i].any ? n->in_count : 1); e++)
+            follows = follows || in_blocks(l, infer_graph_resolve(g, n->in[e]));
+        return follows && is_image(view_of(l, n->out[0])) ? followers[i].lay(l, n, done) : INFER_OK;
+    }
+    return INFER_OK;
+}
+
+static infer_status lay_node(layout *l, graph_node *n) {
+    bool done = false;
+    infer_status status = lay(l, n, &done);
+    if (status != INFER_OK)
+        return infer_fail_within(status, "node %s (%s)", n->name, n->op->name);
+    if (done)
+        return INFER_OK;
+    for (uint32_t i = 0; i < n->in_count; i++)
+        if (n->in[i] != INFER_NO_VALUE)
+            INFER_TRY(to_plain(l, infer_graph_resolve(l->g, n->in[i]), n));
+    return infer_graph_push_node(l->g, n);
+}
+
+infer_status infer_graph_lay_blocks(infer_graph *g) {
+    graph_body *b = g->now;
+    layout l = {.g = g, .count = g->value_count};
+    size_t count = b->node_count;
+    graph_node **nodes = infer_arena_array(&g->arena, count, sizeof(graph_node *));
+    l.blocked = infer_arena_array(&g->arena, l.count, sizeof *l.blocked);
+    l.missing = infer_arena_array(&g->arena, l.count, sizeof *l.missing);
+    if (!nodes || !l.blocked || !l.missing)
+        return INFER_ERROR_MEMORY;
+    if (count)
+        memcpy(nodes, b->nodes, count * sizeof(graph_node *));
+    for (size_t i = 0; i < l.count; i++)
+        l.blocked[i] = INFER_NO_VALUE;
+    b->node_count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!nodes[i]->dead)
+            INFER_TRY(lay_node(&l, nodes[i]));
+    for (size_t i = 0; i < b->output_count && count; i++)
+        INFER_TRY(to_plain(&l, infer_graph_resolve(g, b->outputs[i]), nodes[count - 1]));
+    return INFER_OK;
+}

@@ -1,0 +1,40 @@
+/* Who reads each value of the graph at hand. */
+#ifndef INFER_GRAPH_USES_H
+#define INFER_GRAPH_USES_H
+
+#include "ir.h"
+
+#include <string.h>
+
+typedef struct graph_uses {
+    uint32_t *reads;     /* of each value, outputs of the graph included */
+    graph_node **reader; /* one of the nodes that read it */
+} graph_uses;
+
+/* In the graph's arena; values made later are not in it. */
+infer_status infer_graph_uses(infer_graph *g, graph_uses *u);
+
+/* The one node that reads a node's first output; NULL where there are more, or it leaves the graph.
+ */
+graph_node *infer_graph_sole_reader(const graph_uses *u, const graph_node *n);
+
+/* Node `to`, the sole reader of `n`, becomes part of it: n makes its output from now on. */
+void infer_graph_absorb(graph_uses *u, graph_node *n, graph_node *to);
+
+static inline bool infer_graph_is_op(const graph_node *n, const char *domain, const char *name) {
+    return n && !n->dead && strcmp(n->op->domain, domain) == 0 && strcmp(n->op->name, name) == 0;
+}
+
+/* The elements of a FLOAT constant; NULL where the value is none. */
+const float *infer_graph_floats(const infer_graph *g, uint32_t value, infer_view *view);
+
+/* A FLOAT constant of count elements, the caller's to fill. */
+infer_status infer_graph_room(infer_graph *g, const infer_view *shape, uint32_t *value,
+                              float **data);
+
+/* Reads a constant that scales or shifts each channel of values of this rank, or all of them, as
+ * one element a channel; false where it is something else. */
+bool infer_graph_channels(const infer_graph *g, uint32_t value, int32_t rank, int64_t channels,
+                          float *to);
+
+#endif

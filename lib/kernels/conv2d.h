@@ -1,0 +1,97 @@
+/* Convolutions and pools over activations in blocks of 16 channels: [C / 16, rounded up][H][W][16].
+ * Channels past the last are padding: nothing reads them, and what is written there means nothing.
+ */
+#ifndef INFER_KERNELS_CONV2D_H
+#define INFER_KERNELS_CONV2D_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One image; extents are rows, columns. */
+typedef struct infer_conv2d {
+    size_t channels, outputs; /* of all groups */
+    size_t group;
+    size_t in[2], out[2], kernel[2], stride[2], dilation[2];
+    size_t before[2], after[2]; /* padding; convolutions need the first alone */
+    bool plain;                 /* a convolution of one group whose x is [C][H][W] */
+    bool average, with_padding; /* pools: not the largest; padding counts as zeros */
+    float low, high;            /* convolutions: what results are clipped to; NaN passes */
+} infer_conv2d;
+
+/* Columns of a kernel over a plain input, at most. */
+#define INFER_CONV_PLAIN 64
+
+/* Floats of scratch that a convolution takes. */
+#define INFER_CONV_SCRATCH ((size_t)7 << 14)
+
+/* Packed weights. The panel of outputs [16 p, 16 p + 16) has a row of 16 for each input that these
+ * outputs depend on: for each block of channels, each tap of the kernel, each channel of the block.
+ * Those are the channels of the groups that the panel meets; of kernels with more than one tap,
+ * whole blocks of them. Over a plain input rows are in the order of channels, then taps. What an
+ * output does not depend on is zero. */
+
+/* The channels [first, end) that panel p depends on. */
+static inline void infer_conv_range(const infer_conv2d *c, size_t p, size_t *first, size_t *end) {
+    size_t inputs = c->channels / c->group, of_group = c->outputs / c->group;
+    size_t last = p * 16 + 15 < c->outputs ? p * 16 + 15 : c->outputs - 1;
+    *first = p * 16 / of_group * inputs;
+    *end = (last / of_group + 1) * inputs;
+    if (c->kernel[0] * c->kernel[1] > 1 && !c->plain) {
+        *first = *first / 16 * 16;
+        *end = (*end + 15) / 16 * 16 < c->channels ? (*end + 15) / 16 * 16 : c->channels;
+    }
+}
+
+/* A convolution with one input channel for each output channel has weights of its own form:
+ * [C / 16, rounded up][taps][16]. */
+static inline bool infer_conv_is_depthwise(const infer_conv2d *c) {
+    return c->group == c->channels && c->outputs == c->channels && c->group > 1;
+}
+
+/* Elements of packed weights; false where they do not fit a size_t. channels, outputs and group
+ * are positive, and group divides the others. */
+bool infer_conv_pack_size(const infer_conv2d *c, size_t *elements);
+
+/* Packs w [outputs][channels / group][kernel]. */
+void infer_conv_pack(const infer_conv2d *c, const float *w, float *packed);
+
+/* One step of places [first, end) along an axis for which tap number t lies inside of the input. */
+static inline void infer_conv_inside(const infer_conv2d *c, int axis, size_t t, size_t *first,
+                                     size_t *end) {
+    size_t at = t * c->dilation[axis], before = c->before[axis], stride = c->stride[axis];
+    size_t room = c->in[axis] + before; /* places o with before <= o stride + at < room */
+    *first = at >= before ? 0 : (before - at + stride - 1) / stride;
+    *end = at >= room ? 0 : (room - at - 1) / stride + 1;
+    *end = *end < c->out[axis] ? *end : c->out[axis];
+    *first = *first < *end ? *first : *end;
+}
+
+/* The taps [first, end) along an axis that lie inside of the input at place o. */
+static inline void infer_conv_taps(const infer_conv2d *c, int axis, size_t o, size_t *first,
+                                   size_t *end) {
+    size_t at = o * c->stride[axis], before = c->before[axis], step = c->dilation[axis];
+    size_t room = c->in[axis] + before;
+    *first = at >= before ? 0 : (before - at + step - 1) / step;
+    *end = at >= room ? 0 : (room - at - 1) / step + 1;
+    *end = *end < c->kernel[axis] ? *end : c->kernel[axis];
+    *first = *first < *end ? *first : *end;
+}
+
+/* What an average over the window at place (i, j) divides by; 1 where it is empty. */
+static inline float infer_pool_count(const infer_conv2d *c, size_t i, size_t j) {
+    const size_t place[2] = {i, j};
+    float count = 1;
+    for (int axis = 0; axis < 2; axis++) {
+        infer_conv2d whole = *c;
+        size_t first, end;
+        if (c->with_padding) {
+            whole.in[axis] += whole.before[axis] + whole.after[axis];
+            whole.before[axis] = 0;
+        }
+        infer_conv_taps(&whole, axis, place[axis], &first, &end);
+        count *= (float)(end - first);
+    }
+    return count > 0 ? count : 1;
+}
+
+#endif

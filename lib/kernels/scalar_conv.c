@@ -1,0 +1,131 @@
+/* The reference of the kernels over blocks of channels, in plain C. */
+#include "kernels.h"
+
+#include <math.h>
+
+#define BLOCK 16
+
+static float clipped(const infer_conv2d *c, float v) {
+    v = v < c->low ? c->low : v;
+    return v > c->high ? c->high : v;
+}
+
+/* The input's channels from ch on at a place that is inside. */
+static const float *input_at(const infer_conv2d *c, const float *x, size_t ch, size_t row,
+                             size_t column) {
+    size_t place = row * c->in[1] + column, plane = c->in[0] * c->in[1];
+    return c->plain ? x + ch * plane + place
+                    : x + (ch / BLOCK * plane + place) * BLOCK + ch % BLOCK;
+}
+
+/* sum[0..16) += the products of panel p at output place (o[0], o[1]). */
+static void sum_place(const infer_conv2d *c, const size_t *o, size_t first, size_t end,
+                      const float *x, const float *w, float *sum) {
+    size_t taps = c->kernel[0] * c->kernel[1], rows[2], columns[2], step;
+    infer_conv_taps(c, 0, o[0], &rows[0], &rows[1]);
+    infer_conv_taps(c, 1, o[1], &columns[0], &columns[1]);
+    for (size_t ch = first; ch < end; ch += step, w += step * taps * BLOCK) {
+        step = c->plain ? 1 : BLOCK - ch % BLOCK;
+        step = step < end - ch ? step : end - ch;
+        for (size_t i = rows[0]; i < rows[1]; i++)
+            for (size_t j = columns[0]; j < columns[1]; j++) {
+                const float *v = w + (i * c->kernel[1] + j) * step * BLOCK;
+                const float *a =
+                    input_at(c, x, ch, o[0] * c->stride[0] + i * c->dilation[0] - c->before[0],
+                             o[1] * c->stride[1] + j * c->dilation[1] - c->before[1]);
+                for (size_t k = 0; k < step; k++)
+                    for (size_t m = 0; m < BLOCK; m++)
+                        sum[m] += a[k] * v[k * BLOCK + m];
+            }
+    }
+}
+
+static void conv_blocked_f32(const infer_conv2d *c, const float *x, const float *w,
+                             const float *bias, const float *add, float *y, float *scratch) {
+    (void)scratch;
+    size_t taps = c->kernel[0] * c->kernel[1], at = 0;
+    for (size_t p = 0; p * BLOCK < c->outputs; p++) {
+        size_t first, end, o[2];
+        infer_conv_range(c, p, &first, &end);
+        for (o[0] = 0; o[0] < c->out[0]; o[0]++)
+            for (o[1] = 0; o[1] < c->out[1]; o[1]++, at += BLOCK) {
+                float sum[BLOCK] = {0};
+                sum_place(c, o, first, end, x, w, sum);
+                for (size_t m = 0; m < BLOCK; m++)
+                    y[at + m] = clipped(c, sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
+            }
+        w += (end - first) * taps * BLOCK;
+    }
+}
+
+static void conv_depthwise_f32(const infer_conv2d *c, const float *x, const float *w,
+                               const float *bias, const float *add, float *y) {
+    size_t taps = c->kernel[0] * c->kernel[1], plane = c->in[0] * c->in[1], at = 0;
+    for (size_t p = 0; p * BLOCK < c->channels; p++, w += taps * BLOCK, x += plane * BLOCK)
+        for (size_t i = 0; i < c->out[0]; i++)
+            for (size_t j = 0; j < c->out[1]; j++, at += BLOCK) {
+                float sum[BLOCK] = {0};
+                size_t rows[2], columns[2];
+                infer_conv_taps(c, 0, i, &rows[0], &rows[1]);
+                infer_conv_taps(c, 1, j, &columns[0], &columns[1]);
+                for (size_t k = rows[0]; k < rows[1]; k++)
+                    for (size_t l = columns[0]; l < columns[1]; l++) {
+                        const float *v = w + (k * c->kernel[1] + l) * BLOCK;
+                        const float *a =
+                            x + ((i * c->stride[0] + k * c->dilation[0] - c->before[0]) * c->in[1] +
+                                 j * c->stride[1] + l * c->dilation[1] - c->before[1]) *
+                                    BLOCK;
+                        for (size_t m = 0; m < BLOCK; m++)
+                            sum[m] += a[m] * v[m];
+                    }
+                for (size_t m = 0; m < BLOCK; m++)
+                    y[at + m] = clipped(c, sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
+            }
+}
+
+static void pool_blocked_f32(const infer_conv2d *c, const float *x, float *y) {
+    size_t plane = c->in[0] * c->in[1];
+    for (size_t p = 0; p * BLOCK < c->channels; p++, x += plane * BLOCK)
+        for (size_t i = 0; i < c->out[0]; i++)
+            for (size_t j = 0; j < c->out[1]; j++, y += BLOCK) {
+                size_t rows[2], columns[2];
+                infer_conv_taps(c, 0, i, &rows[0], &rows[1]);
+                infer_conv_taps(c, 1, j, &columns[0], &columns[1]);
+                float count = infer_pool_count(c, i, j);
+                for (size_t m = 0; m < BLOCK; m++)
+                    y[m] = c->average ? 0 : -INFINITY;
+                for (size_t k = rows[0]; k < rows[1]; k++) {
+                    float sum[BLOCK] = {0};
+                    for (size_t l = columns[0]; l < columns[1]; l++) {
+                        const float *a =
+                            x + ((i * c->stride[0] + k * c->dilation[0] - c->before[0]) * c->in[1] +
+                                 j * c->stride[1] + l * c->dilation[1] - c->before[1]) *
+                                    BLOCK;
+                        for (size_t m = 0; m < BLOCK; m++)
+                            if (c->average)
+                                sum[m] += a[m];
+                            else
+                                y[m] = a[m] > y[m] ? a[m] : y[m];
+                    }
+                    for (size_t m = 0; m < BLOCK && c->average; m++)
+                        y[m] += sum[m];
+                }
+                for (size_t m = 0; m < BLOCK && c->average; m++)
+                    y[m] /= count;
+            }
+}
+
+static void affine_blocked_f32(const infer_conv2d *c, const float *x, const float *scale,
+                               const float *shift, float *y) {
+    size_t plane = c->in[0] * c->in[1];
+    for (size_t p = 0; p * BLOCK < c->channels; p++)
+        for (size_t i = 0; i < plane; i++, x += BLOCK, y += BLOCK)
+            for (size_t m = 0; m < BLOCK; m++)
+                y[m] = clipped(c, x[m] * scale[p * BLOCK + m] + shift[p * BLOCK + m]);
+}
+
+void infer_kernels_scalar_conv(infer_kernels *k) {
+#define INSTALL(result, name, parameters) k->name = name;
+    INFER_KERNELS_BLOCKED(INSTALL)
+#undef INSTALL
+}

@@ -1,0 +1,238 @@
+/* Template: convolutions over blocks of channels, in the words of vec.h; in float alone.
+ *
+ * A convolution is a product: rows are output places, columns output channels, and what is summed
+ * over are channels and taps. A window of that sum's length is copied for as many places as the
+ * second cache holds, each place's inputs in a row: padding, strides, dilations and the ends of
+ * rows of the image are behind us then. Panels of weights pass, tiles of places by one or two
+ * panels stay in registers. A place's 16 channels are copied at once, so that copying costs a small
+ * part of what a panel or more of products does. */
+
+#define CONV_TILES (INFER_CONV_SCRATCH / (TILE_ROWS * BLOCK_LDA))
+
+/* One window of the sum: chunks are what lies together in the input, 16 channels of a tap, or a row
+ * of a plain input's kernel. */
+typedef struct NAME(conv_window) {
+    size_t block, row, column; /* the next chunk: of channels, of the kernel */
+    size_t start, depth;       /* place in the sum, and length */
+} NAME(conv_window);
+
+/* Copies of one chunk of n floats (16 are written) for places [from, to) of an output row. */
+VEC_INLINE void NAME(conv_row)(const infer_conv2d *c, const T *x, size_t row, size_t tap,
+                               size_t from, size_t to, T *a) {
+    size_t first, end, o = from;
+    const VEC zero = V(set1)(0);
+    infer_conv_inside(c, 1, tap, &first, &end);
+    first = first < from ? from : first > to ? to : first;
+    end = end < first ? first : end > to ? to : end;
+    for (; o < first; o++, a += BLOCK_LDA)
+        foreach (v, INFER_PANEL / LANES)
+            V(store)(a + v * LANES, zero);
+    if (o < end)
+        x +=
+            (row * c->in[1] + o * c->stride[1] + tap * c->dilation[1] - c->before[1]) * INFER_PANEL;
+    for (size_t step = c->stride[1] * INFER_PANEL; o < end; o++, a += BLOCK_LDA, x += step)
+        foreach (v, INFER_PANEL / LANES)
+            V(store)(a + v * LANES, V(load)(x + v * LANES));
+    for (; o < to; o++, a += BLOCK_LDA)
+        foreach (v, INFER_PANEL / LANES)
+            V(store)(a + v * LANES, zero);
+}
+
+/* The same of a row of a plain input's kernel. left: floats of x from its start on. */
+static void NAME(conv_plain_row)(const infer_conv2d *c, const T *x, size_t left, size_t from,
+                                 size_t to, T *a) {
+    const size_t taps = c->kernel[1], step = c->dilation[1], before = c->before[1];
+    for (size_t o = from; o < to; o++, a += BLOCK_LDA) {
+        size_t at = o * c->stride[1];
+        if (step == 1 && at >= before && at - before + taps <= c->in[1] &&
+            at - before + (taps + INFER_PANEL - 1) / INFER_PANEL * INFER_PANEL <= left) {
+            for (size_t t = 0; t < taps; t += LANES)
+                V(store)(a + t, V(load)(x + at - before + t));
+            continue;
+        }
+        for (size_t t = 0; t < taps; t++, at += step)
+            a[t] = at >= before && at - before < c->in[1] ? x[at - before] : 0;
+    }
+}
+
+/* Copies the next chunk for `count` places from number `place` on. */
+static void NAME(conv_chunk)(const infer_conv2d *c, const NAME(conv_window) * w, const T *x,
+                             size_t place, size_t count, T *a) {
+    const size_t width = c->out[1], plane = c->in[0] * c->in[1];
+    size_t o = place / width, from = place % width, done = 0;
+    size_t first, end;
+    infer_conv_inside(c, 0, w->row, &first, &end);
+    x += w->block * plane * (c->plain ? 1 : INFER_PANEL);
+    for (; done < count; o++, from = 0) {
+        size_t to = count - done < width - from ? from + count - done : width;
+        if (o < first || o >= end) {
+            for (size_t i = 0; i < to - from; i++)
+                memset(a + (done + i) * BLOCK_LDA, 0,
+                       (c->plain ? c->kernel[1] : INFER_PANEL) * sizeof(T));
+        } else {
+            size_t row = o * c->stride[0] + w->row * c->dilation[0] - c->before[0];
+            if (c->plain)
+                NAME(conv_plain_row)
+            (c, x + row * c->in[1], (c->channels - w->block) * plane - row * c->in[1], from, to,
+             a + done * BLOCK_LDA);
+            else NAME(conv_row)(c, x, row, w->column, from, to, a + done * BLOCK_LDA);
+        }
+        done += to - from;
+    }
+}
+
+/* Copies as many chunks as fit for the places, behind the window before. */
+static void NAME(conv_copy)(const infer_conv2d *c, NAME(conv_window) * w, const T *x, size_t place,
+                            size_t count, T *a) {
+    const size_t blocks = c->plain ? c->channels : (c->channels + 15) / INFER_PANEL;
+    w->start += w->depth;
+    w->depth = 0;
+    while (w->block < blocks) {
+        size_t left = c->channels - w->block * INFER_PANEL;
+        size_t n = c->plain ? c->kernel[1] : left < INFER_PANEL ? left : INFER_PANEL;
+        if (w->depth + n > BLOCK_K)
+            return;
+        NAME(conv_chunk)(c, w, x, place, count, a + w->depth);
+        w->depth += n;
+        if (!c->plain && ++w->column < c->kernel[1])
+            continue;
+        w->column = 0;
+        if (++w->row < c->kernel[0])
+            continue;
+        w->row = 0;
+        w->block++;
+    }
+}
+
+/* What is done with a tile's sums. */
+typedef struct NAME(conv_end) {
+    const T *add;
+    T low, high;
+    bool last;
+} NAME(conv_end);
+
+/* y[v][rows][LANES] = init + a * b, then the end. Panels of b lie `panel` apart, those of init and
+ * y `plane`; init's rows `ldi`. */
+VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, size_t k, const T *a,
+                                const T *b, size_t panel, const T *init, size_t ldi, size_t ldp,
+                                T *y, size_t plane, const NAME(conv_end) * e) {
+    VEC sum[TILE_ROWS][TILE_VECS];
+    foreach (r, rows)
+        foreach (v, vecs)
+            sum[r][v] =
+                V(load)(init + r * ldi + v * LANES / INFER_PANEL * ldp + v * LANES % INFER_PANEL);
+    for (size_t i = 0; i < k; i++, b += INFER_PANEL) {
+        VEC row[TILE_VECS];
+        foreach (v, vecs)
+            row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
+        foreach (r, rows) {
+            VEC x = V(set1)(a[r * BLOCK_LDA + i]);
+            foreach (v, vecs)
+                sum[r][v] = V(fma)(x, row[v], sum[r][v]);
+        }
+    }
+#define AT (v * LANES / INFER_PANEL * plane + r * INFER_PANEL + v * LANES % INFER_PANEL)
+    if (e->last && e->add)
+        foreach (r, rows)
+            foreach (v, vecs)
+                sum[r][v] = V(add)(sum[r][v], V(load)(e->add + AT));
+    if (e->last) {
+        VEC low = V(set1)(e->low), high = V(set1)(e->high);
+        foreach (r, rows)
+            foreach (v, vecs)
+                sum[r][v] = V(min)(high, V(max)(low, sum[r][v]));
+    }
+    foreach (r, rows)
+        foreach (v, vecs)
+            V(store)(y + AT, sum[r][v]);
+#undef AT
+}
+
+typedef void NAME(conv_tile_fn)(size_t k, const T *a, const T *b, size_t panel, const T *init,
+                                size_t ldi, size_t ldp, T *y, size_t plane,
+                                const NAME(conv_end) * e);
+
+#define TILE_FUNCTION(name, rows, vecs)                                                            \
+    static void name##rows(size_t k, const T *a, const T *b, size_t panel, const T *init,          \
+                           size_t ldi, size_t ldp, T *y, size_t plane, const NAME(conv_end) * e) { \
+        NAME(conv_tile)(rows, vecs, k, a, b, panel, init, ldi, ldp, y, plane, e);                  \
+    }
+#define TILE_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(conv_wide), rows, TILE_VECS)
+#define TILE_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(conv_narrow), rows, 1)
+#define TILE_WIDE_NAME(rows)   [rows] = JOIN(NAME(conv_wide), rows),
+#define TILE_NARROW_NAME(rows) [rows] = JOIN(NAME(conv_narrow), rows),
+
+TILE_WIDE(1)
+TILE_LIST(TILE_WIDE)
+static NAME(conv_tile_fn) *const
+    NAME(conv_wide_tiles)[TILE_ROWS + 1] = {TILE_WIDE_NAME(1) TILE_LIST(TILE_WIDE_NAME)};
+#if TILE_VECS * LANES > INFER_PANEL
+TILE_NARROW(1)
+TILE_LIST(TILE_NARROW)
+static NAME(conv_tile_fn) *const
+    NAME(conv_narrow_tiles)[TILE_ROWS + 1] = {TILE_NARROW_NAME(1) TILE_LIST(TILE_NARROW_NAME)};
+#define NARROW_TILES NAME(conv_narrow_tiles)
+#else
+#define NARROW_TILES NAME(conv_wide_tiles)
+#endif
+
+#undef TILE_FUNCTION
+#undef TILE_WIDE
+#undef TILE_NARROW
+#undef TILE_WIDE_NAME
+#undef TILE_NARROW_NAME
+
+/* The products of one window with all panels, for `tiles` tiles of places. */
+static void NAME(conv_panels)(const infer_conv2d *c, const NAME(conv_window) * w, const T *a,
+                              const T *packed, const T *bias, const T *add, T *y, size_t place,
+                              size_t count) {
+    const size_t taps = c->kernel[0] * c->kernel[1], plane = c->out[0] * c->out[1] * INFER_PANEL;
+    const size_t panels = (c->outputs + INFER_PANEL - 1) / INFER_PANEL;
+    const size_t tiles = (count + TILE_ROWS - 1) / TILE_ROWS;
+    for (size_t p = 0, step; p < panels; p += step) {
+        size_t first, end, next_first, next_end;
+        infer_conv_range(c, p, &first, &end);
+        infer_conv_range(c, p + 1 < panels ? p + 1 : p, &next_first, &next_end);
+        step = TILE_COLS > INFER_PANEL && p + 1 < panels && first == next_first && end == next_end
+                   ? 2
+                   : 1;
+        /* The part of the sum that is both the panel's and in the window. */
+        const size_t begin = first * taps, stop = end * taps, length = stop - begin;
+        size_t from = w->start > begin ? w->start : begin;
+        size_t to = w->start + w->depth < stop ? w->start + w->depth : stop;
+        NAME(conv_tile_fn) *const *list =
+            TILE_COLS > INFER_PANEL && step == 1 ? NARROW_TILES : NAME(conv_wide_tiles);
+        for (size_t t = 0, at = place, rows; from < to && t < tiles; t++, at += rows) {
+            T *out = y + p * plane + at * INFER_PANEL;
+            NAME(conv_end)
+            e = {add ? add + p * plane + at * INFER_PANEL : NULL, c->low, c->high, to == stop};
+            bool starts = from == begin;
+            rows = count / tiles + (t < count % tiles);
+            list[rows](to - from, a + (at - place) * BLOCK_LDA + (from - w->start),
+                       packed + (from - begin) * INFER_PANEL, length * INFER_PANEL,
+                       starts ? bias + p * INFER_PANEL : out, starts ? 0 : INFER_PANEL,
+                       starts ? INFER_PANEL : plane, out, plane, &e);
+        }
+        packed += step * length * INFER_PANEL;
+    }
+}
+
+static void NAME(conv_blocked)(const infer_conv2d *c, const T *x, const T *w, const T *bias,
+                               const T *add, T *y, T *scratch) {
+    const size_t places = c->out[0] * c->out[1], most = CONV_TILES * TILE_ROWS;
+    const size_t passes = (places + most - 1) / most;
+    const size_t depth = c->channels * c->kernel[0] * c->kernel[1];
+    for (size_t i = 0, place = 0, count; i < passes; i++, place += count) {
+        /* Whole tiles but for the last, shared out evenly. */
+        const size_t tiles = (places - place + TILE_ROWS - 1) / TILE_ROWS;
+        count = (tiles + passes - i - 1) / (passes - i) * TILE_ROWS;
+        count = count < places - place ? count : places - place;
+        NAME(conv_window) window = {0};
+        while (window.start + window.depth < depth) {
+            NAME(conv_copy)(c, &window, x, place, count, scratch);
+            NAME(conv_panels)(c, &window, scratch, w, bias, add, y, place, count);
+        }
+    }
+}
+
+#undef NARROW_TILES

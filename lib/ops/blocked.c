@@ -1,0 +1,176 @@
+/* infer.ToBlocks and infer.FromBlocks: activations in and out of blocks of channels;
+ * infer.AffineBlocked: each channel scaled and shifted. */
+#include "blocked.h"
+
+#include "axes.h"
+#include "status.h"
+
+#include <math.h>
+#include <string.h>
+
+infer_status infer_blocked_check(const infer_view *x, int64_t channels) {
+    if (x->rank < 0)
+        return INFER_OK;
+    if (x->rank != 5)
+        return infer_fail(INFER_ERROR_SHAPE, "rank %d instead of 5", (int)x->rank);
+    if (x->dim[4] != INFER_BLOCK)
+        return infer_fail(INFER_ERROR_SHAPE, "blocks of %lld channels", (long long)x->dim[4]);
+    if (channels >= 0 && x->dim[1] >= 0 && x->dim[1] != infer_blocks(channels))
+        return infer_fail(INFER_ERROR_SHAPE, "%lld blocks for %lld channels", (long long)x->dim[1],
+                          (long long)channels);
+    return INFER_OK;
+}
+
+/* ---- ToBlocks and FromBlocks ---- */
+
+typedef struct from_params {
+    int64_t channels;
+} from_params;
+
+static const infer_op_attr from_attrs[] = {A_REQUIRED(from_params, channels, INT)};
+
+static infer_status to_infer(infer_op_env *env) {
+    const infer_view *x = env->in[0];
+    infer_view spare, *y = infer_out(env, 0, x->type, 5, &spare);
+    y->dim[4] = INFER_BLOCK;
+    if (x->rank < 0)
+        return INFER_OK;
+    if (x->rank != 4)
+        return infer_fail(INFER_ERROR_SHAPE, "rank %d instead of 4", (int)x->rank);
+    y->dim[0] = x->dim[0];
+    y->dim[1] = infer_blocks(x->dim[1]);
+    y->dim[2] = x->dim[2];
+    y->dim[3] = x->dim[3];
+    return INFER_OK;
+}
+
+static infer_status from_infer(infer_op_env *env) {
+    const from_params *p = env->params;
+    const infer_view *x = env->in[0];
+    infer_view spare, *y = infer_out(env, 0, x->type, 4, &spare);
+    if (p->channels < 0)
+        return infer_fail(INFER_ERROR_VALUE, "channels is %lld", (long long)p->channels);
+    INFER_TRY(infer_blocked_check(x, p->channels));
+    y->dim[1] = p->channels;
+    if (x->rank < 0)
+        return INFER_OK;
+    y->dim[0] = x->dim[0];
+    y->dim[2] = x->dim[2];
+    y->dim[3] = x->dim[3];
+    return INFER_OK;
+}
+
+/* n channels of a block, `plane` places: into a block, and out of it. Both sides stay in the first
+ * cache for so many places. */
+#define RUN 64
+
+static void block_in(const float *x, size_t n, size_t plane, float *y) {
+    for (size_t from = 0; from < plane; from += RUN) {
+        size_t to = plane - from < RUN ? plane : from + RUN;
+        for (size_t c = 0; c < INFER_BLOCK; c++)
+            for (size_t i = from; i < to; i++)
+                y[i * INFER_BLOCK + c] = c < n ? x[c * plane + i] : 0;
+    }
+}
+
+static void block_out(const float *x, size_t n, size_t plane, float *y) {
+    for (size_t from = 0; from < plane; from += RUN) {
+        size_t to = plane - from < RUN ? plane : from + RUN;
+        for (size_t c = 0; c < n; c++)
+            for (size_t i = from; i < to; i++)
+                y[c * plane + i] = x[i * INFER_BLOCK + c];
+    }
+}
+
+/* plain: the view of rank 4, whose extents are those of both. */
+static void each_block(const infer_view *plain, const float *x, float *y, bool in) {
+    size_t channels = (size_t)plain->dim[1], plane = (size_t)(plain->dim[2] * plain->dim[3]);
+    for (int64_t b = 0; b < plain->dim[0]; b++)
+        for (size_t c = 0, n; c < channels; c += n) {
+            n = channels - c < INFER_BLOCK ? channels - c : INFER_BLOCK;
+            if (in)
+                block_in(x, n, plane, y);
+            else
+                block_out(x, n, plane, y);
+            x += (in ? n : INFER_BLOCK) * plane;
+            y += (in ? INFER_BLOCK : n) * plane;
+        }
+}
+
+static infer_status to_run(infer_op_env *env) {
+    if (env->out[0] && infer_view_count(env->in[0]))
+        each_block(env->in[0], env->in[0]->data, env->out[0]->data, true);
+    return INFER_OK;
+}
+
+static infer_status from_run(infer_op_env *env) {
+    if (env->out[0] && infer_view_count(env->out[0]))
+        each_block(env->out[0], env->in[0]->data, env->out[0]->data, false);
+    return INFER_OK;
+}
+
+/* ---- AffineBlocked ---- */
+
+static const infer_op_attr affine_attrs[] = {
+    A_FLOAT(infer_affine_blocked_params, low, -INFINITY),
+    A_FLOAT(infer_affine_blocked_params, high, INFINITY),
+};
+
+static infer_status affine_infer(infer_op_env *env) {
+    const infer_view *x = env->in[0];
+    infer_view spare, *y = infer_out(env, 0, x->type, x->rank, &spare);
+    INFER_TRY(infer_blocked_check(x, -1));
+    memcpy(y->dim, x->dim, sizeof y->dim);
+    for (uint32_t i = 1; i < 3 && x->rank == 5; i++) {
+        int64_t count = infer_view_count(env->in[i]);
+        if (count >= 0 && x->dim[1] >= 0 &&
+            (count % INFER_BLOCK != 0 || count / INFER_BLOCK != x->dim[1]))
+            return infer_fail(INFER_ERROR_SHAPE, "input %u has %lld elements for %lld blocks", i,
+                              (long long)count, (long long)x->dim[1]);
+    }
+    return INFER_OK;
+}
+
+static infer_status affine_run(infer_op_env *env) {
+    const infer_affine_blocked_params *p = env->params;
+    const infer_view *x = env->in[0];
+    if (!env->out[0] || infer_view_count(x) == 0)
+        return INFER_OK;
+    infer_conv2d c = {.channels = (size_t)x->dim[1] * INFER_BLOCK,
+                      .in = {(size_t)x->dim[2], (size_t)x->dim[3]},
+                      .low = p->low,
+                      .high = p->high};
+    size_t image = c.channels * c.in[0] * c.in[1];
+    for (size_t i = 0; i < (size_t)x->dim[0]; i++)
+        env->kernels->affine_blocked_f32(&c, (const float *)x->data + i * image, env->in[1]->data,
+                                         env->in[2]->data, (float *)env->out[0]->data + i * image);
+    return INFER_OK;
+}
+
+/* clang-format off */
+#define COMMON(op_name) .domain = "infer", .name = op_name, .since = 1, .newest = 1, .min_out = 1, .max_out = 1
+/* clang-format on */
+
+const infer_op infer_op_infer_to_blocks = {
+    COMMON("ToBlocks"),  .min_in = 1,       .max_in = 1,
+    .types = {T(FLOAT)}, .infer = to_infer, .run = to_run,
+};
+
+const infer_op infer_op_infer_from_blocks = {
+    COMMON("FromBlocks"), .min_in = 1,     .max_in = 1,         .params_size = sizeof(from_params),
+    .attrs = from_attrs,  .attr_count = 1, .types = {T(FLOAT)}, .infer = from_infer,
+    .run = from_run,
+};
+
+const infer_op infer_op_infer_affine_blocked = {
+    COMMON("AffineBlocked"),
+    .min_in = 3,
+    .max_in = 3,
+    .flags = INFER_OP_INPLACE,
+    .params_size = sizeof(infer_affine_blocked_params),
+    .attrs = affine_attrs,
+    .attr_count = 2,
+    .types = {T(FLOAT)},
+    .infer = affine_infer,
+    .run = affine_run,
+};

@@ -1,0 +1,46 @@
+/* What the operators over blocks of channels share. A value in blocks is a tensor [N][C / 16,
+ * rounded up][H][W][16]; channels past the last hold anything, and nothing reads them. */
+#ifndef INFER_OPS_BLOCKED_H
+#define INFER_OPS_BLOCKED_H
+
+#include "window.h"
+
+#define INFER_BLOCK 16
+
+static inline int64_t infer_blocks(int64_t channels) {
+    return channels < 0 ? -1 : channels / INFER_BLOCK + (channels % INFER_BLOCK != 0);
+}
+
+/* infer.ConvBlocked. Inputs: x, in blocks or plain; weights (conv2d.h); bias, in whole panels; what
+ * is added to the result, in blocks, or nothing. Attributes have the fields' names, those of
+ * Conv what they have there. */
+typedef struct infer_conv_blocked_params {
+    infer_window_params window;
+    int64_t group, channels, outputs;
+    int64_t plain; /* x is [N][C][H][W] */
+    float low, high;
+} infer_conv_blocked_params;
+
+/* infer.PoolBlocked. whole: one window of all places. */
+typedef struct infer_pool_blocked_params {
+    infer_window_params window;
+    int64_t ceil_mode, count_include_pad, average, whole;
+} infer_pool_blocked_params;
+
+/* infer.AffineBlocked: clip(x * scale + shift); inputs x, scale, shift in whole panels. */
+typedef struct infer_affine_blocked_params {
+    float low, high;
+} infer_affine_blocked_params;
+
+/* x has blocks, as many as channels fill (-1: unknown). */
+infer_status infer_blocked_check(const infer_view *x, int64_t channels);
+
+/* A window over x, in blocks or plain; *c has its extents where all are known, else in[0] is
+ * SIZE_MAX. */
+infer_status infer_blocked_window(const infer_op_env *env, const infer_window_params *p,
+                                  const infer_view *x, bool ceil, infer_window *w);
+
+/* The geometry of a window whose extents are known. */
+void infer_blocked_geometry(const infer_window *w, infer_conv2d *c);
+
+#endif

@@ -1,0 +1,216 @@
+/* infer.ConvBlocked and infer.PoolBlocked: windows over blocks of channels. */
+#include "blocked.h"
+
+#include "axes.h"
+#include "status.h"
+
+#include <math.h>
+#include <string.h>
+
+static const infer_op_attr conv_attrs[] = {
+    INFER_WINDOW_ATTRS(infer_conv_blocked_params, window),
+    INFER_WINDOW_DILATIONS(infer_conv_blocked_params, window),
+    INFER_WINDOW_AUTO_PAD(infer_conv_blocked_params, window),
+    A_INT(infer_conv_blocked_params, group, 1),
+    A_REQUIRED(infer_conv_blocked_params, channels, INT),
+    A_REQUIRED(infer_conv_blocked_params, outputs, INT),
+    A_INT(infer_conv_blocked_params, plain, 0),
+    A_FLOAT(infer_conv_blocked_params, low, -INFINITY),
+    A_FLOAT(infer_conv_blocked_params, high, INFINITY),
+};
+
+static const infer_op_attr pool_attrs[] = {
+    INFER_WINDOW_ATTRS(infer_pool_blocked_params, window),
+    INFER_WINDOW_DILATIONS(infer_pool_blocked_params, window),
+    INFER_WINDOW_AUTO_PAD(infer_pool_blocked_params, window),
+    A_INT(infer_pool_blocked_params, ceil_mode, 0),
+    A_INT(infer_pool_blocked_params, count_include_pad, 0),
+    A_INT(infer_pool_blocked_params, average, 0),
+    A_INT(infer_pool_blocked_params, whole, 0),
+};
+
+infer_status infer_blocked_window(const infer_op_env *env, const infer_window_params *p,
+                                  const infer_view *x, bool ceil, infer_window *w) {
+    infer_view plane = *x;
+    plane.rank = 4;
+    INFER_TRY(infer_window_read(env, p, &plane, NULL, w));
+    return infer_window_out(w, p->auto_pad, ceil);
+}
+
+void infer_blocked_geometry(const infer_window *w, infer_conv2d *c) {
+    for (int i = 0; i < 2; i++) {
+        c->in[i] = (size_t)w->in[i];
+        c->out[i] = (size_t)w->out[i];
+        c->kernel[i] = (size_t)w->kernel[i];
+        c->stride[i] = (size_t)w->stride[i];
+        c->dilation[i] = (size_t)w->dilation[i];
+        c->before[i] = (size_t)w->before[i];
+        c->after[i] = (size_t)w->after[i];
+    }
+}
+
+/* ---- ConvBlocked ---- */
+
+enum { X, WEIGHTS, BIAS, ADD };
+
+static infer_status check_input(const infer_conv_blocked_params *p, const infer_view *x) {
+    if (!p->plain)
+        return infer_blocked_check(x, p->channels);
+    if (x->rank >= 0 && (x->rank != 4 || (x->dim[1] >= 0 && x->dim[1] != p->channels)))
+        return infer_fail(INFER_ERROR_SHAPE, "the input has rank %d or not %lld channels",
+                          (int)x->rank, (long long)p->channels);
+    return INFER_OK;
+}
+
+/* The weights and the bias are what run reads of them. */
+static infer_status check_weights(const infer_op_env *env, const infer_conv2d *c) {
+    int64_t weights = infer_view_count(env->in[WEIGHTS]), bias = infer_view_count(env->in[BIAS]);
+    size_t size;
+    if (weights < 0 || bias < 0)
+        return infer_fail(INFER_ERROR_SHAPE, "the weights' shapes are not known");
+    if (c->outputs > (size_t)weights || !infer_conv_pack_size(c, &size) ||
+        size != (size_t)weights || bias % INFER_BLOCK != 0 ||
+        bias / INFER_BLOCK != infer_blocks((int64_t)c->outputs))
+        return infer_fail(INFER_ERROR_SHAPE, "%lld weights and a bias of %lld do not fit",
+                          (long long)weights, (long long)bias);
+    return INFER_OK;
+}
+
+static infer_status read_conv(const infer_op_env *env, infer_conv2d *c, infer_window *w) {
+    const infer_conv_blocked_params *p = env->params;
+    const infer_view *x = env->in[X];
+    if (p->group < 1 || p->channels < 1 || p->outputs < 1 || p->channels % p->group != 0 ||
+        p->outputs % p->group != 0 || p->channels > INT32_MAX || p->outputs > INT32_MAX ||
+        (p->plain && p->group != 1))
+        return infer_fail(INFER_ERROR_VALUE, "%lld channels, %lld outputs, group %lld",
+                          (long long)p->channels, (long long)p->outputs, (long long)p->group);
+    INFER_TRY(check_input(p, x));
+    infer_view spatial = {.rank = 5, .dim = {-1, -1, -1, -1, INFER_BLOCK}};
+    INFER_TRY(infer_blocked_window(env, &p->window, x->rank < 0 ? &spatial : x, false, w));
+    if (p->plain && w->kernel[1] > INFER_CONV_PLAIN)
+        return infer_fail(INFER_ERROR_SHAPE, "a kernel of %lld columns", (long long)w->kernel[1]);
+    *c = (infer_conv2d){.channels = (size_t)p->channels,
+                        .outputs = (size_t)p->outputs,
+                        .group = (size_t)p->group,
+                        .plain = p->plain != 0,
+                        .low = p->low,
+                        .high = p->high};
+    infer_blocked_geometry(w, c);
+    return check_weights(env, c);
+}
+
+static infer_status conv_infer(infer_op_env *env) {
+    const infer_conv_blocked_params *p = env->params;
+    const infer_view *x = env->in[X], *add = infer_input(env, ADD);
+    infer_view spare, *y = infer_out(env, 0, x->type, 5, &spare);
+    infer_conv2d c;
+    infer_window w;
+    INFER_TRY(read_conv(env, &c, &w));
+    y->dim[0] = x->rank < 0 ? -1 : x->dim[0];
+    y->dim[1] = infer_blocks(p->outputs);
+    y->dim[2] = w.out[0];
+    y->dim[3] = w.out[1];
+    y->dim[4] = INFER_BLOCK;
+    INFER_TRY(infer_expect(add, "what is added", 5, y->dim));
+    if (!infer_conv_is_depthwise(&c) || c.plain)
+        env->scratch_size = INFER_CONV_SCRATCH * sizeof(float);
+    return INFER_OK;
+}
+
+static infer_status conv_run(infer_op_env *env) {
+    const infer_view *x = env->in[X], *add = infer_input(env, ADD);
+    infer_view *y = env->out[0];
+    infer_conv2d c;
+    infer_window w;
+    INFER_TRY(read_conv(env, &c, &w));
+    if (!y || infer_view_count(y) == 0)
+        return INFER_OK;
+    size_t in = (size_t)(infer_view_count(x) / x->dim[0]);
+    size_t out = (size_t)(infer_view_count(y) / y->dim[0]);
+    const float *weights = env->in[WEIGHTS]->data, *bias = env->in[BIAS]->data;
+    for (size_t i = 0; i < (size_t)x->dim[0]; i++) {
+        const float *from = (const float *)x->data + i * in;
+        const float *plus = add ? (const float *)add->data + i * out : NULL;
+        float *to = (float *)y->data + i * out;
+        if (infer_conv_is_depthwise(&c))
+            env->kernels->conv_depthwise_f32(&c, from, weights, bias, plus, to);
+        else
+            env->kernels->conv_blocked_f32(&c, from, weights, bias, plus, to, env->scratch);
+    }
+    return INFER_OK;
+}
+
+/* ---- PoolBlocked ---- */
+
+static infer_status read_pool(const infer_op_env *env, infer_window *w) {
+    const infer_pool_blocked_params *p = env->params;
+    const infer_view *x = env->in[0];
+    if (!p->whole)
+        return infer_blocked_window(env, &p->window, x, p->ceil_mode != 0, w);
+    *w = (infer_window){.rank = 2};
+    for (int i = 0; i < 2; i++) {
+        w->in[i] = w->kernel[i] = x->dim[i + 2];
+        w->stride[i] = w->dilation[i] = w->out[i] = 1;
+    }
+    return INFER_OK;
+}
+
+static infer_status pool_infer(infer_op_env *env) {
+    const infer_view *x = env->in[0];
+    infer_view spare, *y = infer_out(env, 0, x->type, 5, &spare);
+    infer_window w;
+    INFER_TRY(infer_blocked_check(x, -1));
+    y->dim[4] = INFER_BLOCK;
+    if (x->rank < 0)
+        return INFER_OK;
+    INFER_TRY(read_pool(env, &w));
+    y->dim[0] = x->dim[0];
+    y->dim[1] = x->dim[1];
+    y->dim[2] = w.out[0];
+    y->dim[3] = w.out[1];
+    return INFER_OK;
+}
+
+static infer_status pool_run(infer_op_env *env) {
+    const infer_pool_blocked_params *p = env->params;
+    const infer_view *x = env->in[0];
+    infer_view *y = env->out[0];
+    infer_window w;
+    INFER_TRY(read_pool(env, &w));
+    if (!y || infer_view_count(y) == 0)
+        return INFER_OK;
+    infer_conv2d c = {.channels = (size_t)x->dim[1] * INFER_BLOCK,
+                      .average = p->average != 0,
+                      .with_padding = p->count_include_pad != 0};
+    infer_blocked_geometry(&w, &c);
+    size_t in = (size_t)(infer_view_count(x) / x->dim[0]);
+    size_t out = (size_t)(infer_view_count(y) / y->dim[0]);
+    for (size_t i = 0; i < (size_t)x->dim[0]; i++)
+        env->kernels->pool_blocked_f32(&c, (const float *)x->data + i * in,
+                                       (float *)y->data + i * out);
+    return INFER_OK;
+}
+
+/* clang-format off */
+#define COMMON(op_name, list, kind)                                                                \
+    .domain = "infer", .name = op_name, .since = 1, .newest = 1, .min_out = 1, .max_out = 1,       \
+    .params_size = sizeof(kind), .attrs = list, .attr_count = sizeof list / sizeof *(list)
+/* clang-format on */
+
+const infer_op infer_op_infer_conv_blocked = {
+    COMMON("ConvBlocked", conv_attrs, infer_conv_blocked_params),
+    .min_in = 3,
+    .max_in = 4,
+    .types = {T(FLOAT)},
+    .infer = conv_infer,
+    .run = conv_run,
+};
+
+const infer_op infer_op_infer_pool_blocked = {
+    COMMON("PoolBlocked", pool_attrs, infer_pool_blocked_params),
+    .min_in = 1,
+    .max_in = 1,
+    .types = {T(FLOAT)},
+    .infer = pool_infer,
+    .run = pool_run,
+};

@@ -1,0 +1,251 @@
+/* Convolutions, pools and affine maps over blocks of channels: every variant against wider
+ * arithmetic, with random geometry, at sizes below, at and above tiles and windows, with memory
+ * that ends where the tensors do and padding channels that are NaN. */
+#include "unit.h"
+#include "variants.h"
+
+#include "conv2d.h"
+#include "pack.h"
+
+#include <math.h>
+#include <string.h>
+
+static variant list[VARIANTS_MAX];
+static size_t count;
+
+static float *fill(int slot, size_t n) {
+    float *p = fenced(slot, n * sizeof(float));
+    for (size_t i = 0; i < n; i++)
+        p[i] = (float)number();
+    return p;
+}
+
+static size_t blocks_of(size_t channels) {
+    return (channels + 15) / 16;
+}
+
+/* A tensor in blocks whose padding is NaN. */
+static float *fill_blocks(int slot, size_t channels, size_t plane) {
+    float *p = fill(slot, blocks_of(channels) * plane * 16);
+    for (size_t i = 0; i < blocks_of(channels) * plane * 16; i++)
+        if (i / 16 / plane * 16 + i % 16 >= channels)
+            p[i] = NAN;
+    return p;
+}
+
+static size_t outputs_of(const infer_conv2d *c, int axis) {
+    size_t span = (c->kernel[axis] - 1) * c->dilation[axis] + 1;
+    size_t room = c->in[axis] + c->before[axis] + c->after[axis];
+    return room < span ? 0 : (room - span) / c->stride[axis] + 1;
+}
+
+static float input(const infer_conv2d *c, const float *x, size_t ch, size_t row, size_t column) {
+    size_t plane = c->in[0] * c->in[1], place = row * c->in[1] + column;
+    return c->plain ? x[ch * plane + place] : x[(ch / 16 * plane + place) * 16 + ch % 16];
+}
+
+/* The truth of one output, and the sum of magnitudes. */
+static double exact(const infer_conv2d *c, const float *x, const float *w, size_t m, size_t i,
+                    size_t j, double *size, size_t *terms) {
+    size_t inputs = c->channels / c->group, first = m / (c->outputs / c->group) * inputs;
+    double sum = 0;
+    *terms = inputs * c->kernel[0] * c->kernel[1];
+    for (size_t ch = 0; ch < inputs; ch++)
+        for (size_t k = 0; k < c->kernel[0]; k++)
+            for (size_t l = 0; l < c->kernel[1]; l++) {
+                size_t row = i * c->stride[0] + k * c->dilation[0] - c->before[0];
+                size_t column = j * c->stride[1] + l * c->dilation[1] - c->before[1];
+                if (row >= c->in[0] || column >= c->in[1])
+                    continue;
+                size_t at = ((m * inputs + ch) * c->kernel[0] + k) * c->kernel[1] + l;
+                double p = (double)w[at] * (double)input(c, x, first + ch, row, column);
+                sum += p;
+                *size += fabs(p);
+            }
+    return sum;
+}
+
+static void conv_case(infer_conv2d *c) {
+    size_t plane = c->in[0] * c->in[1], places, size;
+    c->out[0] = outputs_of(c, 0);
+    c->out[1] = outputs_of(c, 1);
+    places = c->out[0] * c->out[1];
+    const float *x = c->plain ? fill(0, c->channels * plane) : fill_blocks(0, c->channels, plane);
+    size_t taps = c->kernel[0] * c->kernel[1];
+    const float *w = fill(1, c->outputs * (c->channels / c->group) * taps);
+    assert_true(infer_conv_pack_size(c, &size));
+    float *packed = fill(2, size);
+    infer_conv_pack(c, w, packed);
+    assert_true(fence_holds(2));
+    const float *bias = fill(3, blocks_of(c->outputs) * 16);
+    const float *add = choose(2) ? fill_blocks(4, c->outputs, places) : NULL;
+    static _Alignas(64) float scratch[INFER_CONV_SCRATCH];
+    for (size_t v = 0; v < count; v++) {
+        float *y = fill(5, blocks_of(c->outputs) * places * 16);
+        memset(scratch, 0xff, sizeof scratch);
+        if (list[v].kind == VARIANT_BLAS)
+            continue;
+        if (infer_conv_is_depthwise(c))
+            list[v].k.conv_depthwise_f32(c, x, packed, bias, add, y);
+        else
+            list[v].k.conv_blocked_f32(c, x, packed, bias, add, y, scratch);
+        assert_true(fence_holds(5));
+        for (size_t m = 0; m < c->outputs; m++)
+            for (size_t i = 0; i < c->out[0]; i++)
+                for (size_t j = 0; j < c->out[1]; j++) {
+                    size_t at = (m / 16 * places + i * c->out[1] + j) * 16 + m % 16, terms = 0;
+                    double magnitude = fabs((double)bias[m]) + 1;
+                    double sum = exact(c, x, w, m, i, j, &magnitude, &terms);
+                    sum += (double)bias[m] + (add ? (double)add[at] : 0);
+                    sum = fmin(fmax(sum, (double)c->low), (double)c->high);
+                    if (!(fabs((double)y[at] - sum) <= (double)(terms + 3) * 0x1p-24 * magnitude))
+                        fail_msg("%s: %zu to %zu channels, group %zu, %zux%zu, kernel %zux%zu, "
+                                 "stride %zu, plain %d: output %zu at %zu, %zu: %g instead of %g",
+                                 list[v].name, c->channels, c->outputs, c->group, c->in[0],
+                                 c->in[1], c->kernel[0], c->kernel[1], c->stride[1], c->plain, m, i,
+                                 j, (double)y[at], sum);
+                }
+    }
+}
+
+/* A geometry with at most `most` places an axis. */
+static infer_conv2d geometry(size_t most) {
+    infer_conv2d c = {.group = 1, .low = -INFINITY, .high = INFINITY};
+    for (int axis = 0; axis < 2; axis++) {
+        c.in[axis] = 1 + choose(most);
+        c.kernel[axis] = 1 + choose(choose(4) ? 3 : 7);
+        c.stride[axis] = 1 + choose(choose(2) ? 1 : 3);
+        c.dilation[axis] = 1 + choose(choose(3) ? 1 : 3);
+        c.before[axis] = choose(c.kernel[axis] + 1);
+        c.after[axis] = choose(c.kernel[axis] + 1);
+    }
+    if (choose(2))
+        c.low = 0;
+    if (choose(4) == 0)
+        c.high = 0.75f;
+    return c;
+}
+
+static void convolutions(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 250; i++) {
+        infer_conv2d c = geometry(12);
+        c.channels = 1 + choose(50);
+        c.outputs = 1 + choose(70);
+        conv_case(&c);
+        c.plain = true;
+        c.channels = 1 + choose(5);
+        conv_case(&c);
+        c.plain = false;
+        c.channels = c.outputs = c.group = 2 + choose(40);
+        conv_case(&c);
+        c.group = 1 + choose(6);
+        c.channels = c.group * (1 + choose(20));
+        c.outputs = c.group * (1 + choose(20));
+        conv_case(&c);
+    }
+    /* More than one window and one pass. */
+    infer_conv2d c = geometry(12);
+    c = (infer_conv2d){.channels = 200,
+                       .outputs = 40,
+                       .group = 1,
+                       .in = {17, 19},
+                       .kernel = {3, 3},
+                       .stride = {1, 1},
+                       .dilation = {1, 1},
+                       .before = {1, 1},
+                       .after = {1, 1},
+                       .low = 0,
+                       .high = 6};
+    conv_case(&c);
+    c.channels = 1300;
+    c.kernel[0] = c.kernel[1] = 1;
+    conv_case(&c);
+    c.group = 2;
+    conv_case(&c);
+    c.outputs = c.channels = c.group = 64;
+    c.kernel[0] = c.kernel[1] = 5;
+    conv_case(&c);
+}
+
+static void pool_case(infer_conv2d *c) {
+    size_t plane = c->in[0] * c->in[1], places;
+    c->out[0] = outputs_of(c, 0);
+    c->out[1] = outputs_of(c, 1);
+    places = c->out[0] * c->out[1];
+    const float *x = fill_blocks(0, c->channels, plane);
+    for (size_t v = 0; v < count; v++) {
+        float *y = fill(1, blocks_of(c->channels) * places * 16);
+        list[v].k.pool_blocked_f32(c, x, y);
+        assert_true(fence_holds(1));
+        for (size_t at = 0; at < blocks_of(c->channels) * places * 16; at++) {
+            size_t ch = at / 16 / places * 16 + at % 16, place = at / 16 % places;
+            double most = -INFINITY, sum = 0, all = 0, terms = 0;
+            if (ch >= c->channels)
+                continue;
+            for (size_t k = 0; k < c->kernel[0]; k++)
+                for (size_t l = 0; l < c->kernel[1]; l++) {
+                    size_t row = place / c->out[1] * c->stride[0] + k * c->dilation[0];
+                    size_t column = place % c->out[1] * c->stride[1] + l * c->dilation[1];
+                    all += row < c->in[0] + c->before[0] + c->after[0] &&
+                           column < c->in[1] + c->before[1] + c->after[1];
+                    row -= c->before[0];
+                    column -= c->before[1];
+                    if (row >= c->in[0] || column >= c->in[1])
+                        continue;
+                    double value = (double)input(c, x, ch, row, column);
+                    most = value > most ? value : most;
+                    sum += value;
+                    terms++;
+                }
+            double n = c->with_padding ? all : terms;
+            double right = c->average ? (n > 0 ? sum / n : 0) : most;
+            if (!(fabs((double)y[at] - right) <= 1e-5 || (double)y[at] == right))
+                fail_msg("%s: channel %zu, place %zu: %g instead of %g", list[v].name, ch, place,
+                         (double)y[at], right);
+        }
+    }
+}
+
+static void pools(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 200; i++) {
+        infer_conv2d c = geometry(12);
+        c.channels = 1 + choose(40);
+        c.average = choose(2);
+        c.with_padding = choose(2);
+        pool_case(&c);
+    }
+}
+
+static void affine(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 50; i++) {
+        infer_conv2d c = geometry(12);
+        c.channels = 1 + choose(40);
+        size_t plane = c.in[0] * c.in[1], n = blocks_of(c.channels) * 16;
+        const float *x = fill_blocks(0, c.channels, plane);
+        const float *scale = fill(1, n), *shift = fill(2, n);
+        for (size_t v = 0; v < count; v++) {
+            float *y = memcpy(fenced(3, n * plane * sizeof *y), x, n * plane * sizeof *y);
+            list[v].k.affine_blocked_f32(&c, y, scale, shift, y);
+            assert_true(fence_holds(3));
+            for (size_t at = 0; at < n * plane; at++) {
+                size_t ch = at / 16 / plane * 16 + at % 16;
+                float right = x[at] * scale[ch] + shift[ch];
+                right = fminf(fmaxf(right, c.low), c.high);
+                assert_true(ch >= c.channels || fabsf(y[at] - right) <= 4e-7f);
+            }
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions),
+        cmocka_unit_test(pools),
+        cmocka_unit_test(affine),
+    };
+    count = variants_find(list);
+    return cmocka_run_group_tests_name("convolutions", tests, NULL, NULL);
+}
