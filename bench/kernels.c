@@ -93,7 +93,8 @@ static void add_variants(int quick) {
          i < sizeof tiers / sizeof *tiers; i++)
         if ((have & tiers[i].flags) == tiers[i].flags) {
             variants[variant_count].name = tiers[i].name;
-            infer_kernels_init(&variants[variant_count++].k, tiers[i].flags);
+            infer_kernels_init(&variants[variant_count].k, tiers[i].flags);
+            infer_kernels_init_blocked(&variants[variant_count++].k, tiers[i].flags);
         }
     add_blas(have);
     if (bench_limits_exist()) {

@@ -25,6 +25,7 @@ typedef struct infer_subgraph {
 } infer_subgraph;
 
 struct infer_program {
+    infer_kernels kernels; /* the model's, and those that only graphs use */
     infer_step *steps;
     size_t step_count;
     infer_view *constants; /* one view a value: constants complete, others rank -1 */

@@ -58,9 +58,13 @@ infer_allocator infer_options_allocator(const infer_options *options) {
     return options->allocator ? *options->allocator : infer_libc_allocator;
 }
 
-static infer_status choose_kernels(infer_model *m) {
+uint32_t infer_model_cpu(const infer_model *m) {
     uint32_t mask = m->options.cpu_mask;
-    infer_kernels_init(&m->kernels, mask ? infer_cpu_features() & mask : infer_cpu_features());
+    return mask ? infer_cpu_features() & mask : infer_cpu_features();
+}
+
+static infer_status choose_kernels(infer_model *m) {
+    infer_kernels_init(&m->kernels, infer_model_cpu(m));
     bool wanted = m->options.blas == INFER_BLAS_OPENBLAS;
     if (m->options.blas == INFER_BLAS_DEFAULT) {
         const char *name = getenv("INFER_BLAS");

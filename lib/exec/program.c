@@ -221,6 +221,8 @@ infer_status infer_program_new(infer_model *model, infer_program **program) {
     infer_program *p = infer_alloc_zero(a, sizeof *p);
     if (!p)
         return INFER_ERROR_MEMORY;
+    p->kernels = model->kernels;
+    infer_kernels_init_blocked(&p->kernels, infer_model_cpu(model));
     p->step_count = (size_t)m->header->nodes.count;
     p->string_count = count_strings(m);
     p->graph_count = (size_t)m->header->graphs.count;

@@ -18,7 +18,7 @@ infer_op_env infer_step_env(infer_frame *f, size_t step) {
                           .out_count = s->node->out_count,
                           .in = (const infer_view *const *)edges,
                           .out = edges + s->node->in_count,
-                          .kernels = &c->model->kernels,
+                          .kernels = &c->program->kernels,
                           .alloc = infer_frame_alloc,
                           .entropy = infer_frame_entropy,
                           .body_port = infer_frame_port,

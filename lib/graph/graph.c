@@ -13,6 +13,7 @@ infer_status infer_graph_new(const infer_allocator *a, size_t limit, infer_graph
     g->allocator = *a;
     infer_arena_init(&g->arena, a, limit);
     infer_kernels_init(&g->kernels, 0);
+    infer_kernels_init_blocked(&g->kernels, 0);
     g->now = &g->main;
     *graph = g;
     return INFER_OK;

@@ -90,14 +90,17 @@ typedef struct infer_kernels {
 #undef INFER_FIELD
 } infer_kernels;
 
-/* Fills the table with the scalar reference, then with every tier cpu_flags (cpu.h) allow. */
+/* Fills the table with the scalar reference, then with every tier cpu_flags (cpu.h) allow; but for
+ * the kernels over blocks, which the second function adds where there are operators. */
 void infer_kernels_init(infer_kernels *k, uint32_t cpu_flags);
+void infer_kernels_init_blocked(infer_kernels *k, uint32_t cpu_flags);
 
-/* One tier's functions over what is there; called by infer_kernels_init alone. */
-void infer_kernels_scalar(infer_kernels *k);
-void infer_kernels_scalar_conv(infer_kernels *k);
-void infer_kernels_avx2(infer_kernels *k);
-void infer_kernels_avx512(infer_kernels *k);
-void infer_kernels_neon(infer_kernels *k);
+/* One tier's functions over what is there; called by these two alone. */
+#define INFER_KERNEL_TIERS(X) X(scalar) X(avx2) X(avx512) X(neon)
+#define INFER_TIER(tier)                                                                           \
+    void infer_kernels_##tier(infer_kernels *k);                                                   \
+    void infer_kernels_##tier##_blocked(infer_kernels *k);
+INFER_KERNEL_TIERS(INFER_TIER)
+#undef INFER_TIER
 
 #endif

@@ -106,5 +106,4 @@ void infer_kernels_scalar(infer_kernels *k) {
     INFER_KERNELS_OF(INSTALL, float, f32)
     INFER_KERNELS_OF(INSTALL, double, f64)
 #undef INSTALL
-    infer_kernels_scalar_conv(k);
 }

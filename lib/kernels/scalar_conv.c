@@ -124,7 +124,7 @@ static void affine_blocked_f32(const infer_conv2d *c, const float *x, const floa
                 y[m] = clipped(c, x[m] * scale[p * BLOCK + m] + shift[p * BLOCK + m]);
 }
 
-void infer_kernels_scalar_conv(infer_kernels *k) {
+void infer_kernels_scalar_blocked(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BLOCKED(INSTALL)
 #undef INSTALL

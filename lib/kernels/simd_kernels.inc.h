@@ -5,30 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#define JOIN_(a, b)     a##b
-#define JOIN(a, b)      JOIN_(a, b)
-#define JOIN3_(a, b, c) a##b##_##c
-#define JOIN3(a, b, c)  JOIN3_(a, b, c)
-#define EXPAND(m, ...)  m(__VA_ARGS__)
-#define V(op)           JOIN3(v_, op, S)
-#define NAME(name)      JOIN3(, name, S)
-#define VEC             JOIN(vec_, S)
-#define LANES           JOIN(LANES_, S)
-
-/* The tile of gemm; its columns are half a panel, one or two. */
-#define TILE_ROWS JOIN(TILE_ROWS_, S)
-#define TILE_VECS JOIN(TILE_VECS_, S)
-#define TILE_LIST JOIN(TILE_LIST_, S)
-#define TILE_COLS (TILE_VECS * LANES)
-/* The block of k that gemm works on at once: a tile's rows of A take up to 24 kB, most of the first
- * cache. Their copy's distance keeps rows off each other's lines, where A's own may make them
- * collide. */
-#define BLOCK_K   (24576 / TILE_ROWS / 64 * 64 / sizeof(T))
-#define BLOCK_LDA (BLOCK_K + 64 / sizeof(T))
-/* Panels that a single row is multiplied with at once. */
-#define ROW_PANELS 3
-/* Tiles of rows in the copy, which lies on the stack. */
-#define BLOCK_TILES 3
+#include "simd_names.inc.h"
 
 #define S        f32
 #define T        float
@@ -52,8 +29,6 @@
         0x1.d97fcp+0f, 0x1.51c9bp+1f, 0x1.afabbap-1f, 0x1.547d66p-5f, -0x1.49376ap-7f,             \
             0x1.07c4fp-9f, -0x1.2fcf62p-12f, 0x1.6c7b8p-16f                                        \
     }
-#include "simd_blocked.inc.h"
-#include "simd_conv.inc.h"
 #include "simd_dot.inc.h"
 #include "simd_gemm.inc.h"
 #include "simd_math.inc.h"
@@ -110,6 +85,7 @@
 
 void JOIN(infer_kernels_, TIER)(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
-    INFER_KERNELS(INSTALL)
+    INFER_KERNELS_OF(INSTALL, float, f32)
+    INFER_KERNELS_OF(INSTALL, double, f64)
 #undef INSTALL
 }

@@ -15,6 +15,7 @@
 
 /* The AVX-512 tier compiled over SIMDe. */
 void infer_kernels_avx512_simde(infer_kernels *k);
+void infer_kernels_avx512_simde_blocked(infer_kernels *k);
 
 size_t variants_find(variant *list) {
     static const struct {
@@ -32,18 +33,21 @@ size_t variants_find(variant *list) {
     for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++)
         if ((have & tiers[i].flags) == tiers[i].flags) {
             list[n] = (variant){.name = tiers[i].name, .kind = tiers[i].kind};
-            infer_kernels_init(&list[n++].k, tiers[i].flags);
+            infer_kernels_init(&list[n].k, tiers[i].flags);
+            infer_kernels_init_blocked(&list[n++].k, tiers[i].flags);
         }
 #ifdef INFER_TEST_SIMDE
     /* The emulation itself is compiled for AVX2 and FMA. */
     if (have & INFER_CPU_AVX2 && !(have & INFER_CPU_AVX512)) {
         list[n] = (variant){.name = "avx512-simde", .kind = VARIANT_SIMD};
-        infer_kernels_avx512_simde(&list[n++].k);
+        infer_kernels_avx512_simde(&list[n].k);
+        infer_kernels_avx512_simde_blocked(&list[n++].k);
     }
 #endif
 #ifdef INFER_TEST_BLAS
     list[n] = (variant){.name = "openblas", .kind = VARIANT_BLAS};
     infer_kernels_init(&list[n].k, 0);
+    infer_kernels_init_blocked(&list[n].k, 0);
     if (infer_openblas_install(&list[n].k) == INFER_OK)
         n++;
     else

@@ -28,6 +28,7 @@ static inline void *take(infer_op_env *env, size_t size) {
 static inline void begin(call *c, const void *params) {
     *c = (call){.env = {.params = params, .out_count = 1, .alloc = take}};
     infer_kernels_init(&c->kernels, 0);
+    infer_kernels_init_blocked(&c->kernels, 0);
     c->env.kernels = &c->kernels;
     c->env.in = c->in_at;
     c->env.out = c->out_at;

@@ -57,6 +57,7 @@ static const infer_op_attr *find_attr(const infer_op *op, const char *name) {
 static call *begin(const infer_op *op) {
     call *c = calloc(1, sizeof *c);
     infer_kernels_init(&c->kernels, 0);
+    infer_kernels_init_blocked(&c->kernels, 0);
     c->op = op;
     assert_true(op->params_size <= sizeof c->params);
     for (size_t i = 0; i < op->attr_count; i++) {

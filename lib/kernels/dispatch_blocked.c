@@ -1,0 +1,15 @@
+/* The same for the kernels over blocks of channels; apart, so that programs of linear models leave
+ * them out. */
+#include "kernels.h"
+#include "tiers.h"
+
+void infer_kernels_init_blocked(infer_kernels *k, uint32_t cpu_flags) {
+    (void)cpu_flags;
+    infer_kernels_scalar_blocked(k);
+#define INSTALL(tier, flag)                                                                        \
+    if (!(cpu_flags & (flag)))                                                                     \
+        return;                                                                                    \
+    infer_kernels_##tier##_blocked(k);
+    INFER_TIERS(INSTALL)
+#undef INSTALL
+}

@@ -1,0 +1,22 @@
+/* One tier's kernels over blocks of channels, in an object of their own: programs of linear models
+ * leave it out. Included once, after the vector wrapper, by the file of the tier, which defines
+ * TIER. */
+#include "kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "simd_names.inc.h"
+
+#define S f32
+#define T float
+#include "simd_blocked.inc.h"
+#include "simd_conv.inc.h"
+#undef S
+#undef T
+
+void JOIN3(infer_kernels_, TIER, blocked)(infer_kernels *k) {
+#define INSTALL(result, name, parameters) k->name = name;
+    INFER_KERNELS_BLOCKED(INSTALL)
+#undef INSTALL
+}

@@ -1,0 +1,31 @@
+/* How templates name their functions, and what of the vector wrapper they use: by element type S
+ * and tier. */
+#ifndef INFER_SIMD_NAMES_INC_H
+#define INFER_SIMD_NAMES_INC_H
+
+#define JOIN_(a, b)     a##b
+#define JOIN(a, b)      JOIN_(a, b)
+#define JOIN3_(a, b, c) a##b##_##c
+#define JOIN3(a, b, c)  JOIN3_(a, b, c)
+#define EXPAND(m, ...)  m(__VA_ARGS__)
+#define V(op)           JOIN3(v_, op, S)
+#define NAME(name)      JOIN3(, name, S)
+#define VEC             JOIN(vec_, S)
+#define LANES           JOIN(LANES_, S)
+
+/* The tile of gemm; its columns are half a panel, one or two. */
+#define TILE_ROWS JOIN(TILE_ROWS_, S)
+#define TILE_VECS JOIN(TILE_VECS_, S)
+#define TILE_LIST JOIN(TILE_LIST_, S)
+#define TILE_COLS (TILE_VECS * LANES)
+/* The block of k that gemm works on at once: a tile's rows of A take up to 24 kB, most of the first
+ * cache. Their copy's distance keeps rows off each other's lines, where A's own may make them
+ * collide. */
+#define BLOCK_K   (24576 / TILE_ROWS / 64 * 64 / sizeof(T))
+#define BLOCK_LDA (BLOCK_K + 64 / sizeof(T))
+/* Panels that a single row is multiplied with at once. */
+#define ROW_PANELS 3
+/* Tiles of rows in the copy, which lies on the stack. */
+#define BLOCK_TILES 3
+
+#endif
