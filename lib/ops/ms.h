@@ -77,16 +77,16 @@ static inline bool ms_wants(const infer_rewriter *rw, uint32_t index) {
 }
 
 /* The product of quantized matrices (A, B, their zero points) times scale, plus bias. */
-uint32_t ms_product(infer_rewriter *rw, const uint32_t in[4], uint32_t scale, uint32_t bias);
+uint32_t infer_ms_product(infer_rewriter *rw, const uint32_t in[4], uint32_t scale, uint32_t bias);
 
 /* [batch][rows][heads * size] as [batch][heads][rows][size], and back. */
-uint32_t ms_heads(infer_rewriter *rw, uint32_t x, int64_t heads);
-uint32_t ms_flat(infer_rewriter *rw, uint32_t x);
+uint32_t infer_ms_heads(infer_rewriter *rw, uint32_t x, int64_t heads);
+uint32_t infer_ms_flat(infer_rewriter *rw, uint32_t x);
 
 /* The channels of [batch][...][channels] become the second axis, or the way back. Needs a rank. */
-infer_status ms_channels(infer_rewriter *rw, int32_t rank, bool first, uint32_t *value);
+infer_status infer_ms_channels(infer_rewriter *rw, int32_t rank, bool first, uint32_t *value);
 
 /* x with axes permuted. */
-uint32_t ms_transpose(infer_rewriter *rw, uint32_t x, const int64_t *perm, size_t rank);
+uint32_t infer_ms_transpose(infer_rewriter *rw, uint32_t x, const int64_t *perm, size_t rank);
 
 #endif

@@ -5,15 +5,15 @@
 
 /* ---- heads ---- */
 
-uint32_t ms_heads(infer_rewriter *rw, uint32_t x, int64_t heads) {
+uint32_t infer_ms_heads(infer_rewriter *rw, uint32_t x, int64_t heads) {
     static const int64_t perm[] = {0, 2, 1, 3};
     const int64_t shape[] = {0, 0, heads, -1};
-    return ms_transpose(rw, ms_node(rw, "Reshape", x, ms_list(rw, shape, 4)), perm, 4);
+    return infer_ms_transpose(rw, ms_node(rw, "Reshape", x, ms_list(rw, shape, 4)), perm, 4);
 }
 
-uint32_t ms_flat(infer_rewriter *rw, uint32_t x) {
+uint32_t infer_ms_flat(infer_rewriter *rw, uint32_t x) {
     static const int64_t perm[] = {0, 2, 1, 3}, shape[] = {0, 0, -1};
-    return ms_node(rw, "Reshape", ms_transpose(rw, x, perm, 4), ms_list(rw, shape, 3));
+    return ms_node(rw, "Reshape", infer_ms_transpose(rw, x, perm, 4), ms_list(rw, shape, 3));
 }
 
 /* ---- masks ---- */
@@ -187,8 +187,8 @@ static infer_status q_attention_upgrade(infer_rewriter *rw) {
     const uint32_t in[] = {rw->input(rw, INPUT), rw->input(rw, WEIGHT), rw->input(rw, ZERO),
                            rw->input(rw, WEIGHT_ZERO)};
     uint32_t scale = ms_node(rw, "Mul", rw->input(rw, SCALE), rw->input(rw, WEIGHT_SCALE));
-    return attend_joined(rw, ms_product(rw, in, scale, rw->input(rw, BIAS)), rw->input(rw, MASK),
-                         rw->input(rw, PAST), INFER_NO_VALUE);
+    return attend_joined(rw, infer_ms_product(rw, in, scale, rw->input(rw, BIAS)),
+                         rw->input(rw, MASK), rw->input(rw, PAST), INFER_NO_VALUE);
 }
 
 /* ---- MultiHeadAttention ---- */
@@ -254,7 +254,7 @@ static infer_status multi_upgrade(infer_rewriter *rw) {
     const bool apart = rw->view(rw, parts[1])->rank == 4;
     INFER_TRY(add_bias(rw, apart, parts));
     if (apart)
-        parts[0] = ms_heads(rw, parts[0], p->num_heads);
+        parts[0] = infer_ms_heads(rw, parts[0], p->num_heads);
     const attend a = {.q = parts[0],
                       .k = parts[1],
                       .v = parts[2],
@@ -269,7 +269,7 @@ static infer_status multi_upgrade(infer_rewriter *rw) {
                       .apart = apart};
     INFER_TRY(attend_with(rw, &a, out, rw->out_count));
     if (apart)
-        out[0] = ms_flat(rw, out[0]);
+        out[0] = infer_ms_flat(rw, out[0]);
     for (uint32_t i = 0; i < rw->out_count; i++)
         INFER_TRY(rw->replace(rw, i, out[i]));
     return INFER_OK;
@@ -318,7 +318,7 @@ static infer_status rotary_upgrade(infer_rewriter *rw) {
         if (cos->rank != 2 || cos->dim[1] < 1 || cos->dim[1] > INT32_MAX)
             return infer_fail(INFER_ERROR_UNSUPPORTED, "the size of a head is not known");
         const int64_t shape[] = {0, 0, -1, 2 * cos->dim[1]};
-        x = ms_transpose(rw, ms_node(rw, "Reshape", x, ms_list(rw, shape, 4)), perm, 4);
+        x = infer_ms_transpose(rw, ms_node(rw, "Reshape", x, ms_list(rw, shape, 4)), perm, 4);
     }
     const infer_attr attrs[] = {
         {.name = "interleaved", .type = INFER_ATTR_INT, .i = p->interleaved},
@@ -327,7 +327,7 @@ static infer_status rotary_upgrade(infer_rewriter *rw) {
     const uint32_t in[] = {x, rw->input(rw, COS), rw->input(rw, SIN),
                            form == 1 ? positions_of(rw, rank) : rw->input(rw, POSITIONS)};
     uint32_t y = rw->add(rw, "", "RotaryEmbedding", in, 4, attrs, 3);
-    return rw->replace(rw, 0, split ? ms_flat(rw, y) : y);
+    return rw->replace(rw, 0, split ? infer_ms_flat(rw, y) : y);
 }
 
 /* ---- the operators ---- */

@@ -102,7 +102,7 @@ static infer_status turn(infer_rewriter *rw, bool batch, bool matrix, uint32_t *
         perm[rank - 1] = perm[rank - 2];
         perm[rank - 2] = last;
     }
-    *x = ms_transpose(rw, *x, perm, (size_t)rank);
+    *x = infer_ms_transpose(rw, *x, perm, (size_t)rank);
     return rw->failed;
 }
 

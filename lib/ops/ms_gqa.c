@@ -57,7 +57,7 @@ static infer_status read_heads(infer_rewriter *rw, const group_params *p, uint32
         return infer_fail(INFER_ERROR_FORMAT, "only one of key and value is given");
     if (ms_has(rw, KEY)) {
         for (uint32_t i = 0; i < 3; i++)
-            x[i] = ms_heads(rw, rw->input(rw, QUERY + i), i ? p->kv_num_heads : p->num_heads);
+            x[i] = infer_ms_heads(rw, rw->input(rw, QUERY + i), i ? p->kv_num_heads : p->num_heads);
         return rw->failed;
     }
     const int64_t shape[] = {0, 0, p->num_heads + 2 * p->kv_num_heads, -1};
@@ -67,7 +67,7 @@ static infer_status read_heads(infer_rewriter *rw, const group_params *p, uint32
                            ms_list(rw, sizes, 3)};
     INFER_TRY(rw->add_many(rw, "", "Split", in, 2, &axis, 1, x, 3));
     for (uint32_t i = 0; i < 3; i++)
-        x[i] = ms_transpose(rw, x[i], perm, 4);
+        x[i] = infer_ms_transpose(rw, x[i], perm, 4);
     return rw->failed;
 }
 
@@ -247,7 +247,7 @@ static infer_status group_upgrade(infer_rewriter *rw) {
                                 {.name = "scale", .type = INFER_ATTR_FLOAT, .f = p->scale}};
     const uint32_t in[] = {x[0], kv[0], kv[1], mask};
     uint32_t y = rw->add(rw, "", "Attention", in, 4, attrs, p->scale != 0 ? 2 : 1);
-    return rw->replace(rw, 0, ms_flat(rw, y));
+    return rw->replace(rw, 0, infer_ms_flat(rw, y));
 }
 
 const infer_op infer_op_ms_group_query_attention = {

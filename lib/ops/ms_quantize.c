@@ -10,7 +10,7 @@ static uint32_t product_scale(infer_rewriter *rw, uint32_t a, uint32_t b, float 
     return alpha == 1 ? s : ms_node(rw, "Mul", s, ms_float(rw, alpha));
 }
 
-uint32_t ms_product(infer_rewriter *rw, const uint32_t in[4], uint32_t scale, uint32_t bias) {
+uint32_t infer_ms_product(infer_rewriter *rw, const uint32_t in[4], uint32_t scale, uint32_t bias) {
     uint32_t sum = rw->add(rw, "", "MatMulInteger", in, 4, NULL, 0);
     uint32_t y = ms_node(rw, "Mul", ms_cast(rw, sum, INFER_TYPE_FLOAT), scale);
     return bias == INFER_NO_VALUE ? y : ms_node(rw, "Add", y, bias);
@@ -21,7 +21,7 @@ static infer_status to_float_upgrade(infer_rewriter *rw) {
     const uint32_t in[] = {rw->input(rw, A), rw->input(rw, B), rw->input(rw, A_ZERO),
                            rw->input(rw, B_ZERO)};
     uint32_t scale = product_scale(rw, rw->input(rw, A_SCALE), rw->input(rw, B_SCALE), 1);
-    return rw->replace(rw, 0, ms_product(rw, in, scale, rw->input(rw, BIAS)));
+    return rw->replace(rw, 0, infer_ms_product(rw, in, scale, rw->input(rw, BIAS)));
 }
 
 static infer_status dynamic_upgrade(infer_rewriter *rw) {
@@ -30,7 +30,7 @@ static infer_status dynamic_upgrade(infer_rewriter *rw) {
     INFER_TRY(rw->add_many(rw, "", "DynamicQuantizeLinear", &a, 1, NULL, 0, quantized, 3));
     const uint32_t in[] = {quantized[0], rw->input(rw, B), quantized[2], rw->input(rw, B_ZERO)};
     uint32_t scale = product_scale(rw, quantized[1], rw->input(rw, B_SCALE), 1);
-    return rw->replace(rw, 0, ms_product(rw, in, scale, rw->input(rw, BIAS)));
+    return rw->replace(rw, 0, infer_ms_product(rw, in, scale, rw->input(rw, BIAS)));
 }
 
 typedef struct gemm_params {
@@ -53,9 +53,9 @@ static infer_status gemm_upgrade(infer_rewriter *rw) {
     uint32_t in[] = {rw->input(rw, A), rw->input(rw, B), rw->input(rw, A_ZERO),
                      rw->input(rw, B_ZERO)};
     if (p->transA)
-        in[0] = ms_transpose(rw, in[0], swap, 2);
+        in[0] = infer_ms_transpose(rw, in[0], swap, 2);
     if (p->transB)
-        in[1] = ms_transpose(rw, in[1], swap, 2);
+        in[1] = infer_ms_transpose(rw, in[1], swap, 2);
     uint32_t scale = product_scale(rw, rw->input(rw, A_SCALE), rw->input(rw, B_SCALE), p->alpha);
     uint32_t sum = rw->add(rw, "", "MatMulInteger", in, 4, NULL, 0);
     if (ms_has(rw, C))
@@ -69,19 +69,19 @@ static infer_status gemm_upgrade(infer_rewriter *rw) {
 
 /* ---- channels last ---- */
 
-uint32_t ms_transpose(infer_rewriter *rw, uint32_t x, const int64_t *perm, size_t rank) {
+uint32_t infer_ms_transpose(infer_rewriter *rw, uint32_t x, const int64_t *perm, size_t rank) {
     infer_attr a = {.name = "perm", .type = INFER_ATTR_INTS, .count = rank, .data = perm};
     return rw->add(rw, "", "Transpose", &x, 1, &a, 1);
 }
 
-infer_status ms_channels(infer_rewriter *rw, int32_t rank, bool first, uint32_t *value) {
+infer_status infer_ms_channels(infer_rewriter *rw, int32_t rank, bool first, uint32_t *value) {
     int64_t perm[INFER_MAX_RANK] = {0};
     if (rank < 3)
         return infer_fail(INFER_ERROR_UNSUPPORTED,
                           "channels_last needs an input of a rank from 3 on that the model tells");
     for (int32_t i = 1; i < rank; i++)
         perm[i] = first ? (i == 1 ? rank - 1 : i - 1) : (i == rank - 1 ? 1 : i + 1);
-    *value = ms_transpose(rw, *value, perm, (size_t)rank);
+    *value = infer_ms_transpose(rw, *value, perm, (size_t)rank);
     return rw->failed;
 }
 
@@ -106,7 +106,7 @@ static infer_status conv_upgrade(infer_rewriter *rw) {
         rw->drop_attr(rw, "channels_last");
         return rw->become(rw, "", "QLinearConv");
     }
-    INFER_TRY(ms_channels(rw, rank, true, &x));
+    INFER_TRY(infer_ms_channels(rw, rank, true, &x));
     uint32_t in[9];
     infer_attr attrs[6];
     uint32_t count = 0;
@@ -120,7 +120,7 @@ static infer_status conv_upgrade(infer_rewriter *rw) {
     for (uint32_t i = 0; i < rw->in_count; i++)
         in[i] = i ? rw->input(rw, i) : x;
     uint32_t y = rw->add(rw, "", "QLinearConv", in, rw->in_count, attrs, count);
-    INFER_TRY(ms_channels(rw, rank, false, &y));
+    INFER_TRY(infer_ms_channels(rw, rank, false, &y));
     return rw->replace(rw, 0, y);
 }
 
@@ -151,11 +151,11 @@ static infer_status pool_upgrade(infer_rewriter *rw) {
     uint32_t x = rw->add(rw, "", "DequantizeLinear", in, 3, NULL, 0), y;
     const int32_t rank = rw->view(rw, in[0])->rank;
     if (p->channels_last)
-        INFER_TRY(ms_channels(rw, rank, true, &x));
+        INFER_TRY(infer_ms_channels(rw, rank, true, &x));
     const infer_named names[] = {{"x", x}};
     INFER_TRY(infer_expand_with(rw, text, names, 1, NULL, &y));
     if (p->channels_last)
-        INFER_TRY(ms_channels(rw, rank, false, &y));
+        INFER_TRY(infer_ms_channels(rw, rank, false, &y));
     return quantize(rw, y, rw->input(rw, Y_SCALE), rw->input(rw, Y_ZERO));
 }
 
