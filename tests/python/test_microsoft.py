@@ -9,7 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import skl2onnx
 from onnx import helper
+from skl2onnx.common.data_types import StringTensorType
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 import libinfer
 
@@ -780,6 +783,22 @@ def test_tokenizers_that_cannot_be(attributes):
     given = {"mark": 0, "pad_value": "", "mincharnum": 1, **attributes}
     with pytest.raises(libinfer.InferError):
         libinfer.load(build("Tokenizer", [np.array(["a"], object)], given, "com.microsoft")[0])
+
+
+DOCUMENTS = ["this is the first document", "This document, is the second one!", "and the third_ones", "is this the first?"]
+
+
+@pytest.mark.parametrize("vectorizer", [CountVectorizer(), CountVectorizer(lowercase=False, binary=True),
+                                        TfidfVectorizer(ngram_range=(1, 2)), CountVectorizer(token_pattern="[a-z]+"),
+                                        TfidfVectorizer(analyzer="char", ngram_range=(1, 2))], ids=str)
+@pytest.mark.filterwarnings("ignore")
+def test_vectorizers_like_scikit_learn(vectorizer):
+    """As skl2onnx converts them; onnxruntime wants a locale for these."""
+    expected = vectorizer.fit_transform(DOCUMENTS).toarray()
+    model = skl2onnx.to_onnx(vectorizer, initial_types=[("t", StringTensorType([None, 1]))])
+    with libinfer.load(model.SerializeToString()) as ours:
+        got = next(iter(ours.run({"t": np.array(DOCUMENTS, object).reshape(-1, 1)}).values()))
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
 
 
 # ---- narrow types, which onnxruntime has on other processors ----
