@@ -126,7 +126,8 @@ static infer_status long_list(const uint8_t *more, size_t more_size, infer_onnx_
     writer w = {.size = 2 * LONG_COUNT + 64};
     w.at = w.size;
     w.bytes = malloc(w.size);
-    memcpy(w.bytes + (w.at -= more_size), more, more_size);
+    if (more_size)
+        memcpy(w.bytes + (w.at -= more_size), more, more_size);
     for (size_t i = LONG_COUNT; i-- > 0;) {
         put_varint(&w, i % 100);
         put_varint(&w, 8 << 3);
