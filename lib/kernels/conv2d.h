@@ -87,7 +87,7 @@ static inline infer_winograd infer_winograd_of(const infer_conv2d *c) {
 
 static inline size_t infer_winograd_scratch(const infer_conv2d *c) {
     infer_winograd w = infer_winograd_of(c);
-    return 36 * (w.input + w.sums + INFER_WINOGRAD_CHANNELS * 32);
+    return 36 * (w.input + w.sums + (INFER_WINOGRAD_CHANNELS * 2 + 1) * 16);
 }
 
 /* Whether a convolution may be computed so, and takes less time: counted in multiply-adds of whole
@@ -102,8 +102,8 @@ static inline bool infer_conv_is_winograd(const infer_conv2d *c) {
     double inputs = (double)c->channels, panels = (double)((c->outputs + 15) / 16);
     double tiles = (double)w.tiles, passes = tiles / (double)w.most;
     double direct = 9 * inputs * panels * (double)c->out[0] * (double)c->out[1];
-    double fast =
-        tiles * (36 * inputs * panels + 16 * inputs + 200 * panels) + passes * 80 * inputs * panels;
+    double fast = tiles * (36 * inputs * panels + 16 * inputs + 200 * panels) +
+                  passes * 130 * inputs * panels;
     return fast < 0.9 * direct;
 }
 

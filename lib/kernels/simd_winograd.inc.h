@@ -126,34 +126,49 @@ static void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t st
     }
 }
 
-/* One pass: tiles [from, from + n), whose transformed inputs are at `input`, for `wide` + 1 panels.
- */
+/* Brings part number i of 36 of the weights of so many channels closer: while products are
+ * computed, so that the next transform need not wait for memory. */
+static void NAME(winograd_fetch)(const T *w, size_t left, size_t at, size_t channels, size_t i) {
+    const size_t lines = channels * 9;
+    for (size_t line = lines * i / 36; line < lines * (i + 1) / 36; line++)
+        if (at + line * INFER_PANEL < left)
+            __builtin_prefetch(w + at + line * INFER_PANEL, 0, 2);
+}
+
+/* The sums of n tiles, whose transformed inputs are at `input`, for `wide` + 1 panels. `left`:
+ * floats of the weights from these panels' on. */
 static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g, size_t n,
-                                  const T *input, const T *w, size_t wide, T *packed, T *sums) {
+                                  const T *input, const T *w, size_t left, size_t wide, T *packed,
+                                  T *sums) {
     static const T zeros[INFER_PANEL];
     const size_t panel = c->channels * 9 * INFER_PANEL, tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
     const NAME(conv_end) open = {NULL, 0, 0, false};
     for (size_t from = 0, depth; from < c->channels; from += depth) {
         depth = c->channels - from < INFER_WINOGRAD_CHANNELS ? c->channels - from
                                                              : INFER_WINOGRAD_CHANNELS;
-        const size_t matrix = depth * INFER_PANEL * (wide + 1);
+        const size_t matrix = (depth * (wide + 1) + 1) * INFER_PANEL; /* off each other's lines */
+        const size_t next =
+            from + depth < c->channels ? (from + depth) * 9 * INFER_PANEL : (wide + 1) * panel;
         for (size_t p = 0; p <= wide; p++)
-            for (size_t k = 0; k < depth; k += INFER_PANEL)
-                NAME(winograd_pack)
-        (depth - k < INFER_PANEL ? depth - k : INFER_PANEL, w + p * panel + (from + k) * 9 * 16,
-         matrix, packed + (p * depth + k) * INFER_PANEL);
-        for (size_t i = 0; i < 36; i++)
+            for (size_t k = 0, some; k < depth; k += some) {
+                const T *kernels = w + p * panel + (from + k) * 9 * INFER_PANEL;
+                some = depth - k < INFER_PANEL ? depth - k : INFER_PANEL;
+                NAME(winograd_pack)(some, kernels, matrix, packed + (p * depth + k) * INFER_PANEL);
+            }
+        for (size_t i = 0; i < 36; i++) {
+            for (size_t p = 0; p <= wide; p++)
+                NAME(winograd_fetch)(w, left, next + p * panel, depth, i);
+            const T *a = input + i * g->input + from * g->most;
+            const size_t step = g->most * INFER_PANEL;
             for (size_t t = 0, at = 0, rows; t < tiles; t++, at += rows) {
                 T *sum = sums + i * g->sums + at * INFER_PANEL;
-                const T *init = from ? sum : zeros;
                 rows = n / tiles + (t < n % tiles);
-                NAME(conv_tiles)
-                [1][wide][rows](depth, INFER_PANEL,
-                                input + i * g->input + (from / 16 * g->most + at) * INFER_PANEL,
-                                g->most * INFER_PANEL, packed + i * matrix, depth * INFER_PANEL,
-                                init, from ? INFER_PANEL : 0, from ? g->most * INFER_PANEL : 0, sum,
-                                g->most * INFER_PANEL, &open);
+                NAME(conv_tile_fn) *tile = NAME(conv_tiles)[1][wide][rows];
+                tile(depth, INFER_PANEL, a + at * INFER_PANEL, step, packed + i * matrix,
+                     depth * INFER_PANEL, from ? sum : zeros, from ? INFER_PANEL : 0,
+                     from ? step : 0, sum, step, &open);
             }
+        }
     }
 }
 
@@ -164,23 +179,28 @@ static void NAME(conv_winograd)(const infer_conv2d *c, const T *x, const T *w, c
     const size_t panels = (c->outputs + 15) / INFER_PANEL;
     const size_t plane = c->out[0] * c->out[1] * INFER_PANEL;
     T *input = scratch, *sums = input + 36 * g.input, *packed = sums + 36 * g.sums;
+    const size_t panel = c->channels * 9 * INFER_PANEL;
     for (size_t from = 0, n; from < g.tiles; from += n) {
         n = g.tiles - from < g.most ? g.tiles - from : g.most;
         for (size_t b = 0; b < blocks; b++)
-            for (size_t t = 0; t < n; t++)
-                NAME(winograd_load)
-        (c, x + b * c->in[0] * c->in[1] * INFER_PANEL, (from + t) / g.columns * 4,
-         (from + t) % g.columns * 4, g.input, input + (b * g.most + t) * INFER_PANEL);
+            for (size_t t = 0; t < n; t++) {
+                const T *block = x + b * c->in[0] * c->in[1] * INFER_PANEL;
+                T *to = input + (b * g.most + t) * INFER_PANEL;
+                size_t row = (from + t) / g.columns * 4, column = (from + t) % g.columns * 4;
+                NAME(winograd_load)(c, block, row, column, g.input, to);
+            }
         for (size_t p = 0, wide; p < panels; p += wide + 1) {
             wide = TILE_COLS > INFER_PANEL && p + 1 < panels;
             NAME(winograd_panels)
-            (c, &g, n, input, w + p * c->channels * 9 * INFER_PANEL, wide, packed, sums);
+            (c, &g, n, input, w + p * panel, (panels - p) * panel, wide, packed, sums);
             for (size_t q = p; q <= p + wide; q++)
-                for (size_t t = 0; t < n; t++)
+                for (size_t t = 0; t < n; t++) {
+                    const T *sum = sums + ((q - p) * g.most + t) * INFER_PANEL;
+                    size_t row = (from + t) / g.columns * 4, column = (from + t) % g.columns * 4;
                     NAME(winograd_store)
-            (c, sums + ((q - p) * g.most + t) * INFER_PANEL, g.sums, bias + q * INFER_PANEL,
-             add ? add + q * plane : NULL, (from + t) / g.columns * 4, (from + t) % g.columns * 4,
-             y + q * plane);
+                    (c, sum, g.sums, bias + q * INFER_PANEL, add ? add + q * plane : NULL, row,
+                     column, y + q * plane);
+                }
         }
     }
 }
