@@ -209,13 +209,24 @@ static NAME(conv_tile_fn) *const NAME(conv_tiles)[2][2][TILE_ROWS + 1] = {
 #undef BLOCK_WIDE_
 #undef BLOCK_NARROW_
 
-/* The products of one window with all panels, for `tiles` tiles of places. */
-static void NAME(conv_panels)(const infer_conv2d *c, const NAME(conv_window) * w, const T *a,
-                              const T *packed, const T *bias, const T *add, T *y, size_t place,
-                              size_t count) {
+/* A kernel of one tap that visits every place: rows of the product are the input's places. */
+VEC_INLINE bool NAME(conv_is_direct)(const infer_conv2d *c) {
+    bool direct = !c->plain && c->group == 1;
+    for (int axis = 0; axis < 2; axis++)
+        direct = direct && c->kernel[axis] == 1 && c->stride[axis] == 1 && c->before[axis] == 0 &&
+                 c->out[axis] == c->in[axis];
+    return direct;
+}
+
+/* The products of one window of the sum with all panels, for `count` places from number `place` on.
+ * a is their copy or, where direct, the input. */
+static void NAME(conv_panels)(const infer_conv2d *c, const NAME(conv_window) * w, bool direct,
+                              const T *a, const T *packed, const T *bias, const T *add, T *y,
+                              size_t place, size_t count) {
     const size_t taps = c->kernel[0] * c->kernel[1], plane = c->out[0] * c->out[1] * INFER_PANEL;
     const size_t panels = (c->outputs + INFER_PANEL - 1) / INFER_PANEL;
     const size_t tiles = (count + TILE_ROWS - 1) / TILE_ROWS;
+    const size_t row = direct ? INFER_PANEL : BLOCK_LDA;
     for (size_t p = 0, step; p < panels; p += step) {
         size_t first, end, next_first, next_end;
         infer_conv_range(c, p, &first, &end);
@@ -225,19 +236,20 @@ static void NAME(conv_panels)(const infer_conv2d *c, const NAME(conv_window) * w
                    : 1;
         /* The part of the sum that is both the panel's and in the window. */
         const size_t begin = first * taps, stop = end * taps, length = stop - begin;
-        size_t from = w->start > begin ? w->start : begin;
-        size_t to = w->start + w->depth < stop ? w->start + w->depth : stop;
-        NAME(conv_tile_fn) *const *list = NAME(conv_tiles)[0][step > 1];
-        for (size_t t = 0, at = place, rows; from < to && t < tiles; t++, at += rows) {
-            T *out = y + p * plane + at * INFER_PANEL;
-            NAME(conv_end)
-            e = {add ? add + p * plane + at * INFER_PANEL : NULL, c->low, c->high, to == stop};
-            bool starts = from == begin;
+        const size_t from = w->start > begin ? w->start : begin;
+        const size_t to = w->start + w->depth < stop ? w->start + w->depth : stop;
+        const size_t piece = direct ? INFER_PANEL : to - from;
+        const T *rows_at =
+            direct ? a + from / INFER_PANEL * plane + place * INFER_PANEL : a + from - w->start;
+        for (size_t t = 0, at = 0, rows; from < to && t < tiles; t++, at += rows) {
+            const size_t begins = p * plane + (place + at) * INFER_PANEL;
+            const T *init = from == begin ? bias + p * INFER_PANEL : y + begins;
+            NAME(conv_end) e = {add ? add + begins : NULL, c->low, c->high, to == stop};
             rows = count / tiles + (t < count % tiles);
-            list[rows](to - from, to - from, a + (at - place) * BLOCK_LDA + (from - w->start), 0,
-                       packed + (from - begin) * INFER_PANEL, length * INFER_PANEL,
-                       starts ? bias + p * INFER_PANEL : out, starts ? 0 : INFER_PANEL,
-                       starts ? INFER_PANEL : plane, out, plane, &e);
+            NAME(conv_tile_fn) *tile = NAME(conv_tiles)[direct][step > 1][rows];
+            tile(to - from, piece, rows_at + at * row, plane, packed + (from - begin) * INFER_PANEL,
+                 length * INFER_PANEL, init, from == begin ? 0 : INFER_PANEL,
+                 from == begin ? INFER_PANEL : plane, y + begins, plane, &e);
         }
         packed += step * length * INFER_PANEL;
     }
@@ -248,6 +260,7 @@ static void NAME(conv_blocked)(const infer_conv2d *c, const T *x, const T *w, co
     const size_t places = c->out[0] * c->out[1], most = CONV_TILES * TILE_ROWS;
     const size_t passes = (places + most - 1) / most;
     const size_t depth = c->channels * c->kernel[0] * c->kernel[1];
+    const bool direct = NAME(conv_is_direct)(c);
     for (size_t i = 0, place = 0, count; i < passes; i++, place += count) {
         /* Whole tiles but for the last, shared out evenly. */
         const size_t tiles = (places - place + TILE_ROWS - 1) / TILE_ROWS;
@@ -255,8 +268,14 @@ static void NAME(conv_blocked)(const infer_conv2d *c, const T *x, const T *w, co
         count = count < places - place ? count : places - place;
         NAME(conv_window) window = {0};
         while (window.start + window.depth < depth) {
-            NAME(conv_copy)(c, &window, x, place, count, scratch);
-            NAME(conv_panels)(c, &window, scratch, w, bias, add, y, place, count);
+            if (direct) {
+                window.start += window.depth;
+                window.depth = depth - window.start < BLOCK_K ? depth - window.start : BLOCK_K;
+            } else {
+                NAME(conv_copy)(c, &window, x, place, count, scratch);
+            }
+            NAME(conv_panels)
+            (c, &window, direct, direct ? x : scratch, w, bias, add, y, place, count);
         }
     }
 }
