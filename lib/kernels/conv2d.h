@@ -55,6 +55,60 @@ bool infer_conv_pack_size(const infer_conv2d *c, size_t *elements);
 /* Packs w [outputs][channels / group][kernel]. */
 void infer_conv_pack(const infer_conv2d *c, const float *w, float *packed);
 
+/* ---- Winograd's F(4 x 4, 3 x 3) ---- */
+
+/* Tiles of 4 x 4 outputs are computed from 6 x 6 products instead of 144. At most so many tiles, so
+ * many channels at once; the transformed input takes so many floats. */
+#define INFER_WINOGRAD_TILES    56
+#define INFER_WINOGRAD_CHANNELS 64
+#define INFER_WINOGRAD_INPUT    ((size_t)1 << 19)
+
+typedef struct infer_winograd {
+    size_t columns, tiles; /* in a row; in all */
+    size_t most;           /* at once */
+    size_t input, sums;    /* floats of one of the 36 transformed inputs, of the sums: a line more
+                              than they need, so that they do not fall on each other's lines */
+} infer_winograd;
+
+static inline infer_winograd infer_winograd_of(const infer_conv2d *c) {
+    size_t blocks = (c->channels + 15) / 16, rows = (c->out[0] + 3) / 4;
+    infer_winograd w = {.columns = (c->out[1] + 3) / 4};
+    size_t fits = INFER_WINOGRAD_INPUT / 36 / (blocks * 16);
+    fits = fits < INFER_WINOGRAD_TILES ? fits : INFER_WINOGRAD_TILES;
+    w.tiles = rows * w.columns;
+    if (!w.tiles || !fits)
+        return w;
+    size_t passes = (w.tiles + fits - 1) / fits;
+    w.most = (w.tiles + passes - 1) / passes;
+    w.input = (blocks * w.most + 1) * 16;
+    w.sums = (2 * w.most + 1) * 16;
+    return w;
+}
+
+static inline size_t infer_winograd_scratch(const infer_conv2d *c) {
+    infer_winograd w = infer_winograd_of(c);
+    return 36 * (w.input + w.sums + (INFER_WINOGRAD_CHANNELS * 2 + 1) * 16);
+}
+
+/* Whether a convolution may be computed so, and takes less time: counted in multiply-adds of whole
+ * vectors, transforms included. */
+static inline bool infer_conv_is_winograd(const infer_conv2d *c) {
+    for (int axis = 0; axis < 2; axis++)
+        if (c->kernel[axis] != 3 || c->stride[axis] != 1 || c->dilation[axis] != 1)
+            return false;
+    infer_winograd w = infer_winograd_of(c);
+    if (c->plain || c->group != 1 || c->channels < 16 || c->outputs < 16 || w.most == 0)
+        return false;
+    double inputs = (double)c->channels, panels = (double)((c->outputs + 15) / 16);
+    double tiles = (double)w.tiles, passes = tiles / (double)w.most;
+    double direct = 9 * inputs * panels * (double)c->out[0] * (double)c->out[1];
+    double fast = tiles * (36 * inputs * panels + 16 * inputs + 200 * panels) +
+                  passes * 130 * inputs * panels;
+    return fast < 0.9 * direct;
+}
+
+/* ---- places and taps ---- */
+
 /* One step of places [first, end) along an axis for which tap number t lies inside of the input. */
 static inline void infer_conv_inside(const infer_conv2d *c, int axis, size_t t, size_t *first,
                                      size_t *end) {

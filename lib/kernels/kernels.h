@@ -62,6 +62,8 @@
  *
  * conv_blocked    y = clip(x * w + bias + add) for one image (add NULL: nothing). scratch has
  *                 INFER_CONV_SCRATCH floats, 64-byte aligned.
+ * conv_winograd   the same of less arithmetic where infer_conv_is_winograd says so. scratch has
+ *                 infer_winograd_scratch floats.
  * conv_depthwise  the same where each output channel has one input channel.
  * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
  *                 count as large.
@@ -71,6 +73,9 @@
  * first or last: an error of n roundings of the sum of the magnitudes at most. */
 #define INFER_KERNELS_BLOCKED(X)                                                                   \
     X(void, conv_blocked_f32,                                                                      \
+      (const infer_conv2d *c, const float *x, const float *w, const float *bias, const float *add, \
+       float *y, float *scratch))                                                                  \
+    X(void, conv_winograd_f32,                                                                     \
       (const infer_conv2d *c, const float *x, const float *w, const float *bias, const float *add, \
        float *y, float *scratch))                                                                  \
     X(void, conv_depthwise_f32,                                                                    \

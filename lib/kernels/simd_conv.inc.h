@@ -111,24 +111,30 @@ typedef struct NAME(conv_end) {
     bool last;
 } NAME(conv_end);
 
-/* y[v][rows][LANES] = init + a * b, then the end. Panels of b lie `panel` apart, those of init and
- * y `plane`; init's rows `ldi`. */
-VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, size_t k, const T *a,
-                                const T *b, size_t panel, const T *init, size_t ldi, size_t ldp,
-                                T *y, size_t plane, const NAME(conv_end) * e) {
+/* y[v][rows][LANES] = init + a * b, then the end. Rows of a lie `lda` apart, and k of them in
+ * pieces of `piece`, which lie `step` apart. Panels of b lie `panel` apart, those of init `ldp`,
+ * its rows `ldi`, panels of y `plane`. */
+VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size_t lda, size_t k,
+                                size_t piece, const T *a, size_t step, const T *b, size_t panel,
+                                const T *init, size_t ldi, size_t ldp, T *y, size_t plane,
+                                const NAME(conv_end) * e) {
     VEC sum[TILE_ROWS][TILE_VECS];
     foreach (r, rows)
         foreach (v, vecs)
             sum[r][v] =
                 V(load)(init + r * ldi + v * LANES / INFER_PANEL * ldp + v * LANES % INFER_PANEL);
-    for (size_t i = 0; i < k; i++, b += INFER_PANEL) {
-        VEC row[TILE_VECS];
-        foreach (v, vecs)
-            row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
-        foreach (r, rows) {
-            VEC x = V(set1)(a[r * BLOCK_LDA + i]);
+    for (; k; a += step) {
+        const size_t n = k < piece ? k : piece;
+        k -= n;
+        for (size_t i = 0; i < n; i++, b += INFER_PANEL) {
+            VEC row[TILE_VECS];
             foreach (v, vecs)
-                sum[r][v] = V(fma)(x, row[v], sum[r][v]);
+                row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
+            foreach (r, rows) {
+                VEC x = V(set1)(a[r * lda + i]);
+                foreach (v, vecs)
+                    sum[r][v] = V(fma)(x, row[v], sum[r][v]);
+            }
         }
     }
 #define AT (v * LANES / INFER_PANEL * plane + r * INFER_PANEL + v * LANES % INFER_PANEL)
@@ -148,47 +154,79 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, size_t k, 
 #undef AT
 }
 
-typedef void NAME(conv_tile_fn)(size_t k, const T *a, const T *b, size_t panel, const T *init,
-                                size_t ldi, size_t ldp, T *y, size_t plane,
-                                const NAME(conv_end) * e);
+typedef void NAME(conv_tile_fn)(size_t k, size_t piece, const T *a, size_t step, const T *b,
+                                size_t panel, const T *init, size_t ldi, size_t ldp, T *y,
+                                size_t plane, const NAME(conv_end) * e);
 
-#define TILE_FUNCTION(name, rows, vecs)                                                            \
-    static void name##rows(size_t k, const T *a, const T *b, size_t panel, const T *init,          \
-                           size_t ldi, size_t ldp, T *y, size_t plane, const NAME(conv_end) * e) { \
-        NAME(conv_tile)(rows, vecs, k, a, b, panel, init, ldi, ldp, y, plane, e);                  \
+/* Tiles over a copy, and over blocks of channels as they are. */
+#define TILE_FUNCTION(name, rows, vecs, lda)                                                       \
+    static void name##rows(size_t k, size_t piece, const T *a, size_t step, const T *b,            \
+                           size_t panel, const T *init, size_t ldi, size_t ldp, T *y,              \
+                           size_t plane, const NAME(conv_end) * e) {                               \
+        NAME(conv_tile)                                                                            \
+        (rows, vecs, lda, k, piece, a, step, b, panel, init, ldi, ldp, y, plane, e);               \
     }
-#define TILE_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(conv_wide), rows, TILE_VECS)
-#define TILE_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(conv_narrow), rows, 1)
-#define TILE_WIDE_NAME(rows)   [rows] = JOIN(NAME(conv_wide), rows),
-#define TILE_NARROW_NAME(rows) [rows] = JOIN(NAME(conv_narrow), rows),
+#define COPY_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(copy_wide), rows, TILE_VECS, BLOCK_LDA)
+#define COPY_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(copy_narrow), rows, 1, BLOCK_LDA)
+#define BLOCK_WIDE(rows)       EXPAND(TILE_FUNCTION, NAME(block_wide), rows, TILE_VECS, INFER_PANEL)
+#define BLOCK_NARROW(rows)     EXPAND(TILE_FUNCTION, NAME(block_narrow), rows, 1, INFER_PANEL)
+#define TILE_ENTRY(name, rows) [rows] = JOIN(name, rows),
+#define COPY_WIDE_(rows)       EXPAND(TILE_ENTRY, NAME(copy_wide), rows)
+#define COPY_NARROW_(rows)     EXPAND(TILE_ENTRY, NAME(copy_narrow), rows)
+#define BLOCK_WIDE_(rows)      EXPAND(TILE_ENTRY, NAME(block_wide), rows)
+#define BLOCK_NARROW_(rows)    EXPAND(TILE_ENTRY, NAME(block_narrow), rows)
 
-TILE_WIDE(1)
-TILE_LIST(TILE_WIDE)
-static NAME(conv_tile_fn) *const
-    NAME(conv_wide_tiles)[TILE_ROWS + 1] = {TILE_WIDE_NAME(1) TILE_LIST(TILE_WIDE_NAME)};
+COPY_WIDE(1)
+TILE_LIST(COPY_WIDE)
+BLOCK_WIDE(1)
+TILE_LIST(BLOCK_WIDE)
+/* A tile of two panels needs a smaller brother for a single one. */
 #if TILE_VECS * LANES > INFER_PANEL
-TILE_NARROW(1)
-TILE_LIST(TILE_NARROW)
-static NAME(conv_tile_fn) *const
-    NAME(conv_narrow_tiles)[TILE_ROWS + 1] = {TILE_NARROW_NAME(1) TILE_LIST(TILE_NARROW_NAME)};
-#define NARROW_TILES NAME(conv_narrow_tiles)
+COPY_NARROW(1)
+TILE_LIST(COPY_NARROW)
+BLOCK_NARROW(1)
+TILE_LIST(BLOCK_NARROW)
 #else
-#define NARROW_TILES NAME(conv_wide_tiles)
+#undef COPY_NARROW_
+#undef BLOCK_NARROW_
+#define COPY_NARROW_  COPY_WIDE_
+#define BLOCK_NARROW_ BLOCK_WIDE_
 #endif
 
-#undef TILE_FUNCTION
-#undef TILE_WIDE
-#undef TILE_NARROW
-#undef TILE_WIDE_NAME
-#undef TILE_NARROW_NAME
+/* [over blocks as they are][two panels][rows] */
+static NAME(conv_tile_fn) *const NAME(conv_tiles)[2][2][TILE_ROWS + 1] = {
+    {{COPY_NARROW_(1) TILE_LIST(COPY_NARROW_)}, {COPY_WIDE_(1) TILE_LIST(COPY_WIDE_)}},
+    {{BLOCK_NARROW_(1) TILE_LIST(BLOCK_NARROW_)}, {BLOCK_WIDE_(1) TILE_LIST(BLOCK_WIDE_)}}};
 
-/* The products of one window with all panels, for `tiles` tiles of places. */
-static void NAME(conv_panels)(const infer_conv2d *c, const NAME(conv_window) * w, const T *a,
-                              const T *packed, const T *bias, const T *add, T *y, size_t place,
-                              size_t count) {
+#undef TILE_FUNCTION
+#undef TILE_ENTRY
+#undef COPY_WIDE
+#undef COPY_NARROW
+#undef BLOCK_WIDE
+#undef BLOCK_NARROW
+#undef COPY_WIDE_
+#undef COPY_NARROW_
+#undef BLOCK_WIDE_
+#undef BLOCK_NARROW_
+
+/* A kernel of one tap that visits every place: rows of the product are the input's places. */
+VEC_INLINE bool NAME(conv_is_direct)(const infer_conv2d *c) {
+    bool direct = !c->plain && c->group == 1;
+    for (int axis = 0; axis < 2; axis++)
+        direct = direct && c->kernel[axis] == 1 && c->stride[axis] == 1 && c->before[axis] == 0 &&
+                 c->out[axis] == c->in[axis];
+    return direct;
+}
+
+/* The products of one window of the sum with all panels, for `count` places from number `place` on.
+ * a is their copy or, where direct, the input. */
+static void NAME(conv_panels)(const infer_conv2d *c, const NAME(conv_window) * w, bool direct,
+                              const T *a, const T *packed, const T *bias, const T *add, T *y,
+                              size_t place, size_t count) {
     const size_t taps = c->kernel[0] * c->kernel[1], plane = c->out[0] * c->out[1] * INFER_PANEL;
     const size_t panels = (c->outputs + INFER_PANEL - 1) / INFER_PANEL;
     const size_t tiles = (count + TILE_ROWS - 1) / TILE_ROWS;
+    const size_t row = direct ? INFER_PANEL : BLOCK_LDA;
     for (size_t p = 0, step; p < panels; p += step) {
         size_t first, end, next_first, next_end;
         infer_conv_range(c, p, &first, &end);
@@ -198,20 +236,20 @@ static void NAME(conv_panels)(const infer_conv2d *c, const NAME(conv_window) * w
                    : 1;
         /* The part of the sum that is both the panel's and in the window. */
         const size_t begin = first * taps, stop = end * taps, length = stop - begin;
-        size_t from = w->start > begin ? w->start : begin;
-        size_t to = w->start + w->depth < stop ? w->start + w->depth : stop;
-        NAME(conv_tile_fn) *const *list =
-            TILE_COLS > INFER_PANEL && step == 1 ? NARROW_TILES : NAME(conv_wide_tiles);
-        for (size_t t = 0, at = place, rows; from < to && t < tiles; t++, at += rows) {
-            T *out = y + p * plane + at * INFER_PANEL;
-            NAME(conv_end)
-            e = {add ? add + p * plane + at * INFER_PANEL : NULL, c->low, c->high, to == stop};
-            bool starts = from == begin;
+        const size_t from = w->start > begin ? w->start : begin;
+        const size_t to = w->start + w->depth < stop ? w->start + w->depth : stop;
+        const size_t piece = direct ? INFER_PANEL : to - from;
+        const T *rows_at =
+            direct ? a + from / INFER_PANEL * plane + place * INFER_PANEL : a + from - w->start;
+        for (size_t t = 0, at = 0, rows; from < to && t < tiles; t++, at += rows) {
+            const size_t begins = p * plane + (place + at) * INFER_PANEL;
+            const T *init = from == begin ? bias + p * INFER_PANEL : y + begins;
+            NAME(conv_end) e = {add ? add + begins : NULL, c->low, c->high, to == stop};
             rows = count / tiles + (t < count % tiles);
-            list[rows](to - from, a + (at - place) * BLOCK_LDA + (from - w->start),
-                       packed + (from - begin) * INFER_PANEL, length * INFER_PANEL,
-                       starts ? bias + p * INFER_PANEL : out, starts ? 0 : INFER_PANEL,
-                       starts ? INFER_PANEL : plane, out, plane, &e);
+            NAME(conv_tile_fn) *tile = NAME(conv_tiles)[direct][step > 1][rows];
+            tile(to - from, piece, rows_at + at * row, plane, packed + (from - begin) * INFER_PANEL,
+                 length * INFER_PANEL, init, from == begin ? 0 : INFER_PANEL,
+                 from == begin ? INFER_PANEL : plane, y + begins, plane, &e);
         }
         packed += step * length * INFER_PANEL;
     }
@@ -222,6 +260,7 @@ static void NAME(conv_blocked)(const infer_conv2d *c, const T *x, const T *w, co
     const size_t places = c->out[0] * c->out[1], most = CONV_TILES * TILE_ROWS;
     const size_t passes = (places + most - 1) / most;
     const size_t depth = c->channels * c->kernel[0] * c->kernel[1];
+    const bool direct = NAME(conv_is_direct)(c);
     for (size_t i = 0, place = 0, count; i < passes; i++, place += count) {
         /* Whole tiles but for the last, shared out evenly. */
         const size_t tiles = (places - place + TILE_ROWS - 1) / TILE_ROWS;
@@ -229,10 +268,14 @@ static void NAME(conv_blocked)(const infer_conv2d *c, const T *x, const T *w, co
         count = count < places - place ? count : places - place;
         NAME(conv_window) window = {0};
         while (window.start + window.depth < depth) {
-            NAME(conv_copy)(c, &window, x, place, count, scratch);
-            NAME(conv_panels)(c, &window, scratch, w, bias, add, y, place, count);
+            if (direct) {
+                window.start += window.depth;
+                window.depth = depth - window.start < BLOCK_K ? depth - window.start : BLOCK_K;
+            } else {
+                NAME(conv_copy)(c, &window, x, place, count, scratch);
+            }
+            NAME(conv_panels)
+            (c, &window, direct, direct ? x : scratch, w, bias, add, y, place, count);
         }
     }
 }
-
-#undef NARROW_TILES

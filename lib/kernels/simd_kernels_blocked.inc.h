@@ -12,6 +12,7 @@
 #define T float
 #include "simd_blocked.inc.h"
 #include "simd_conv.inc.h"
+#include "simd_winograd.inc.h"
 #undef S
 #undef T
 

@@ -112,7 +112,10 @@ static infer_status conv_infer(infer_op_env *env) {
     y->dim[3] = w.out[1];
     y->dim[4] = INFER_BLOCK;
     INFER_TRY(infer_expect(add, "what is added", 5, y->dim));
-    if (!infer_conv_is_depthwise(&c) || c.plain)
+    bool known = w.out[0] >= 0 && w.out[1] >= 0;
+    if (known && infer_conv_is_winograd(&c))
+        env->scratch_size = infer_winograd_scratch(&c) * sizeof(float);
+    else if (!infer_conv_is_depthwise(&c))
         env->scratch_size = INFER_CONV_SCRATCH * sizeof(float);
     return INFER_OK;
 }
@@ -134,6 +137,8 @@ static infer_status conv_run(infer_op_env *env) {
         float *to = (float *)y->data + i * out;
         if (infer_conv_is_depthwise(&c))
             env->kernels->conv_depthwise_f32(&c, from, weights, bias, plus, to);
+        else if (infer_conv_is_winograd(&c))
+            env->kernels->conv_winograd_f32(&c, from, weights, bias, plus, to, env->scratch);
         else
             env->kernels->conv_blocked_f32(&c, from, weights, bias, plus, to, env->scratch);
     }

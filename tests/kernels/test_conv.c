@@ -65,6 +65,11 @@ static double exact(const infer_conv2d *c, const float *x, const float *w, size_
     return sum;
 }
 
+/* Of Winograd's convolutions: for each product of numbers below 1. */
+#define WINOGRAD_ERROR 1e-6
+
+static double worst;
+
 static void conv_case(infer_conv2d *c) {
     size_t plane = c->in[0] * c->in[1], places, size;
     c->out[0] = outputs_of(c, 0);
@@ -79,7 +84,9 @@ static void conv_case(infer_conv2d *c) {
     assert_true(fence_holds(2));
     const float *bias = fill(3, blocks_of(c->outputs) * 16);
     const float *add = choose(2) ? fill_blocks(4, c->outputs, places) : NULL;
-    static _Alignas(64) float scratch[INFER_CONV_SCRATCH];
+    bool fast = infer_conv_is_winograd(c);
+    static _Alignas(64) float scratch[36 * 40000];
+    assert_true(!fast || infer_winograd_scratch(c) <= sizeof scratch / sizeof *scratch);
     for (size_t v = 0; v < count; v++) {
         float *y = fill(5, blocks_of(c->outputs) * places * 16);
         memset(scratch, 0xff, sizeof scratch);
@@ -87,6 +94,8 @@ static void conv_case(infer_conv2d *c) {
             continue;
         if (infer_conv_is_depthwise(c))
             list[v].k.conv_depthwise_f32(c, x, packed, bias, add, y);
+        else if (fast)
+            list[v].k.conv_winograd_f32(c, x, packed, bias, add, y, scratch);
         else
             list[v].k.conv_blocked_f32(c, x, packed, bias, add, y, scratch);
         assert_true(fence_holds(5));
@@ -98,7 +107,12 @@ static void conv_case(infer_conv2d *c) {
                     double sum = exact(c, x, w, m, i, j, &magnitude, &terms);
                     sum += (double)bias[m] + (add ? (double)add[at] : 0);
                     sum = fmin(fmax(sum, (double)c->low), (double)c->high);
-                    if (!(fabs((double)y[at] - sum) <= (double)(terms + 3) * 0x1p-24 * magnitude))
+                    double bound = (double)(terms + 3) * 0x1p-24 * magnitude;
+                    if (fast) /* x and w are below 1 */
+                        bound = WINOGRAD_ERROR * (double)terms;
+                    if (fast)
+                        worst = fmax(worst, fabs((double)y[at] - sum) / (double)terms);
+                    if (!(fabs((double)y[at] - sum) <= bound))
                         fail_msg("%s: %zu to %zu channels, group %zu, %zux%zu, kernel %zux%zu, "
                                  "stride %zu, plain %d: output %zu at %zu, %zu: %g instead of %g",
                                  list[v].name, c->channels, c->outputs, c->group, c->in[0],
@@ -144,6 +158,25 @@ static void convolutions(void **state) {
         c.outputs = c.group * (1 + choose(20));
         conv_case(&c);
     }
+    /* Winograd's: odd channels, tiles that are cut off, several passes. */
+    for (size_t i = 0; i < 40; i++) {
+        infer_conv2d c = {.group = 1,
+                          .in = {6 + choose(20), 6 + choose(20)},
+                          .kernel = {3, 3},
+                          .stride = {1, 1},
+                          .dilation = {1, 1},
+                          .low = -INFINITY,
+                          .high = INFINITY};
+        for (int axis = 0; axis < 2; axis++) {
+            c.before[axis] = choose(3);
+            c.after[axis] = choose(3);
+        }
+        c.low = choose(2) ? 0 : c.low;
+        c.channels = 16 + choose(choose(3) ? 40 : 180);
+        c.outputs = 16 + choose(60);
+        conv_case(&c);
+    }
+    print_message("the worst error of Winograd's: %g a product\n", worst);
     /* More than one window and one pass. */
     infer_conv2d c = geometry(12);
     c = (infer_conv2d){.channels = 200,

@@ -1,0 +1,206 @@
+/* Template: 3 x 3 convolutions by Winograd's F(4 x 4, 3 x 3), in the words of vec.h; in float
+ * alone.
+ *
+ * Tiles of 6 x 6 inputs and kernels are transformed so that 4 x 4 outputs are sums over channels of
+ * 36 products, transformed back: a quarter of the multiply-adds. The inputs of some tiles are
+ * transformed once; then for one or two panels and some channels the weights are, which costs
+ * little and so need not lie in the model, and 36 products of matrices follow. The points are 0,
+ * +-1, +-2 and infinity. */
+
+/* o[0..6) = B' d: six elements of a row or column. */
+VEC_INLINE void NAME(winograd_input)(const VEC *d, const size_t step, VEC *o) {
+    const VEC two = V(set1)(2), four = V(set1)(4), five = V(set1)(5);
+#define D(i) d[(i)*step]
+    VEC even = V(fnma)(four, D(2), D(4)), odd = V(fnma)(four, D(1), D(3));
+    VEC near = V(sub)(D(4), D(2)), far = V(mul)(two, V(sub)(D(3), D(1)));
+    o[0] = V(fma)(four, D(0), V(fnma)(five, D(2), D(4)));
+    o[1] = V(add)(even, odd);
+    o[2] = V(sub)(even, odd);
+    o[3] = V(add)(near, far);
+    o[4] = V(sub)(near, far);
+    o[5] = V(fma)(four, D(1), V(fnma)(five, D(3), D(5)));
+#undef D
+}
+
+/* o[0..6) = G g: three elements. */
+VEC_INLINE void NAME(winograd_weights)(const VEC *g, const size_t step, VEC *o) {
+    const VEC sixth = V(set1)(1.0f / 6), twelfth = V(set1)(1.0f / 12);
+    VEC outer = V(mul)(sixth, V(add)(g[0], g[2 * step])), inner = V(mul)(sixth, g[step]);
+    VEC wide = V(fma)(sixth, g[2 * step], V(mul)(V(set1)(1.0f / 24), g[0]));
+    o[0] = V(mul)(V(set1)(0.25f), g[0]);
+    o[1] = V(sub)(V(set1)(0), V(add)(outer, inner));
+    o[2] = V(sub)(inner, outer);
+    o[3] = V(fma)(twelfth, g[step], wide);
+    o[4] = V(fnma)(twelfth, g[step], wide);
+    o[5] = g[2 * step];
+}
+
+/* o[0..4) = A' m: six elements. */
+VEC_INLINE void NAME(winograd_output)(const VEC *m, const size_t step, VEC *o) {
+#define M(i) m[(i)*step]
+    VEC sum = V(add)(M(1), M(2)), difference = V(sub)(M(1), M(2));
+    VEC wide_sum = V(add)(M(3), M(4)), wide = V(sub)(M(3), M(4));
+    o[0] = V(add)(V(add)(M(0), sum), wide_sum);
+    o[1] = V(fma)(V(set1)(2), wide, difference);
+    o[2] = V(fma)(V(set1)(4), wide_sum, sum);
+    o[3] = V(add)(V(fma)(V(set1)(8), wide, difference), M(5));
+#undef M
+}
+
+/* Tile number `tile` of one channel block into the 36 places of `to`, which lie `step` apart. */
+static void NAME(winograd_load)(const infer_conv2d *c, const T *x, size_t row, size_t column,
+                                size_t step, T *to) {
+    /* The patch's place in the padded input; what of it lies inside. */
+    const size_t top = c->before[0], left = c->before[1], width = c->in[1];
+    bool inside =
+        row >= top && row - top + 6 <= c->in[0] && column >= left && column - left + 6 <= width;
+    foreach (v, INFER_PANEL / LANES) {
+        VEC d[36], e[36], f[6];
+        for (size_t i = 0; i < 6; i++)
+            for (size_t j = 0; j < 6; j++) {
+                bool is = inside || (row + i >= top && row + i - top < c->in[0] &&
+                                     column + j >= left && column + j - left < width);
+                d[i * 6 + j] =
+                    is ? V(load)(x + ((row + i - top) * width + (column + j - left)) * INFER_PANEL +
+                                 v * LANES)
+                       : V(set1)(0);
+            }
+        foreach (j, 6) {
+            NAME(winograd_input)(d + j, 6, f);
+            foreach (i, 6)
+                e[i * 6 + j] = f[i];
+        }
+        foreach (i, 6) {
+            NAME(winograd_input)(e + i * 6, 1, f);
+            foreach (j, 6)
+                V(store)(to + (i * 6 + j) * step + v * LANES, f[j]);
+        }
+    }
+}
+
+/* The kernels of n channels of a block to one panel, [9][n][16], into 36 matrices `step` apart. */
+static void NAME(winograd_pack)(size_t n, const T *w, size_t step, T *to) {
+    for (size_t k = 0; k < n; k++)
+        foreach (v, INFER_PANEL / LANES) {
+            VEC g[9], e[18], f[6];
+            foreach (t, 9)
+                g[t] = V(load)(w + (t * n + k) * INFER_PANEL + v * LANES);
+            foreach (j, 3) {
+                NAME(winograd_weights)(g + j, 3, f);
+                foreach (i, 6)
+                    e[i * 3 + j] = f[i];
+            }
+            foreach (i, 6) {
+                NAME(winograd_weights)(e + i * 3, 1, f);
+                foreach (j, 6)
+                    V(store)(to + (i * 6 + j) * step + k * INFER_PANEL + v * LANES, f[j]);
+            }
+        }
+}
+
+/* The 36 sums of one tile, `step` apart, to the outputs of one panel. */
+static void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t step, const T *bias,
+                                 const T *add, size_t row, size_t column, T *y) {
+    const VEC low = V(set1)(c->low), high = V(set1)(c->high);
+    const size_t rows = c->out[0] - row < 4 ? c->out[0] - row : 4;
+    const size_t columns = c->out[1] - column < 4 ? c->out[1] - column : 4;
+    foreach (v, INFER_PANEL / LANES) {
+        VEC m[36], e[24], f[4], first = V(load)(bias + v * LANES);
+        foreach (i, 36)
+            m[i] = V(load)(sums + i * step + v * LANES);
+        foreach (j, 6) {
+            NAME(winograd_output)(m + j, 6, f);
+            foreach (i, 4)
+                e[i * 6 + j] = f[i];
+        }
+        for (size_t i = 0; i < rows; i++) {
+            NAME(winograd_output)(e + i * 6, 1, f);
+            for (size_t j = 0; j < columns; j++) {
+                size_t at = ((row + i) * c->out[1] + column + j) * INFER_PANEL + v * LANES;
+                VEC s = V(add)(f[j], first);
+                if (add)
+                    s = V(add)(s, V(load)(add + at));
+                V(store)(y + at, V(min)(high, V(max)(low, s)));
+            }
+        }
+    }
+}
+
+/* Brings part number i of 36 of the weights of so many channels closer: while products are
+ * computed, so that the next transform need not wait for memory. */
+static void NAME(winograd_fetch)(const T *w, size_t left, size_t at, size_t channels, size_t i) {
+    const size_t lines = channels * 9;
+    for (size_t line = lines * i / 36; line < lines * (i + 1) / 36; line++)
+        if (at + line * INFER_PANEL < left)
+            __builtin_prefetch(w + at + line * INFER_PANEL, 0, 2);
+}
+
+/* The sums of n tiles, whose transformed inputs are at `input`, for `wide` + 1 panels. `left`:
+ * floats of the weights from these panels' on. */
+static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g, size_t n,
+                                  const T *input, const T *w, size_t left, size_t wide, T *packed,
+                                  T *sums) {
+    static const T zeros[INFER_PANEL];
+    const size_t panel = c->channels * 9 * INFER_PANEL, tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
+    const NAME(conv_end) open = {NULL, 0, 0, false};
+    for (size_t from = 0, depth; from < c->channels; from += depth) {
+        depth = c->channels - from < INFER_WINOGRAD_CHANNELS ? c->channels - from
+                                                             : INFER_WINOGRAD_CHANNELS;
+        const size_t matrix = (depth * (wide + 1) + 1) * INFER_PANEL; /* off each other's lines */
+        const size_t next =
+            from + depth < c->channels ? (from + depth) * 9 * INFER_PANEL : (wide + 1) * panel;
+        for (size_t p = 0; p <= wide; p++)
+            for (size_t k = 0, some; k < depth; k += some) {
+                const T *kernels = w + p * panel + (from + k) * 9 * INFER_PANEL;
+                some = depth - k < INFER_PANEL ? depth - k : INFER_PANEL;
+                NAME(winograd_pack)(some, kernels, matrix, packed + (p * depth + k) * INFER_PANEL);
+            }
+        for (size_t i = 0; i < 36; i++) {
+            for (size_t p = 0; p <= wide; p++)
+                NAME(winograd_fetch)(w, left, next + p * panel, depth, i);
+            const T *a = input + i * g->input + from * g->most;
+            const size_t step = g->most * INFER_PANEL;
+            for (size_t t = 0, at = 0, rows; t < tiles; t++, at += rows) {
+                T *sum = sums + i * g->sums + at * INFER_PANEL;
+                rows = n / tiles + (t < n % tiles);
+                NAME(conv_tile_fn) *tile = NAME(conv_tiles)[1][wide][rows];
+                tile(depth, INFER_PANEL, a + at * INFER_PANEL, step, packed + i * matrix,
+                     depth * INFER_PANEL, from ? sum : zeros, from ? INFER_PANEL : 0,
+                     from ? step : 0, sum, step, &open);
+            }
+        }
+    }
+}
+
+static void NAME(conv_winograd)(const infer_conv2d *c, const T *x, const T *w, const T *bias,
+                                const T *add, T *y, T *scratch) {
+    const infer_winograd g = infer_winograd_of(c);
+    const size_t blocks = (c->channels + 15) / INFER_PANEL;
+    const size_t panels = (c->outputs + 15) / INFER_PANEL;
+    const size_t plane = c->out[0] * c->out[1] * INFER_PANEL;
+    T *input = scratch, *sums = input + 36 * g.input, *packed = sums + 36 * g.sums;
+    const size_t panel = c->channels * 9 * INFER_PANEL;
+    for (size_t from = 0, n; from < g.tiles; from += n) {
+        n = g.tiles - from < g.most ? g.tiles - from : g.most;
+        for (size_t b = 0; b < blocks; b++)
+            for (size_t t = 0; t < n; t++) {
+                const T *block = x + b * c->in[0] * c->in[1] * INFER_PANEL;
+                T *to = input + (b * g.most + t) * INFER_PANEL;
+                size_t row = (from + t) / g.columns * 4, column = (from + t) % g.columns * 4;
+                NAME(winograd_load)(c, block, row, column, g.input, to);
+            }
+        for (size_t p = 0, wide; p < panels; p += wide + 1) {
+            wide = TILE_COLS > INFER_PANEL && p + 1 < panels;
+            NAME(winograd_panels)
+            (c, &g, n, input, w + p * panel, (panels - p) * panel, wide, packed, sums);
+            for (size_t q = p; q <= p + wide; q++)
+                for (size_t t = 0; t < n; t++) {
+                    const T *sum = sums + ((q - p) * g.most + t) * INFER_PANEL;
+                    size_t row = (from + t) / g.columns * 4, column = (from + t) % g.columns * 4;
+                    NAME(winograd_store)
+                    (c, sum, g.sums, bias + q * INFER_PANEL, add ? add + q * plane : NULL, row,
+                     column, y + q * plane);
+                }
+        }
+    }
+}
