@@ -122,10 +122,11 @@ def compare(expected, actual, plain=None, moved=None):
     """The tally of two lists of answers; raises Difference.
 
     A model that rounds to a few steps on its way has further answers of onnxruntime: `plain` computed without
-    optimization, and `moved`, a list for each of the two, from inputs moved in their last bits. A sum that lies at
+    optimization, and `moved`, a list for each of the two, from inputs (weights, where the inputs are integers) moved in
+    their last bits, at random. A sum that lies at
     the edge between two steps falls to either side by the order of its terms, and all that follows moves with it:
     so these answers differ. One of the two to the same inputs has to be met, or else the answer may be twice as far
-    from it as it moves itself (from inputs that are integers: as the two are from each other), and at most STEPPED.
+    from it as it moves itself, and at most STEPPED.
     """
     if len(expected) != len(actual):
         raise Difference(f"{len(actual)} answers came where {len(expected)} were expected")
