@@ -38,21 +38,33 @@ VEC_INLINE void NAME(conv_row)(const infer_conv2d *c, const T *x, size_t row, si
             V(store)(a + v * LANES, zero);
 }
 
-/* The same of a row of a plain input's kernel. left: floats of x from its start on. */
-static void NAME(conv_plain_row)(const infer_conv2d *c, const T *x, size_t left, size_t from,
-                                 size_t to, T *a) {
+/* The same of a row of a plain input's kernel, in pieces of `width`. left: floats of x from its
+ * start on. */
+VEC_INLINE void NAME(conv_plain_row)(const infer_conv2d *c, const size_t width, const T *x,
+                                     size_t left, size_t from, size_t to, T *a) {
     const size_t taps = c->kernel[1], step = c->dilation[1], before = c->before[1];
+    const size_t copied = (taps + width - 1) / width * width;
     for (size_t o = from; o < to; o++, a += BLOCK_LDA) {
         size_t at = o * c->stride[1];
         if (step == 1 && at >= before && at - before + taps <= c->in[1] &&
-            at - before + (taps + INFER_PANEL - 1) / INFER_PANEL * INFER_PANEL <= left) {
-            for (size_t t = 0; t < taps; t += LANES)
-                V(store)(a + t, V(load)(x + at - before + t));
+            at - before + copied <= left) {
+            for (size_t t = 0; t < copied; t += width)
+                memcpy(a + t, x + at - before + t, width * sizeof(T));
             continue;
         }
         for (size_t t = 0; t < taps; t++, at += step)
             a[t] = at >= before && at - before < c->in[1] ? x[at - before] : 0;
     }
+}
+
+static void NAME(conv_plain)(const infer_conv2d *c, const T *x, size_t left, size_t from, size_t to,
+                             T *a) {
+    if (c->kernel[1] <= 4)
+        NAME(conv_plain_row)(c, 4, x, left, from, to, a);
+    else if (c->kernel[1] <= 8)
+        NAME(conv_plain_row)(c, 8, x, left, from, to, a);
+    else
+        NAME(conv_plain_row)(c, 16, x, left, from, to, a);
 }
 
 /* Copies the next chunk for `count` places from number `place` on. */
@@ -72,10 +84,11 @@ static void NAME(conv_chunk)(const infer_conv2d *c, const NAME(conv_window) * w,
         } else {
             size_t row = o * c->stride[0] + w->row * c->dilation[0] - c->before[0];
             if (c->plain)
-                NAME(conv_plain_row)
-            (c, x + row * c->in[1], (c->channels - w->block) * plane - row * c->in[1], from, to,
-             a + done * BLOCK_LDA);
-            else NAME(conv_row)(c, x, row, w->column, from, to, a + done * BLOCK_LDA);
+                NAME(conv_plain)
+                (c, x + row * c->in[1], (c->channels - w->block) * plane - row * c->in[1], from, to,
+                 a + done * BLOCK_LDA);
+            else
+                NAME(conv_row)(c, x, row, w->column, from, to, a + done * BLOCK_LDA);
         }
         done += to - from;
     }
