@@ -32,9 +32,6 @@ typedef struct infer_affine_blocked_params {
     float low, high;
 } infer_affine_blocked_params;
 
-/* Channels that infer.LrnBlocked sums over, at most. */
-#define INFER_LRN_BLOCKED 33
-
 /* x has blocks, as many as channels fill (-1: unknown). */
 infer_status infer_blocked_check(const infer_view *x, int64_t channels);
 

@@ -88,41 +88,19 @@ static infer_status lrn_infer(infer_op_env *env) {
     return like_x(env, p->channels);
 }
 
-/* The squares of a block and its neighbours at one place; zero where there are no channels. */
-static void squares(const float *x, size_t block, size_t blocks, size_t channels, size_t step,
-                    float *to) {
-    for (size_t b = 0; b < 3; b++) {
-        size_t at = block + b; /* one more than the block's number */
-        size_t n = at < 1 || at > blocks ? 0 : channels - (at - 1) * INFER_BLOCK;
-        const float *a = n ? x + (at - 1) * step : x;
-        if (n >= INFER_BLOCK)
-            for (size_t i = 0; i < INFER_BLOCK; i++)
-                to[b * INFER_BLOCK + i] = a[i] * a[i];
-        else
-            for (size_t i = 0; i < INFER_BLOCK; i++)
-                to[b * INFER_BLOCK + i] = i < n ? a[i] * a[i] : 0;
+/* For a beta that is not 3/4, which all networks have: slow, but rare. */
+static float any_power(const lrn_params *p, const float *x, size_t plane, size_t at) {
+    const size_t before = (size_t)(p->size - 1) / 2, channels = (size_t)p->channels;
+    const size_t ch = at / INFER_BLOCK / plane * INFER_BLOCK + at % INFER_BLOCK;
+    const size_t place = at / INFER_BLOCK % plane;
+    size_t end = ch + (size_t)p->size - before;
+    float sum = 0;
+    end = end < channels ? end : channels;
+    for (size_t k = ch < before ? 0 : ch - before; k < end; k++) {
+        float v = x[(k / INFER_BLOCK * plane + place) * INFER_BLOCK + k % INFER_BLOCK];
+        sum += v * v;
     }
-}
-
-/* Beta of 3/4, which all networks have, needs no pow. */
-static void lrn_place(const lrn_params *p, const float *restrict square, const float *restrict x,
-                      float *restrict y) {
-    const size_t before = (size_t)(p->size - 1) / 2;
-    const float scale = p->alpha / (float)p->size, bias = p->bias;
-    float sum[INFER_BLOCK] = {0}, power[INFER_BLOCK];
-    for (size_t k = 0; k < (size_t)p->size; k++)
-        for (size_t i = 0; i < INFER_BLOCK; i++)
-            sum[i] += square[INFER_BLOCK - before + k + i];
-    if (p->beta == 0.75f)
-        for (size_t i = 0; i < INFER_BLOCK; i++) {
-            float root = sqrtf(bias + scale * sum[i]);
-            power[i] = root * sqrtf(root);
-        }
-    else
-        for (size_t i = 0; i < INFER_BLOCK; i++)
-            power[i] = powf(bias + scale * sum[i], p->beta);
-    for (size_t i = 0; i < INFER_BLOCK; i++)
-        y[i] = x[i] / power[i];
+    return powf(p->bias + p->alpha / (float)p->size * sum, p->beta);
 }
 
 static infer_status lrn_run(infer_op_env *env) {
@@ -130,18 +108,17 @@ static infer_status lrn_run(infer_op_env *env) {
     const infer_view *x = env->in[0];
     if (!env->out[0] || infer_view_count(x) == 0)
         return INFER_OK;
-    const size_t plane = (size_t)(x->dim[2] * x->dim[3]), blocks = (size_t)x->dim[1];
+    const infer_conv2d c = {.channels = (size_t)p->channels,
+                            .in = {(size_t)x->dim[2], (size_t)x->dim[3]}};
+    const size_t plane = c.in[0] * c.in[1], image = (size_t)x->dim[1] * plane * INFER_BLOCK;
     for (size_t n = 0; n < (size_t)x->dim[0]; n++) {
-        const float *from = (const float *)x->data + n * blocks * plane * INFER_BLOCK;
-        float *to = (float *)env->out[0]->data + n * blocks * plane * INFER_BLOCK;
-        for (size_t b = 0; b < blocks; b++)
-            for (size_t k = 0; k < plane; k++) {
-                float square[3 * INFER_BLOCK];
-                size_t at = (b * plane + k) * INFER_BLOCK;
-                squares(from + k * INFER_BLOCK, b, blocks, (size_t)p->channels, plane * INFER_BLOCK,
-                        square);
-                lrn_place(p, square, from + at, to + at);
-            }
+        const float *from = (const float *)x->data + n * image;
+        float *to = (float *)env->out[0]->data + n * image;
+        if (p->beta == 0.75f)
+            env->kernels->lrn_blocked_f32(&c, (size_t)p->size, p->alpha / (float)p->size, p->bias,
+                                          from, to);
+        for (size_t i = 0; i < image && p->beta != 0.75f; i++)
+            to[i] = from[i] / any_power(p, from, plane, i);
     }
     return INFER_OK;
 }
