@@ -12,8 +12,9 @@
 #include <math.h>
 #include <string.h>
 
-#define FEWEST_OUTPUTS 8 /* of a convolution: with fewer most of a block would be padding */
-#define MOST_GROWTH    4 /* of the weights of one with groups */
+#define FEWEST_OUTPUTS 8     /* of a convolution: with fewer most of a block would be padding */
+#define MOST_GROWTH    4     /* of the weights of one with groups */
+#define SMALL          32768 /* weights that may grow more */
 
 typedef struct layout {
     infer_graph *g;
@@ -133,7 +134,7 @@ static infer_status pack(infer_graph *g, const infer_conv2d *c, const float *w, 
     float *packed;
     *fits =
         infer_conv_pack_size(c, &size) && size <= INT64_MAX / sizeof(float) &&
-        (c->group == 1 || infer_conv_is_depthwise(c) ||
+        (c->group == 1 || infer_conv_is_depthwise(c) || size <= SMALL ||
          size / MOST_GROWTH <= c->outputs * (c->channels / c->group) * c->kernel[0] * c->kernel[1]);
     if (!*fits)
         return INFER_OK;
@@ -371,6 +372,18 @@ static bool is_among(const char *name, const char *names) {
         if (at[-1] == ' ' && at[size] == ' ')
             return true;
     return false;
+}
+
+bool infer_graph_keeps_batch(const graph_node *n) {
+    static const char ours[] = " AffineBlocked ConvBlocked FromBlocks LrnBlocked PoolBlocked "
+                               "ShuffleBlocked ToBlocks ";
+    if (strcmp(n->op->domain, "infer") == 0)
+        return is_among(n->op->name, ours);
+    const infer_attr *axis = infer_graph_find_attr(n, "axis"); /* Concat's */
+    bool keeps = false;
+    for (size_t i = 0; i < sizeof followers / sizeof *followers && !n->op->domain[0]; i++)
+        keeps = keeps || is_among(n->op->name, followers[i].names);
+    return keeps && (strcmp(n->op->name, "Concat") != 0 || (axis && axis->i > 0));
 }
 
 static infer_status lay(layout *l, const graph_node *n, bool *done) {
