@@ -12,12 +12,14 @@
 #include <math.h>
 #include <string.h>
 
-#define FEWEST_OUTPUTS 8 /* of a convolution: with fewer most of a block would be padding */
-#define MOST_GROWTH    4 /* of the weights of one with groups */
+#define FEWEST_OUTPUTS 8     /* of a convolution: with fewer most of a block would be padding */
+#define MOST_GROWTH    4     /* of the weights of one with groups */
+#define SMALL          32768 /* weights that may grow more */
 
 typedef struct layout {
     infer_graph *g;
-    size_t count;      /* values when the pass began: those that nodes name */
+    size_t count; /* values when the pass began: those that nodes name */
+    graph_uses uses;
     uint32_t *blocked; /* the value in blocks, or NO_VALUE */
     bool *missing;     /* it is there in blocks alone */
 } layout;
@@ -132,7 +134,7 @@ static infer_status pack(infer_graph *g, const infer_conv2d *c, const float *w, 
     float *packed;
     *fits =
         infer_conv_pack_size(c, &size) && size <= INT64_MAX / sizeof(float) &&
-        (c->group == 1 || infer_conv_is_depthwise(c) ||
+        (c->group == 1 || infer_conv_is_depthwise(c) || size <= SMALL ||
          size / MOST_GROWTH <= c->outputs * (c->channels / c->group) * c->kernel[0] * c->kernel[1]);
     if (!*fits)
         return INFER_OK;
@@ -184,6 +186,14 @@ static infer_status lay_conv(layout *l, const graph_node *n, bool *done) {
 
 /* ---- what follows in blocks ---- */
 
+/* Whether nobody wants an output but the first. */
+static bool is_alone(const graph_node *n) {
+    bool alone = true;
+    for (uint32_t i = 1; i < n->out_count; i++)
+        alone = alone && n->out[i] == INFER_NO_VALUE;
+    return alone;
+}
+
 static infer_status lay_norm(layout *l, const graph_node *n, bool *done) {
     infer_graph *g = l->g;
     infer_view v;
@@ -191,7 +201,7 @@ static infer_status lay_norm(layout *l, const graph_node *n, bool *done) {
     const infer_attr *epsilon = infer_graph_find_attr(n, "epsilon");
     int64_t channels = view_of(l, n->out[0])->dim[1];
     const float *p[4];
-    if ((training && training->i) || n->out_count > 1)
+    if ((training && training->i) || !is_alone(n))
         return INFER_OK;
     for (uint32_t i = 0; i < 4; i++)
         if (!(p[i] = infer_graph_floats(g, n->in[i + 1], &v)) || v.rank != 1 ||
@@ -210,14 +220,6 @@ static infer_status lay_norm(layout *l, const graph_node *n, bool *done) {
     }
     *done = true;
     return replace(l, n, "infer", "AffineBlocked", in, 3, NULL, 0);
-}
-
-/* Whether nobody wants an output but the first. */
-static bool is_alone(const graph_node *n) {
-    bool alone = true;
-    for (uint32_t i = 1; i < n->out_count; i++)
-        alone = alone && n->out[i] == INFER_NO_VALUE;
-    return alone;
 }
 
 /* Each element alone; other inputs are single numbers. */
@@ -306,6 +308,48 @@ static infer_status lay_pool(layout *l, const graph_node *n, bool *done) {
                    1, attrs, count);
 }
 
+static infer_status lay_lrn(layout *l, const graph_node *n, bool *done) {
+    static const char *const names[] = {"size", "alpha", "beta", "bias", NULL};
+    const infer_attr *size = infer_graph_find_attr(n, "size");
+    uint32_t x = infer_graph_resolve(l->g, n->in[0]);
+    infer_attr attrs[6];
+    if (!size || size->i > INFER_LRN_BLOCKED)
+        return INFER_OK;
+    size_t count = copy_attrs(n, names, attrs);
+    attrs[count++] = int_attr("channels", view_of(l, x)->dim[1]);
+    *done = true;
+    return replace(l, n, "infer", "LrnBlocked", &l->blocked[x], 1, attrs, count);
+}
+
+/* Whether a Reshape makes groups of an image's channels and leaves the rest alone. */
+static bool makes_groups(const infer_view *x, const infer_view *y) {
+    return is_image(x) && y->rank == 5 && y->dim[1] > 0 && y->dim[2] > 0 &&
+           x->dim[1] % y->dim[1] == 0 && x->dim[1] / y->dim[1] == y->dim[2] && x->dim[2] > 0 &&
+           x->dim[3] > 0 && x->dim[2] == y->dim[3] && x->dim[3] == y->dim[4];
+}
+
+/* A shuffle of channels: Reshape into groups, Transpose, Reshape back. */
+static infer_status lay_shuffle(layout *l, const graph_node *n, bool *done) {
+    static const int64_t order[] = {0, 2, 1, 3, 4};
+    graph_node *turn = infer_graph_sole_reader(&l->uses, n);
+    graph_node *back =
+        infer_graph_is_op(turn, "", "Transpose") ? infer_graph_sole_reader(&l->uses, turn) : NULL;
+    const infer_attr *perm = back ? infer_graph_find_attr(turn, "perm") : NULL;
+    uint32_t x = infer_graph_resolve(l->g, n->in[0]);
+    const infer_view *from = view_of(l, x), *groups = view_of(l, n->out[0]);
+    if (!infer_graph_is_op(back, "", "Reshape") || !perm || perm->count != 5 ||
+        memcmp(perm->data, order, sizeof order) != 0 || !makes_groups(from, groups))
+        return INFER_OK;
+    const infer_view *to = view_of(l, back->out[0]);
+    for (int32_t i = 1; i < 4; i++)
+        if (!is_image(to) || to->dim[i] != from->dim[i])
+            return INFER_OK;
+    const infer_attr attrs[] = {int_attr("channels", from->dim[1]),
+                                int_attr("group", groups->dim[1])};
+    *done = turn->dead = back->dead = true;
+    return replace(l, back, "infer", "ShuffleBlocked", &l->blocked[x], 1, attrs, 2);
+}
+
 /* What can follow in blocks, if one of its inputs is there; from: the first that counts. */
 static const struct {
     const char *names;
@@ -318,6 +362,7 @@ static const struct {
      lay_unary, false},
     {" Add Div Max Mean Min Mul Sub Sum ", lay_broadcast, true},
     {" Concat ", lay_concat, true},
+    {" LRN ", lay_lrn, false},
     {" AveragePool GlobalAveragePool GlobalMaxPool MaxPool ", lay_pool, false},
 };
 
@@ -329,12 +374,26 @@ static bool is_among(const char *name, const char *names) {
     return false;
 }
 
+bool infer_graph_keeps_batch(const graph_node *n) {
+    static const char ours[] = " AffineBlocked ConvBlocked FromBlocks LrnBlocked PoolBlocked "
+                               "ShuffleBlocked ToBlocks ";
+    if (strcmp(n->op->domain, "infer") == 0)
+        return is_among(n->op->name, ours);
+    const infer_attr *axis = infer_graph_find_attr(n, "axis"); /* Concat's */
+    bool keeps = false;
+    for (size_t i = 0; i < sizeof followers / sizeof *followers && !n->op->domain[0]; i++)
+        keeps = keeps || is_among(n->op->name, followers[i].names);
+    return keeps && (strcmp(n->op->name, "Concat") != 0 || (axis && axis->i > 0));
+}
+
 static infer_status lay(layout *l, const graph_node *n, bool *done) {
     const infer_graph *g = l->g;
     if (n->op->domain[0] || n->out_count == 0 || n->in_count == 0 || n->out[0] == INFER_NO_VALUE)
         return INFER_OK;
     if (strcmp(n->op->name, "Conv") == 0)
         return lay_conv(l, n, done);
+    if (strcmp(n->op->name, "Reshape") == 0)
+        return in_blocks(l, infer_graph_resolve(g, n->in[0])) ? lay_shuffle(l, n, done) : INFER_OK;
     for (size_t i = 0; i < sizeof followers / sizeof *followers; i++) {
         bool follows = false;
         if (!is_among(n->op->name, followers[i].names))
@@ -368,6 +427,7 @@ infer_status infer_graph_lay_blocks(infer_graph *g) {
     l.missing = infer_arena_array(&g->arena, l.count, sizeof *l.missing);
     if (!nodes || !l.blocked || !l.missing)
         return INFER_ERROR_MEMORY;
+    INFER_TRY(infer_graph_uses(g, &l.uses));
     if (count)
         memcpy(nodes, b->nodes, count * sizeof(graph_node *));
     for (size_t i = 0; i < l.count; i++)

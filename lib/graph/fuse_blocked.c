@@ -48,23 +48,54 @@ static infer_status fuse_bounds(infer_graph *g, graph_uses *u, graph_node *n) {
     return INFER_OK;
 }
 
-/* Whether both shapes are known and the same, so that nothing is broadcast. */
-static bool same_shape(const infer_view *a, const infer_view *b) {
-    bool same = a->rank == b->rank && a->rank > 0;
-    for (int32_t i = 0; same && i < a->rank; i++)
-        same = a->dim[i] >= 0 && a->dim[i] == b->dim[i];
+/* For each value one that surely has the same batch, however large that is: the first of a run of
+ * nodes that keep it. */
+static infer_status find_batches(infer_graph *g, uint32_t **batch) {
+    const graph_body *b = g->now;
+    uint32_t *root = infer_arena_array(&g->arena, g->value_count, sizeof *root);
+    if (!(*batch = root))
+        return INFER_ERROR_MEMORY;
+    for (size_t i = 0; i < g->value_count; i++)
+        root[i] = (uint32_t)i;
+    for (size_t i = 0; i < b->node_count; i++) {
+        const graph_node *n = b->nodes[i];
+        uint32_t shared = INFER_NO_VALUE;
+        bool same = infer_graph_keeps_batch(n) && n->out[0] != INFER_NO_VALUE;
+        for (uint32_t e = 0; e < n->in_count; e++) {
+            uint32_t v = infer_graph_resolve(g, n->in[e]);
+            if (v == INFER_NO_VALUE)
+                continue;
+            if (g->values[v].constant) { /* may be broadcast, but has no batch of its own */
+                const infer_view *c = infer_graph_view(g, v);
+                same = same && (c->rank < infer_graph_view(g, n->out[0])->rank || c->dim[0] <= 1);
+                continue;
+            }
+            same = same && (shared == INFER_NO_VALUE || shared == root[v]);
+            shared = root[v];
+        }
+        if (same && shared != INFER_NO_VALUE)
+            root[n->out[0]] = shared;
+    }
+    return INFER_OK;
+}
+
+/* Whether values surely have the same shape, so that nothing is broadcast. */
+static bool same_shape(const infer_graph *g, const uint32_t *batch, uint32_t x, uint32_t y) {
+    const infer_view *a = infer_graph_view(g, x), *b = infer_graph_view(g, y);
+    bool same = a->rank == 5 && b->rank == 5;
+    for (int32_t i = 0; same && i < 5; i++)
+        same = a->dim[i] == b->dim[i] && (a->dim[i] >= 0 || (i == 0 && batch[x] == batch[y]));
     return same;
 }
 
 /* The node at place i takes that of the addition behind it: what is added is there by then. */
-static infer_status fuse_addition(infer_graph *g, graph_uses *u, size_t i) {
+static infer_status fuse_addition(infer_graph *g, graph_uses *u, const uint32_t *batch, size_t i) {
     graph_node **nodes = g->now->nodes, *n = nodes[i], *r = infer_graph_sole_reader(u, n);
     if (n->in_count > 3 || is_clipped(n) ||
         (!infer_graph_is_op(r, "", "Add") && !infer_graph_is_op(r, "", "Sum")) || r->in_count != 2)
         return INFER_OK;
     uint32_t other = infer_graph_resolve(g, r->in[infer_graph_resolve(g, r->in[0]) == n->out[0]]);
-    if (!same_shape(infer_graph_view(g, other), infer_graph_view(g, n->out[0])) ||
-        g->values[other].constant)
+    if (g->values[other].constant || !same_shape(g, batch, other, n->out[0]))
         return INFER_OK;
     size_t at = i;
     while (nodes[at] != r)
@@ -81,10 +112,12 @@ static infer_status fuse_addition(infer_graph *g, graph_uses *u, size_t i) {
 
 infer_status infer_graph_fuse_blocked(infer_graph *g) {
     graph_uses u;
+    uint32_t *batch;
     INFER_TRY(infer_graph_uses(g, &u));
+    INFER_TRY(find_batches(g, &batch));
     for (size_t i = 0; i < g->now->node_count; i++) {
         if (infer_graph_is_op(g->now->nodes[i], "infer", "ConvBlocked"))
-            INFER_TRY(fuse_addition(g, &u, i));
+            INFER_TRY(fuse_addition(g, &u, batch, i));
         graph_node *n = g->now->nodes[i];
         if (infer_graph_is_op(n, "infer", "ConvBlocked") ||
             infer_graph_is_op(n, "infer", "AffineBlocked"))

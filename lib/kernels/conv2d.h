@@ -21,6 +21,9 @@ typedef struct infer_conv2d {
 /* Columns of a kernel over a plain input, at most. */
 #define INFER_CONV_PLAIN 64
 
+/* Channels that lrn_blocked sums over, at most. */
+#define INFER_LRN_BLOCKED 33
+
 /* Floats of scratch that a convolution takes. */
 #define INFER_CONV_SCRATCH ((size_t)7 << 14)
 

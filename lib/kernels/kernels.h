@@ -67,7 +67,9 @@
  * conv_depthwise  the same where each output channel has one input channel.
  * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
  *                 count as large.
- * affine_blocked  y = clip(x * scale + shift); the extents are c->in.
+ * lrn_blocked     y = x / (bias + scale * s)^(3/4), s being the sum of the squares of `size`
+ * channels around, (size - 1) / 2 of them before: size is at most INFER_LRN_BLOCKED. affine_blocked
+ * y = clip(x * scale + shift); the extents are c->in.
  *
  * Sums are chains of multiply-adds, in the order of the packed rows but for the bias, which is
  * first or last: an error of n roundings of the sum of the magnitudes at most. */
@@ -82,6 +84,8 @@
       (const infer_conv2d *c, const float *x, const float *w, const float *bias, const float *add, \
        float *y))                                                                                  \
     X(void, pool_blocked_f32, (const infer_conv2d *c, const float *x, float *y))                   \
+    X(void, lrn_blocked_f32,                                                                       \
+      (const infer_conv2d *c, size_t size, float scale, float bias, const float *x, float *y))     \
     X(void, affine_blocked_f32,                                                                    \
       (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))
 

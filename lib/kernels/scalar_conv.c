@@ -121,6 +121,22 @@ static void pool_blocked_f32(const infer_conv2d *c, const float *x, float *y) {
             }
 }
 
+static void lrn_blocked_f32(const infer_conv2d *c, size_t size, float scale, float bias,
+                            const float *x, float *y) {
+    const size_t plane = c->in[0] * c->in[1], before = (size - 1) / 2;
+    for (size_t at = 0; at < (c->channels + 15) / BLOCK * plane * BLOCK; at++) {
+        size_t ch = at / BLOCK / plane * BLOCK + at % BLOCK, place = at / BLOCK % plane;
+        size_t end = ch + size - before < c->channels ? ch + size - before : c->channels;
+        float sum = 0;
+        for (size_t k = ch < before ? 0 : ch - before; k < end; k++) {
+            float v = x[(k / BLOCK * plane + place) * BLOCK + k % BLOCK];
+            sum += v * v;
+        }
+        float root = sqrtf(bias + scale * sum);
+        y[at] = x[at] / (root * sqrtf(root));
+    }
+}
+
 static void affine_blocked_f32(const infer_conv2d *c, const float *x, const float *scale,
                                const float *shift, float *y) {
     size_t plane = c->in[0] * c->in[1];

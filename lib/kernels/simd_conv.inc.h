@@ -38,23 +38,6 @@ VEC_INLINE void NAME(conv_row)(const infer_conv2d *c, const T *x, size_t row, si
             V(store)(a + v * LANES, zero);
 }
 
-/* The same of a row of a plain input's kernel. left: floats of x from its start on. */
-static void NAME(conv_plain_row)(const infer_conv2d *c, const T *x, size_t left, size_t from,
-                                 size_t to, T *a) {
-    const size_t taps = c->kernel[1], step = c->dilation[1], before = c->before[1];
-    for (size_t o = from; o < to; o++, a += BLOCK_LDA) {
-        size_t at = o * c->stride[1];
-        if (step == 1 && at >= before && at - before + taps <= c->in[1] &&
-            at - before + (taps + INFER_PANEL - 1) / INFER_PANEL * INFER_PANEL <= left) {
-            for (size_t t = 0; t < taps; t += LANES)
-                V(store)(a + t, V(load)(x + at - before + t));
-            continue;
-        }
-        for (size_t t = 0; t < taps; t++, at += step)
-            a[t] = at >= before && at - before < c->in[1] ? x[at - before] : 0;
-    }
-}
-
 /* Copies the next chunk for `count` places from number `place` on. */
 static void NAME(conv_chunk)(const infer_conv2d *c, const NAME(conv_window) * w, const T *x,
                              size_t place, size_t count, T *a) {
@@ -62,20 +45,15 @@ static void NAME(conv_chunk)(const infer_conv2d *c, const NAME(conv_window) * w,
     size_t o = place / width, from = place % width, done = 0;
     size_t first, end;
     infer_conv_inside(c, 0, w->row, &first, &end);
-    x += w->block * plane * (c->plain ? 1 : INFER_PANEL);
+    x += w->block * plane * INFER_PANEL;
     for (; done < count; o++, from = 0) {
         size_t to = count - done < width - from ? from + count - done : width;
         if (o < first || o >= end) {
             for (size_t i = 0; i < to - from; i++)
-                memset(a + (done + i) * BLOCK_LDA, 0,
-                       (c->plain ? c->kernel[1] : INFER_PANEL) * sizeof(T));
+                memset(a + (done + i) * BLOCK_LDA, 0, INFER_PANEL * sizeof(T));
         } else {
             size_t row = o * c->stride[0] + w->row * c->dilation[0] - c->before[0];
-            if (c->plain)
-                NAME(conv_plain_row)
-            (c, x + row * c->in[1], (c->channels - w->block) * plane - row * c->in[1], from, to,
-             a + done * BLOCK_LDA);
-            else NAME(conv_row)(c, x, row, w->column, from, to, a + done * BLOCK_LDA);
+            NAME(conv_row)(c, x, row, w->column, from, to, a + done * BLOCK_LDA);
         }
         done += to - from;
     }
@@ -84,17 +62,16 @@ static void NAME(conv_chunk)(const infer_conv2d *c, const NAME(conv_window) * w,
 /* Copies as many chunks as fit for the places, behind the window before. */
 static void NAME(conv_copy)(const infer_conv2d *c, NAME(conv_window) * w, const T *x, size_t place,
                             size_t count, T *a) {
-    const size_t blocks = c->plain ? c->channels : (c->channels + 15) / INFER_PANEL;
     w->start += w->depth;
     w->depth = 0;
-    while (w->block < blocks) {
+    while (w->block * INFER_PANEL < c->channels) {
         size_t left = c->channels - w->block * INFER_PANEL;
-        size_t n = c->plain ? c->kernel[1] : left < INFER_PANEL ? left : INFER_PANEL;
+        size_t n = left < INFER_PANEL ? left : INFER_PANEL;
         if (w->depth + n > BLOCK_K)
             return;
         NAME(conv_chunk)(c, w, x, place, count, a + w->depth);
         w->depth += n;
-        if (!c->plain && ++w->column < c->kernel[1])
+        if (++w->column < c->kernel[1])
             continue;
         w->column = 0;
         if (++w->row < c->kernel[0])
@@ -103,6 +80,80 @@ static void NAME(conv_copy)(const infer_conv2d *c, NAME(conv_window) * w, const 
         w->block++;
     }
 }
+
+/* ---- plain inputs ---- */
+
+/* Chunks that are copied together: as short as these are, a place's share a line or few. */
+#define PLAIN_CHUNKS 32
+
+/* Copies n chunks for places [from, to) of an output row: row[i] is where the input's row of chunk
+ * i begins, NULL outside. Where all is inside, `width` floats are copied for each chunk. */
+VEC_INLINE void NAME(plain_row)(const infer_conv2d *c, const size_t width, const T *const *row,
+                                size_t n, size_t from, size_t to, T *a) {
+    const size_t taps = c->kernel[1], step = c->dilation[1], before = c->before[1];
+    for (size_t o = from; o < to; o++, a += BLOCK_LDA) {
+        const size_t at = o * c->stride[1];
+        const bool inside =
+            step == 1 && taps <= width && at >= before && at - before + width <= c->in[1];
+        for (size_t i = 0; i < n; i++) {
+            T *out = a + i * taps;
+            if (row[i] && inside)
+                memcpy(out, row[i] + at - before, width * sizeof(T));
+            else
+                for (size_t t = 0; t < taps; t++) {
+                    size_t column = at + t * step;
+                    bool is = row[i] && column >= before && column - before < c->in[1];
+                    out[t] = is ? row[i][column - before] : 0;
+                }
+        }
+    }
+}
+
+/* Copies the next n chunks, which the window passes. */
+static void NAME(plain_chunks)(const infer_conv2d *c, NAME(conv_window) * w, size_t n, const T *x,
+                               size_t place, size_t count, T *a) {
+    size_t o = place / c->out[1], from = place % c->out[1], done = 0;
+    for (; done < count; o++, from = 0) {
+        const T *row[PLAIN_CHUNKS];
+        size_t to = count - done < c->out[1] - from ? from + count - done : c->out[1];
+        size_t block = w->block, tap = w->row;
+        for (size_t i = 0; i < n; i++) {
+            size_t at = o * c->stride[0] + tap * c->dilation[0], top = c->before[0];
+            row[i] = at >= top && at - top < c->in[0] ? x + (block * c->in[0] + at - top) * c->in[1]
+                                                      : NULL;
+            tap = tap + 1 < c->kernel[0] ? tap + 1 : 0;
+            block += tap == 0;
+        }
+        if (c->kernel[1] <= 4)
+            NAME(plain_row)(c, 4, row, n, from, to, a + done * BLOCK_LDA);
+        else if (c->kernel[1] <= 8)
+            NAME(plain_row)(c, 8, row, n, from, to, a + done * BLOCK_LDA);
+        else
+            NAME(plain_row)(c, 16, row, n, from, to, a + done * BLOCK_LDA);
+        done += to - from;
+    }
+    w->row += n;
+    w->block += w->row / c->kernel[0];
+    w->row %= c->kernel[0];
+}
+
+static void NAME(plain_copy)(const infer_conv2d *c, NAME(conv_window) * w, const T *x, size_t place,
+                             size_t count, T *a) {
+    const size_t taps = c->kernel[1];
+    w->start += w->depth;
+    w->depth = 0;
+    for (size_t n; w->block < c->channels; w->depth += n * taps) {
+        const size_t fit = (BLOCK_K - w->depth) / taps;
+        const size_t left = (c->channels - w->block) * c->kernel[0] - w->row;
+        n = left < PLAIN_CHUNKS ? left : PLAIN_CHUNKS;
+        n = n < fit ? n : fit;
+        if (n == 0)
+            return;
+        NAME(plain_chunks)(c, w, n, x, place, count, a + w->depth);
+    }
+}
+
+/* ---- tiles ---- */
 
 /* What is done with a tile's sums. */
 typedef struct NAME(conv_end) {
@@ -146,7 +197,11 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
         VEC low = V(set1)(e->low), high = V(set1)(e->high);
         foreach (r, rows)
             foreach (v, vecs)
-                sum[r][v] = V(min)(high, V(max)(low, sum[r][v]));
+                sum[r][v] = V(max)(low, sum[r][v]);
+        if (e->high < INFINITY)
+            foreach (r, rows)
+                foreach (v, vecs)
+                    sum[r][v] = V(min)(high, sum[r][v]);
     }
     foreach (r, rows)
         foreach (v, vecs)
@@ -271,6 +326,8 @@ static void NAME(conv_blocked)(const infer_conv2d *c, const T *x, const T *w, co
             if (direct) {
                 window.start += window.depth;
                 window.depth = depth - window.start < BLOCK_K ? depth - window.start : BLOCK_K;
+            } else if (c->plain) {
+                NAME(plain_copy)(c, &window, x, place, count, scratch);
             } else {
                 NAME(conv_copy)(c, &window, x, place, count, scratch);
             }

@@ -7,7 +7,7 @@
  * the latency of one hides, in as many registers as there are; TILE_LIST_S calls X with every
  * number of rows from 2 to a tile's.
  *
- *     load, store, set1, add, sub, mul, div, and, or, round (to nearest even)
+ *     load, store, set1, add, sub, mul, div, sqrt, and, or, round (to nearest even)
  *     max(a, b), min(a, b)       NaN where b is NaN
  *     fma(a, b, c)               a * b + c, rounded once
  *     fnma(a, b, c)              c - a * b, rounded once

@@ -66,6 +66,9 @@ static const int32_t vec_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
     VEC_INLINE vec_##S v_fnma_##S(vec_##S a, vec_##S b, vec_##S c) {                               \
         return _mm256_fnmadd_##P(a, b, c);                                                         \
     }                                                                                              \
+    VEC_INLINE vec_##S v_sqrt_##S(vec_##S a) {                                                     \
+        return _mm256_sqrt_##P(a);                                                                 \
+    }                                                                                              \
     VEC_INLINE vec_##S v_round_##S(vec_##S a) {                                                    \
         return _mm256_round_##P(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);                 \
     }                                                                                              \

@@ -63,6 +63,9 @@ typedef __m512d vec_f64;
     VEC_INLINE vec_##S v_fnma_##S(vec_##S a, vec_##S b, vec_##S c) {                               \
         return _mm512_fnmadd_##P(a, b, c);                                                         \
     }                                                                                              \
+    VEC_INLINE vec_##S v_sqrt_##S(vec_##S a) {                                                     \
+        return _mm512_sqrt_##P(a);                                                                 \
+    }                                                                                              \
     VEC_INLINE vec_##S v_round_##S(vec_##S a) {                                                    \
         return _mm512_roundscale_##P(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);            \
     }                                                                                              \

@@ -65,6 +65,9 @@ typedef float64x2_t vec_f64;
     VEC_INLINE vec_##S v_fnma_##S(vec_##S a, vec_##S b, vec_##S c) {                               \
         return vfmsq_##S(c, a, b);                                                                 \
     }                                                                                              \
+    VEC_INLINE vec_##S v_sqrt_##S(vec_##S a) {                                                     \
+        return vsqrtq_##S(a);                                                                      \
+    }                                                                                              \
     VEC_INLINE vec_##S v_round_##S(vec_##S a) {                                                    \
         return vrndnq_##S(a);                                                                      \
     }                                                                                              \

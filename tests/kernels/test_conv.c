@@ -273,11 +273,39 @@ static void affine(void **state) {
     }
 }
 
+static void lrn(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 50; i++) {
+        infer_conv2d c = geometry(9);
+        c.channels = 1 + choose(60);
+        size_t plane = c.in[0] * c.in[1], n = blocks_of(c.channels) * 16;
+        size_t size = 1 + choose(choose(2) ? 5 : INFER_LRN_BLOCKED);
+        const float *x = fill_blocks(0, c.channels, plane);
+        for (size_t v = 0; v < count; v++) {
+            float *y = fill(1, n * plane);
+            list[v].k.lrn_blocked_f32(&c, size, 0.3f, 1.5f, x, y);
+            assert_true(fence_holds(1));
+            for (size_t at = 0; at < n * plane; at++) {
+                size_t ch = at / 16 / plane * 16 + at % 16, place = at / 16 % plane;
+                double sum = 0;
+                for (size_t k = 0; k < size && ch < c.channels; k++) {
+                    size_t other = ch + k - (size - 1) / 2;
+                    if (other < c.channels)
+                        sum += pow((double)x[(other / 16 * plane + place) * 16 + other % 16], 2);
+                }
+                double right = (double)x[at] / pow(1.5 + (double)0.3f * sum, 0.75);
+                assert_true(ch >= c.channels || fabs((double)y[at] - right) <= 1e-6);
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions),
         cmocka_unit_test(pools),
         cmocka_unit_test(affine),
+        cmocka_unit_test(lrn),
     };
     count = variants_find(list);
     return cmocka_run_group_tests_name("convolutions", tests, NULL, NULL);

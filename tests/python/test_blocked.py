@@ -1,0 +1,264 @@
+"""Convolutional graphs laid out in blocks of channels: onnxruntime judges the answers, the nodes what was fused."""
+
+import struct
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper, numpy_helper
+
+import libinfer
+
+random = np.random.default_rng(11)
+
+
+class Net:
+    """A graph in the making; each method adds a node and gives its output's name."""
+
+    def __init__(self):
+        self.nodes, self.constants = [], []
+
+    def constant(self, value):
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def add(self, op, *inputs, **attributes):
+        name = f"v{len(self.nodes)}"
+        inputs = [i if isinstance(i, str) else self.constant(i) for i in inputs]
+        self.nodes.append(helper.make_node(op, inputs, [name], **attributes))
+        return name
+
+    def conv(self, x, channels, outputs, kernel=(3, 3), bias=True, group=1, **attributes):
+        fan_in = channels // group * kernel[0] * kernel[1]
+        w = numbers(outputs, channels // group, *kernel) / np.float32(np.sqrt(fan_in))
+        extra = [numbers(outputs)] if bias else []
+        return self.add("Conv", x, w, *extra, group=group, **attributes)
+
+    def norm(self, x, channels):
+        return self.add("BatchNormalization", x, numbers(channels), numbers(channels), numbers(channels),
+                        np.abs(numbers(channels)) + np.float32(0.5))
+
+    def model(self, channels, size, *outputs, batch="n", version=17):
+        x = helper.make_tensor_value_info("x", 1, [batch, channels, *size])
+        ports = [helper.make_tensor_value_info(o, 1, None) for o in outputs]
+        graph = helper.make_graph(self.nodes, "g", [x], ports, self.constants)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)],
+                                 ir_version=8).SerializeToString()
+
+
+def numbers(*shape):
+    return random.normal(size=shape).astype(np.float32)
+
+
+def check(data, *shape, nodes=None, tolerance=2e-5):
+    """Answers within a part of the largest; `nodes`: the operators, or some of them with how many."""
+    x = numbers(*shape)
+    expected = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    with libinfer.load(data) as model:
+        found = [n.op for n in model.nodes]
+        got = list(model.run({"x": x}).values())
+    for a, b in zip(got, expected, strict=True):
+        assert a.shape == b.shape
+        assert np.abs(a - b).max() <= tolerance * max(np.abs(b).max(), 1e-3)
+    if isinstance(nodes, list):
+        assert found == nodes
+    for op, count in (nodes if isinstance(nodes, dict) else {}).items():
+        assert found.count(op) == count, found
+    return found
+
+
+GEOMETRY = [
+    {"kernel": (1, 1)}, {"kernel": (3, 3), "pads": [1, 1, 1, 1]}, {"kernel": (3, 3)},
+    {"kernel": (3, 3), "pads": [1, 1, 1, 1], "strides": [2, 2]}, {"kernel": (1, 1), "strides": [2, 2]},
+    {"kernel": (5, 2), "pads": [2, 0, 1, 3]}, {"kernel": (3, 3), "dilations": [2, 3], "pads": [2, 3, 2, 3]},
+    {"kernel": (3, 3), "auto_pad": "SAME_UPPER", "strides": [2, 1]}, {"kernel": (2, 4), "auto_pad": "SAME_LOWER"},
+    {"kernel": (7, 7), "pads": [3, 3, 3, 3], "strides": [2, 2]},
+]
+CHANNELS = [(3, 16, 1), (1, 24, 1), (16, 16, 1), (20, 40, 1), (64, 33, 1), (32, 32, 32), (24, 24, 24), (12, 24, 12),
+            (64, 64, 4), (68, 136, 4), (34, 34, 2), (130, 70, 1)]
+
+
+@pytest.mark.parametrize("geometry", GEOMETRY, ids=str)
+@pytest.mark.parametrize("channels, outputs, group", CHANNELS)
+def test_convolution(geometry, channels, outputs, group):
+    net = Net()
+    y = net.conv("x", channels, outputs, group=group, bias=bool(outputs % 3), **geometry)
+    found = check(net.model(channels, ("h", "w"), y), 2, channels, 13, 17)
+    assert "ConvBlocked" in found
+
+
+def test_norm_and_activations_fold():
+    net = Net()
+    y = net.norm(net.conv("x", 3, 32, pads=[1] * 4), 32)
+    y = net.add("Relu", net.add("Add", net.add("Mul", y, numbers(32, 1, 1)), numbers(1, 32, 1, 1)))
+    y = net.norm(net.conv(y, 32, 48, kernel=(1, 1), bias=False), 48)
+    y = net.add("Clip", y, np.float32(0), np.float32(6))
+    y = net.add("Div", net.add("Sub", net.conv(y, 48, 20), numbers(20, 1, 1)), np.float32(3))
+    check(net.model(3, (12, 12), y), 3, 3, 12, 12, nodes=["ConvBlocked"] * 3 + ["FromBlocks"])
+
+
+def residual(net, x, channels):
+    y = net.add("Relu", net.norm(net.conv(x, channels, channels // 2, kernel=(1, 1)), channels // 2))
+    y = net.add("Relu", net.norm(net.conv(y, channels // 2, channels // 2, pads=[1] * 4), channels // 2))
+    y = net.norm(net.conv(y, channels // 2, channels, kernel=(1, 1)), channels)
+    return net.add("Relu", net.add("Add", x, y))
+
+
+@pytest.mark.parametrize("batch", [2, "n"])
+def test_residual(batch):
+    net = Net()
+    y = net.add("MaxPool", net.conv("x", 3, 64, pads=[1] * 4), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    y = residual(net, residual(net, y, 64), 64)
+    down = net.conv(y, 64, 128, kernel=(1, 1), strides=[2, 2])
+    y = net.add("Sum", net.conv(y, 64, 128, strides=[2, 2], pads=[1] * 4), down)
+    y = net.add("Flatten", net.add("GlobalAveragePool", net.add("Relu", y)))
+    data = net.model(3, (32, 32), y, batch=batch)
+    check(data, 2, 3, 32, 32, nodes={"ConvBlocked": 9, "Add": 0, "Sum": 0, "Relu": 0, "FromBlocks": 1})
+
+
+def test_batches_that_differ_are_broadcast():
+    """A constant with a batch of its own gives another to what it is added to."""
+    net = Net()
+    wide = net.add("Add", "x", numbers(3, 16, 8, 8))
+    a, b = (net.conv(v, 16, 16, kernel=(1, 1)) for v in ("x", wide))
+    data = net.model(16, (8, 8), net.add("Add", a, b))
+    check(data, 1, 16, 8, 8, nodes={"Add": 2})
+    check(data, 3, 16, 8, 8)
+
+
+def test_unknown_extents_are_broadcast():
+    net = Net()
+    a = net.conv("x", 16, 16, kernel=(1, 1))
+    b = net.conv(net.add("GlobalAveragePool", "x"), 16, 16, kernel=(1, 1))
+    check(net.model(16, ("h", "w"), net.add("Add", a, b)), 2, 16, 5, 7, nodes={"Add": 1})
+
+
+def test_squeeze_and_excite():
+    net = Net()
+    y = net.add("HardSwish", net.conv("x", 3, 24, strides=[2, 2]))
+    y = net.conv(y, 24, 24, group=24, kernel=(5, 5), pads=[2] * 4)
+    s = net.add("Relu", net.conv(net.add("GlobalAveragePool", y), 24, 8, kernel=(1, 1)))
+    s = net.add("HardSigmoid", net.conv(s, 8, 24, kernel=(1, 1)))
+    y = net.add("Mul", y, s)
+    y = net.add("Mul", y, net.add("Sigmoid", y))
+    y = net.add("LeakyRelu", net.conv(y, 24, 40, kernel=(1, 1)), alpha=0.1)
+    check(net.model(3, ("h", "w"), y), 2, 3, 33, 21, nodes={"FromBlocks": 1, "ToBlocks": 0})
+
+
+def test_dense_blocks():
+    net = Net()
+    y = net.conv("x", 3, 32)
+    for channels in (32, 48, 64):
+        z = net.add("Relu", net.norm(y, channels))
+        z = net.add("Relu", net.norm(net.conv(z, channels, 64, kernel=(1, 1)), 64))
+        y = net.add("Concat", y, net.conv(z, 64, 16, pads=[1] * 4), axis=1)
+    y = net.add("AveragePool", net.add("Relu", net.norm(y, 80)), kernel_shape=[2, 2], strides=[2, 2])
+    check(net.model(3, (18, 18), y), 2, 3, 18, 18,
+          nodes={"AffineBlocked": 4, "Relu": 0, "FromBlocks": 1, "ToBlocks": 0})
+
+
+def test_channels_that_do_not_fill_blocks_are_joined_outside():
+    net = Net()
+    a, b = net.conv("x", 3, 20), net.conv("x", 3, 30)
+    y = net.conv(net.add("Concat", a, b, axis=1), 50, 16)
+    check(net.model(3, (9, 9), y), 1, 3, 9, 9, nodes={"Concat": 1, "FromBlocks": 3, "ToBlocks": 1})
+
+
+@pytest.mark.parametrize("groups, channels", [(4, 136), (2, 32), (3, 24), (8, 40)])
+def test_shuffle(groups, channels):
+    net = Net()
+    y = net.conv("x", 3, channels, kernel=(1, 1))
+    y = net.add("Reshape", y, np.array([0, groups, channels // groups, 6, 10]))
+    y = net.add("Reshape", net.add("Transpose", y, perm=[0, 2, 1, 3, 4]), np.array([-1, channels, 6, 10]))
+    y = net.conv(y, channels, channels, group=channels, pads=[1] * 4)
+    y = net.conv(y, channels, channels, group=groups, kernel=(1, 1))
+    check(net.model(3, (6, 10), y), 2, 3, 6, 10, nodes=["ConvBlocked", "ShuffleBlocked", "ConvBlocked", "ConvBlocked",
+                                                        "FromBlocks"])
+
+
+@pytest.mark.parametrize("options", [{"size": 5}, {"size": 7, "alpha": 0.1, "bias": 2.0}, {"size": 3, "beta": 0.5},
+                                     {"size": 33, "alpha": 1.0}, {"size": 35}], ids=str)
+def test_lrn(options):
+    net = Net()
+    y = net.conv(net.add("LRN", net.conv("x", 3, 40), **options), 40, 16)
+    found = check(net.model(3, (9, 9), y), 2, 3, 9, 9)
+    assert ("LrnBlocked" in found) == (options["size"] <= 33)
+
+
+POOLS = [("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 0, 1, 1]}),
+         ("MaxPool", {"kernel_shape": [3, 2], "dilations": [2, 3], "pads": [2, 1, 1, 0]}),
+         ("MaxPool", {"kernel_shape": [3, 2], "strides": [2, 1], "auto_pad": "SAME_UPPER"}),
+         ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
+         ("AveragePool", {"kernel_shape": [3, 3], "pads": [1] * 4}),
+         ("AveragePool", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4, "count_include_pad": 1,
+                          "ceil_mode": 1}),
+         ("GlobalMaxPool", {}), ("GlobalAveragePool", {})]
+
+
+@pytest.mark.parametrize("op, options", POOLS, ids=str)
+def test_pools(op, options):
+    net = Net()
+    y = net.add(op, net.conv("x", 3, 20), **options)
+    check(net.model(3, ("h", "w"), y, version=19), 2, 3, 12, 14, nodes=["ConvBlocked", "PoolBlocked", "FromBlocks"])
+
+
+def test_values_in_both_forms():
+    """Outputs of the graph, and readers that are no friends of blocks."""
+    net = Net()
+    a = net.conv("x", 16, 16)
+    b = net.add("Relu", a)
+    c = net.conv(b, 16, 8)
+    d = net.add("Softmax", b, axis=1)
+    check(net.model(16, (8, 8), a, b, c, d), 2, 16, 8, 8)
+
+
+def test_what_stays_plain():
+    net = Net()
+    few = net.conv("x", 16, 4)
+    check(net.model(16, (8, 8), few), 1, 16, 8, 8, nodes=["Conv"])
+    net = Net()
+    y = net.add("Conv", "x", net.add("Mul", net.constant(numbers(16, 16, 3, 3)), "s"))
+    scalar = helper.make_tensor_value_info("s", 1, [])
+    model = onnx.load_from_string(net.model(16, (8, 8), y))
+    model.graph.input.append(scalar)
+    with libinfer.load(model.SerializeToString()) as loaded:
+        assert "Conv" in [n.op for n in loaded.nodes]
+
+
+def test_infinities_stay_where_they_are():
+    """A window without infinities gives a number where sums are direct."""
+    net = Net()
+    data = net.model(16, (8, 8), net.conv("x", 16, 16, kernel=(1, 1)))
+    x = numbers(1, 16, 8, 8)
+    x[0, 3, 2, 2] = np.inf
+    with libinfer.load(data) as model:
+        y = next(iter(model.run({"x": x}).values()))
+    assert np.isfinite(y).sum() == 16 * 63
+
+
+def test_forged_records(tmp_path):
+    """Numbers of the records that are not what the passes wrote: refused, or harmless."""
+    net = Net()
+    y = net.add("LRN", net.add("Relu", net.norm(net.conv("x", 16, 16, strides=[2, 2], pads=[1] * 4), 16)), size=3)
+    y = net.conv(y, 16, 16, group=16, pads=[1] * 4)
+    y = net.add("Concat", y, net.add("MaxPool", y, kernel_shape=[3, 3], pads=[1] * 4), axis=1)
+    y = net.add("Relu", net.norm(net.add("Mul", y, y), 32))
+    data = net.model(16, (8, 8), y, batch=1)
+    with libinfer.load(data) as model:
+        model.save(tmp_path / "m.infer")
+    image = (tmp_path / "m.infer").read_bytes()
+    x = numbers(1, 16, 8, 8)
+    refused = 0
+    places = [i for i in range(0, len(image) - 8, 8) if 0 < struct.unpack_from("<q", image, i)[0] <= 64]
+    for at in places:
+        for value in (-1, 0, 2, 17, 1 << 20, 1 << 31, 1 << 40, (1 << 63) - 1):
+            forged = bytearray(image)
+            struct.pack_into("<q", forged, at, value)
+            try:
+                with libinfer.load(bytes(forged), memory_limit=1 << 26) as model:
+                    model.run({"x": x})
+            except libinfer.InferError:
+                refused += 1
+    assert refused > len(places)
