@@ -1,10 +1,11 @@
-/* The same for the kernels over blocks of channels; apart, so that programs of linear models leave
+/* The same for the kernels over blocks of channels and over bytes; apart, so that programs of linear models leave
  * them out. */
 #include "kernels.h"
 #include "tiers.h"
 
 void infer_kernels_init_blocked(infer_kernels *k, uint32_t cpu_flags) {
     (void)cpu_flags;
+    infer_kernels_init_bytes(k, cpu_flags);
     infer_kernels_scalar_blocked(k);
 #define INSTALL(tier, flag)                                                                        \
     if (!(cpu_flags & (flag)))                                                                     \

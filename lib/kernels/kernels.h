@@ -28,6 +28,7 @@
 
 #include "conv2d.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -89,9 +90,38 @@
     X(void, affine_blocked_f32,                                                                    \
       (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))
 
+/* Over 8-bit numbers. B is packed: panel p holds k rounded up to whole groups of four rows, a group
+ * INFER_PANEL columns, a column the four numbers of its rows, zero past k and n. `start` and `sums`
+ * have whole panels. Sums are exact modulo 2^32. Numbers are rounded to even, moved by zero and
+ * saturate at what 8 bits hold, signed or not; NaN counts as the smallest.
+ *
+ * pack_s8        packs b [k][n] and adds up its columns (sums NULL: does not); flip is added to all
+ *                numbers on the way, 128 to make unsigned ones signed, or 0.
+ * gemm_u8s8      c[m][n] = a[m][k] * b[k][n] + start[n] (NULL: none).
+ * quantize_8     y = x / scale.
+ * requantize_8   y = (x + add) * scale[i * step].
+ * dequantize_8   y = (x - zero) * scale.
+ * range_f32      the smallest and the largest of the numbers and 0, past NaN. */
+#define INFER_KERNELS_BYTES(X)                                                                     \
+    X(void, pack_s8,                                                                               \
+      (size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,             \
+       int32_t *sums))                                                                             \
+    X(void, gemm_u8s8,                                                                             \
+      (size_t m, size_t n, size_t k, const uint8_t *a, size_t lda, const int8_t *packed,           \
+       const int32_t *start, int32_t *c, size_t ldc))                                              \
+    X(void, quantize_8,                                                                            \
+      (const float *x, size_t n, float scale, int32_t zero, bool sign, uint8_t *y))                \
+    X(void, requantize_8,                                                                          \
+      (const int32_t *x, size_t n, int32_t add, const float *scale, size_t step, int32_t zero,     \
+       bool sign, uint8_t *y))                                                                     \
+    X(void, dequantize_8,                                                                          \
+      (const uint8_t *x, size_t n, bool sign, int32_t zero, float scale, float *y))                \
+    X(void, range_f32, (const float *x, size_t n, float *low, float *high))
+
 /* Every kernel of the house. */
 #define INFER_KERNELS(X)                                                                           \
-    INFER_KERNELS_OF(X, float, f32) INFER_KERNELS_OF(X, double, f64) INFER_KERNELS_BLOCKED(X)
+    INFER_KERNELS_OF(X, float, f32)                                                                \
+    INFER_KERNELS_OF(X, double, f64) INFER_KERNELS_BLOCKED(X) INFER_KERNELS_BYTES(X)
 
 typedef struct infer_kernels {
 #define INFER_FIELD(result, name, parameters) result(*name) parameters;
@@ -100,7 +130,7 @@ typedef struct infer_kernels {
 } infer_kernels;
 
 /* Fills the table with the scalar reference, then with every tier cpu_flags (cpu.h) allow; but for
- * the kernels over blocks, which the second function adds where there are operators. */
+ * the kernels over blocks and bytes, which the second function adds where there are operators. */
 void infer_kernels_init(infer_kernels *k, uint32_t cpu_flags);
 void infer_kernels_init_blocked(infer_kernels *k, uint32_t cpu_flags);
 
@@ -111,5 +141,12 @@ void infer_kernels_init_blocked(infer_kernels *k, uint32_t cpu_flags);
     void infer_kernels_##tier##_blocked(infer_kernels *k);
 INFER_KERNEL_TIERS(INFER_TIER)
 #undef INFER_TIER
+
+/* The part of the second over bytes, and its tiers. */
+void infer_kernels_init_bytes(infer_kernels *k, uint32_t cpu_flags);
+void infer_kernels_scalar_bytes(infer_kernels *k);
+void infer_kernels_avx2_bytes(infer_kernels *k);
+void infer_kernels_vnni_bytes(infer_kernels *k);
+void infer_kernels_neon_bytes(infer_kernels *k);
 
 #endif

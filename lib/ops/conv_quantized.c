@@ -1,25 +1,14 @@
-/* ConvInteger and QLinearConv: products of 8-bit integers, which double holds exactly. */
+/* ConvInteger and QLinearConv: products of 8-bit integers, weights on the left and windows of the
+ * input, as columns, on the right. */
 #include "axes.h"
-#include "chunk.h"
+#include "bytes.h"
 #include "conv.h"
-#include "quantize.h"
-#include "real.h"
 #include "scratch.h"
 #include "status.h"
 
-static const infer_op_attr quantized_attrs[] = {INFER_CONV_ATTRS};
+#include <string.h>
 
-#define REAL   double
-#define SOURCE int8_t
-#define S      i8
-#include "columns.inc.h"
-#undef SOURCE
-#undef S
-#define SOURCE uint8_t
-#define S      u8
-#include "columns.inc.h"
-#undef SOURCE
-#undef S
+static const infer_op_attr quantized_attrs[] = {INFER_CONV_ATTRS};
 
 /* Which inputs are what; UINT8_MAX: the operator has none. */
 typedef struct roles {
@@ -32,7 +21,10 @@ static const roles integer_roles = {0, 2, 1, 3, NONE, NONE, NONE, NONE, NONE},
 
 typedef struct quantized_plan {
     infer_conv c;
-    size_t weights_at, packed_at, product_at;
+    int64_t padded[INFER_WINDOW_RANK]; /* extents of the input with its padding */
+    size_t plane;                      /* their product */
+    size_t weights_at, rows_at, padded_at, taps_at, panel_at, packed_at, sums_at, start_at,
+        product_at;
 } quantized_plan;
 
 static const infer_view *role(const infer_op_env *env, uint8_t index) {
@@ -50,11 +42,47 @@ static infer_status check_numbers(const infer_view *v, const char *name, int64_t
     return INFER_OK;
 }
 
+/* An element of a column as infer_conv_sizes counts it: with this a block of columns and its sums
+ * stay in the second cache. */
+#define COLUMN_BYTES 8
+
+/* Columns of one panel at a time are gathered where the product is: padding makes every place of
+ * every window one of the input, SLACK lets sixteen bytes be read there. */
+#define SLACK 16
+
+static infer_status plan_sizes(infer_op_env *env, quantized_plan *q) {
+    const infer_conv *c = &q->c;
+    const infer_window *w = &c->window;
+    size_t packed, sums, padded = 1;
+    if (q->c.block > 2 * INFER_PANEL) /* products take panels in pairs */
+        q->c.block -= q->c.block % (2 * INFER_PANEL);
+    bool fits = infer_bytes_pack_size(c->depth, c->block, &packed, &sums);
+    for (int32_t i = 0; i < w->rank; i++) {
+        fits = fits && !__builtin_add_overflow(w->in[i], w->before[i], &q->padded[i]) &&
+               !__builtin_add_overflow(q->padded[i], w->after[i], &q->padded[i]) &&
+               infer_mul(padded, (size_t)q->padded[i], &padded);
+    }
+    q->plane = padded;
+    fits = fits && infer_mul(padded, c->channels, &padded) && infer_add(padded, SLACK, &padded) &&
+           padded <= PTRDIFF_MAX;
+    if (!fits)
+        return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
+    INFER_TRY(infer_conv_take(env, c->outputs * c->group, c->depth, 1, &q->weights_at));
+    INFER_TRY(infer_conv_take(env, c->outputs * c->group, 1, sizeof(int32_t), &q->rows_at));
+    INFER_TRY(infer_conv_take(env, padded, 1, 1, &q->padded_at));
+    INFER_TRY(infer_conv_take(env, c->taps, 1, sizeof(size_t), &q->taps_at));
+    INFER_TRY(infer_conv_take(env, c->depth + 1, INFER_PANEL, 1, &q->panel_at));
+    INFER_TRY(infer_conv_take(env, packed, 1, 1, &q->packed_at));
+    INFER_TRY(infer_conv_take(env, sums, 1, sizeof(int32_t), &q->sums_at));
+    INFER_TRY(infer_conv_take(env, sums, 1, sizeof(int32_t), &q->start_at));
+    return infer_conv_take(env, c->outputs, c->block, sizeof(int32_t), &q->product_at);
+}
+
 static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, infer_view *y) {
     const infer_view *x = env->in[r->x], *w = env->in[r->w];
     int64_t channels = w->rank > 0 ? w->dim[0] : -1;
     infer_conv *c = &q->c;
-    INFER_TRY(infer_conv_shape(env, env->params, x, w, role(env, r->bias), sizeof(double), c, y));
+    INFER_TRY(infer_conv_shape(env, env->params, x, w, role(env, r->bias), COLUMN_BYTES, c, y));
     INFER_TRY(check_numbers(role(env, r->x_zero), "the input's zero point", 1));
     INFER_TRY(check_numbers(role(env, r->x_scale), "the input's scale", 1));
     INFER_TRY(check_numbers(role(env, r->y_scale), "the output's scale", 1));
@@ -63,10 +91,7 @@ static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, i
         return INFER_OK;
     INFER_TRY(check_numbers(role(env, r->w_zero), "the weights' zero point", channels));
     INFER_TRY(check_numbers(role(env, r->w_scale), "the weights' scale", channels));
-    INFER_TRY(
-        infer_conv_take(env, c->outputs * c->group, c->depth, sizeof(double), &q->weights_at));
-    INFER_TRY(infer_conv_take(env, c->depth, c->block, sizeof(double), &q->packed_at));
-    return infer_conv_take(env, c->outputs, c->block, sizeof(double), &q->product_at);
+    return plan_sizes(env, q);
 }
 
 static infer_status quantized_infer(infer_op_env *env, const roles *r, infer_type type) {
@@ -75,37 +100,152 @@ static infer_status quantized_infer(infer_op_env *env, const roles *r, infer_typ
     return plan(env, r, &q, y);
 }
 
-/* Element number i of an 8-bit tensor, of its only one where it has one. */
-static int32_t small(const infer_view *v, size_t i) {
-    if (!v)
-        return 0;
-    i = infer_view_count(v) == 1 ? 0 : i;
-    return v->type == INFER_TYPE_INT8 ? ((const int8_t *)v->data)[i]
-                                      : ((const uint8_t *)v->data)[i];
-}
-
 static float scale_of(const infer_view *v, size_t i) {
     return ((const float *)v->data)[infer_view_count(v) == 1 ? 0 : i];
 }
 
-static void finish_integer(const double *row, size_t n, int32_t *to) {
-    for (size_t i = 0; i < n; i++)
-        to[i] = (int32_t)(uint32_t)(int64_t)row[i]; /* wraps */
+/* ---- columns ---- */
+
+/* The channels of a group with padding around them. */
+static void pad(const quantized_plan *q, const uint8_t *x, uint8_t zero, uint8_t *to) {
+    const infer_window *w = &q->c.window;
+    const int32_t last = w->rank - 1;
+    const size_t width = last < 0 ? 1 : (size_t)w->in[last];
+    memset(to, zero, q->c.channels * q->plane + SLACK);
+    if (q->c.plane == 0)
+        return;
+    for (size_t k = 0; k < q->c.channels; k++, to += q->plane) {
+        int64_t row[INFER_WINDOW_RANK] = {0};
+        do {
+            size_t at = 0;
+            for (int32_t i = 0; i <= last; i++)
+                at = at * (size_t)q->padded[i] + (size_t)(row[i] + w->before[i]);
+            memcpy(to + at, x, width);
+            x += width;
+        } while (infer_window_next(row, w->in, last));
+    }
 }
 
-static void finish_linear(const double *row, size_t n, double bias, float scale, float zero,
-                          const infer_view *y, size_t at) {
-    for (size_t i = 0; i < n; i += INFER_CHUNK) {
-        infer_chunk chunk;
-        size_t m = n - i < INFER_CHUNK ? n - i : INFER_CHUNK;
-        for (size_t j = 0; j < m; j++)
-            chunk.f[j] = (float)(row[i + j] + bias) * scale;
-        infer_quantize((infer_type)y->type, chunk.f, m, &zero, 0, y->data, at + i, true);
+/* Where a place of a tap or of a window's first element lies. */
+static size_t offset(const quantized_plan *q, const int64_t *index, const int64_t *by) {
+    size_t at = 0;
+    for (int32_t i = 0; i < q->c.window.rank; i++)
+        at = at * (size_t)q->padded[i] + (size_t)(index[i] * by[i]);
+    return at;
+}
+
+/* Runs of neighbours among the places of a panel. */
+typedef struct runs {
+    size_t count, from[INFER_PANEL], to[INFER_PANEL];
+} runs;
+
+static void find_runs(const quantized_plan *q, int64_t *place, size_t lanes, runs *r) {
+    const infer_window *w = &q->c.window;
+    size_t last = 0;
+    r->count = 0;
+    for (size_t l = 0; l < lanes; l++) {
+        size_t at = offset(q, place, w->stride);
+        if (l == 0 || at != last + 1) {
+            r->from[r->count] = at;
+            r->to[r->count++] = l;
+        }
+        last = at;
+        infer_window_next(place, w->out, w->rank);
+    }
+}
+
+/* Columns [first, first + count), packed. Copies are of sixteen bytes; what is too much is written
+ * over by the next. */
+static void columns(const infer_op_env *env, const quantized_plan *q, const uint8_t *x,
+                    size_t first, size_t count, uint8_t flip) {
+    const infer_conv *c = &q->c;
+    const infer_window *w = &c->window;
+    const size_t *taps = infer_scratch_at(env->scratch, q->taps_at);
+    uint8_t *panel = infer_scratch_at(env->scratch, q->panel_at);
+    int8_t *packed = infer_scratch_at(env->scratch, q->packed_at);
+    int32_t *sums = infer_scratch_at(env->scratch, q->sums_at);
+    int64_t place[INFER_WINDOW_RANK];
+    size_t rest = first;
+    for (int32_t i = w->rank; i-- > 0; rest /= (size_t)w->out[i])
+        place[i] = (int64_t)(rest % (size_t)w->out[i]);
+    for (size_t p = 0; p < count; p += INFER_PANEL, sums += INFER_PANEL) {
+        const size_t lanes = count - p < INFER_PANEL ? count - p : INFER_PANEL;
+        runs r;
+        find_runs(q, place, lanes, &r);
+        uint8_t *to = panel;
+        for (size_t k = 0; k < c->channels; k++)
+            for (size_t t = 0; t < c->taps; t++, to += INFER_PANEL) {
+                const uint8_t *from = x + k * q->plane + taps[t];
+                for (size_t i = 0; i < r.count; i++)
+                    memcpy(to + r.to[i], from + r.from[i], INFER_PANEL);
+            }
+        env->kernels->pack_s8(c->depth, lanes, panel, INFER_PANEL, flip, packed, sums);
+        packed += (c->depth + 3) / 4 * 4 * INFER_PANEL;
+    }
+}
+
+/* ---- running ---- */
+
+/* The weights, unsigned, and what the input's zero point adds to each row. */
+static void read_weights(const infer_op_env *env, const roles *r, const quantized_plan *q,
+                         int32_t x_zero) {
+    const infer_conv *c = &q->c;
+    const infer_view *w = env->in[r->w];
+    const uint8_t flip = infer_flip_left(w->type);
+    uint8_t *weights = infer_scratch_at(env->scratch, q->weights_at);
+    int32_t *rows = infer_scratch_at(env->scratch, q->rows_at);
+    infer_flip_bytes(w->data, c->outputs * c->group * c->depth, flip, weights);
+    for (size_t i = 0; i < c->outputs * c->group; i++) {
+        uint32_t zero = (uint32_t)(infer_byte_of(role(env, r->w_zero), i) + flip);
+        uint32_t sum = x_zero ? infer_sum_bytes(weights + i * c->depth, c->depth) : 0;
+        rows[i] = (int32_t)((uint32_t)x_zero * ((uint32_t)c->depth * zero - sum));
+    }
+}
+
+/* A row of a block of the output, from its sums. */
+static void finish(const infer_op_env *env, const roles *r, int32_t *sums, size_t n, size_t channel,
+                   int32_t add, size_t at) {
+    infer_view *y = env->out[0];
+    if (r->y_scale == NONE) {
+        int32_t *to = (int32_t *)y->data + at;
+        for (size_t j = 0; j < n; j++)
+            to[j] = (int32_t)((uint32_t)sums[j] + (uint32_t)add);
+        return;
+    }
+    const infer_view *bias = role(env, r->bias);
+    if (bias)
+        add = (int32_t)((uint32_t)add + (uint32_t)((const int32_t *)bias->data)[channel]);
+    const float scale = scale_of(env->in[r->x_scale], 0) * scale_of(env->in[r->w_scale], channel) /
+                        scale_of(env->in[r->y_scale], 0);
+    env->kernels->requantize_8(sums, n, add, &scale, 0, infer_byte_of(env->in[r->y_zero], 0),
+                               y->type == INFER_TYPE_INT8, (uint8_t *)y->data + at);
+}
+
+/* The output channels of a group from m on, for a block of columns. */
+static void multiply(const infer_op_env *env, const roles *r, const quantized_plan *q, size_t m,
+                     size_t first, size_t count, size_t to) {
+    const infer_conv *c = &q->c;
+    const infer_view *zeros = role(env, r->w_zero);
+    const uint8_t *weights = infer_scratch_at(env->scratch, q->weights_at);
+    const int32_t *rows = infer_scratch_at(env->scratch, q->rows_at);
+    const int32_t *sums = infer_scratch_at(env->scratch, q->sums_at);
+    int32_t *start = infer_scratch_at(env->scratch, q->start_at);
+    int32_t *product = infer_scratch_at(env->scratch, q->product_at);
+    const int32_t zero = infer_byte_of(zeros, m) + infer_flip_left(env->in[r->w]->type);
+    infer_bytes_start(sums, count, zero, start);
+    env->kernels->gemm_u8s8(c->outputs, count, c->depth, weights + m * c->depth, c->depth,
+                            infer_scratch_at(env->scratch, q->packed_at), zero ? start : NULL,
+                            product, count);
+    for (size_t i = 0; i < c->outputs; i++) {
+        int32_t more = infer_byte_of(zeros, m + i) - infer_byte_of(zeros, m);
+        if (more)
+            infer_bytes_add(product + i * count, sums, -(uint32_t)more, count);
+        finish(env, r, product + i * count, count, m + i, rows[m + i], to + i * c->places + first);
     }
 }
 
 static infer_status quantized_run(infer_op_env *env, const roles *r) {
-    const infer_view *x = env->in[r->x], *w = env->in[r->w], *bias = role(env, r->bias);
+    const infer_view *x = env->in[r->x];
     infer_view spare = {.rank = -1}, *y = env->out[0];
     infer_op_env measure = *env;
     quantized_plan q;
@@ -116,40 +256,22 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
     const infer_conv *c = &q.c;
     if (infer_view_count(y) == 0)
         return INFER_OK;
-    void *scratch = env->scratch;
-    size_t to = 0;
-    double *weights = infer_scratch_at(scratch, q.weights_at),
-           *packed = infer_scratch_at(scratch, q.packed_at);
-    double *product = infer_scratch_at(scratch, q.product_at);
-    for (size_t i = 0; i < c->outputs * c->group; i++) {
-        int32_t zero = small(role(env, r->w_zero), i);
-        for (size_t j = i * c->depth; j < (i + 1) * c->depth; j++)
-            weights[j] = (w->type == INFER_TYPE_INT8 ? ((const int8_t *)w->data)[j]
-                                                     : ((const uint8_t *)w->data)[j]) -
-                         zero;
-    }
-    int32_t zero = small(role(env, r->x_zero), 0);
+    uint8_t *padded = infer_scratch_at(env->scratch, q.padded_at);
+    size_t *taps = infer_scratch_at(env->scratch, q.taps_at), t = 0, to = 0;
+    int64_t tap[INFER_WINDOW_RANK] = {0};
+    if (c->taps)
+        do {
+            taps[t++] = offset(&q, tap, c->window.dilation);
+        } while (infer_window_next(tap, c->window.kernel, c->window.rank));
+    const uint8_t flip = infer_flip_right(x->type);
+    const int32_t zero = infer_byte_of(role(env, r->x_zero), 0);
+    read_weights(env, r, &q, zero - flip);
     for (size_t n = 0; n < c->batch * c->group; n++) {
-        size_t m = n % c->group * c->outputs, from = n * c->channels * c->plane;
+        pad(&q, (const uint8_t *)x->data + n * c->channels * c->plane, (uint8_t)zero, padded);
         for (size_t first = 0; first < c->places; first += c->block) {
             size_t count = c->places - first < c->block ? c->places - first : c->block;
-            if (x->type == INFER_TYPE_INT8)
-                columns_i8(c, (const int8_t *)x->data + from, first, count, zero, packed);
-            else
-                columns_u8(c, (const uint8_t *)x->data + from, first, count, zero, packed);
-            env->kernels->gemm_packed_f64(c->outputs, count, c->depth, weights + m * c->depth,
-                                          c->depth, packed, NULL, product, count);
-            for (size_t i = 0; i < c->outputs; i++) {
-                size_t at = to + i * c->places + first;
-                if (r->y_scale == NONE)
-                    finish_integer(product + i * count, count, (int32_t *)y->data + at);
-                else
-                    finish_linear(
-                        product + i * count, count, bias ? ((const int32_t *)bias->data)[m + i] : 0,
-                        scale_of(env->in[r->x_scale], 0) * scale_of(env->in[r->w_scale], m + i) /
-                            scale_of(env->in[r->y_scale], 0),
-                        (float)small(env->in[r->y_zero], 0), y, at);
-            }
+            columns(env, &q, padded, first, count, flip);
+            multiply(env, r, &q, n % c->group * c->outputs, first, count, to);
         }
         to += c->outputs * c->places;
     }

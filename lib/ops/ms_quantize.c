@@ -16,21 +16,14 @@ uint32_t infer_ms_product(infer_rewriter *rw, const uint32_t in[4], uint32_t sca
     return bias == INFER_NO_VALUE ? y : ms_node(rw, "Add", y, bias);
 }
 
-static infer_status to_float_upgrade(infer_rewriter *rw) {
-    enum { A, B, A_SCALE, B_SCALE, A_ZERO, B_ZERO, BIAS };
-    const uint32_t in[] = {rw->input(rw, A), rw->input(rw, B), rw->input(rw, A_ZERO),
-                           rw->input(rw, B_ZERO)};
-    uint32_t scale = product_scale(rw, rw->input(rw, A_SCALE), rw->input(rw, B_SCALE), 1);
-    return rw->replace(rw, 0, infer_ms_product(rw, in, scale, rw->input(rw, BIAS)));
-}
-
 static infer_status dynamic_upgrade(infer_rewriter *rw) {
     enum { A, B, B_SCALE, B_ZERO, BIAS };
     uint32_t a = rw->input(rw, A), quantized[3];
     INFER_TRY(rw->add_many(rw, "", "DynamicQuantizeLinear", &a, 1, NULL, 0, quantized, 3));
-    const uint32_t in[] = {quantized[0], rw->input(rw, B), quantized[2], rw->input(rw, B_ZERO)};
-    uint32_t scale = product_scale(rw, quantized[1], rw->input(rw, B_SCALE), 1);
-    return rw->replace(rw, 0, infer_ms_product(rw, in, scale, rw->input(rw, BIAS)));
+    const uint32_t in[] = {quantized[0],           rw->input(rw, B), quantized[1],
+                           rw->input(rw, B_SCALE), quantized[2],     rw->input(rw, B_ZERO),
+                           rw->input(rw, BIAS)};
+    return rw->replace(rw, 0, rw->add(rw, "com.microsoft", "MatMulIntegerToFloat", in, 7, NULL, 0));
 }
 
 typedef struct gemm_params {
@@ -272,9 +265,6 @@ static infer_status dequantize_upgrade(infer_rewriter *rw) {
 #define T_FEW  (T_BYTE | T(INT16) | T(UINT16) | T(INT4) | T(UINT4))
 #define T_POOL .types = {T_BYTE, T(FLOAT), T_SAME, T(FLOAT), T_SAME}
 
-const infer_op infer_op_ms_mat_mul_integer_to_float = {
-    MS_EXPANDED("MatMulIntegerToFloat", 4, 7, 1, 1, to_float_upgrade),
-    .types = {T_BYTE, T_BYTE, T(FLOAT), T(FLOAT), T_BYTE, T_BYTE | T(FLOAT)}};
 const infer_op infer_op_ms_dynamic_quantize_mat_mul = {
     MS_EXPANDED("DynamicQuantizeMatMul", 3, 5, 1, 1, dynamic_upgrade),
     .types = {T(FLOAT), T_BYTE, T(FLOAT), T_BYTE, T(FLOAT)}};

@@ -162,6 +162,17 @@ static infer_status quantize_infer(infer_op_env *env) {
     return check_scaling(env, p->axis, p->block_size);
 }
 
+static bool is_byte(const infer_view *v) {
+    return v->type == INFER_TYPE_INT8 || v->type == INFER_TYPE_UINT8;
+}
+
+/* Element number `at` of a zero point of 8 bits; 0 where there is none. */
+static int32_t byte_at(const infer_view *v, int64_t at) {
+    return !v                           ? 0
+           : v->type == INFER_TYPE_INT8 ? ((const int8_t *)v->data)[at]
+                                        : ((const uint8_t *)v->data)[at];
+}
+
 /* The quotient is rounded to the 16 bits that it would be computed in. */
 static void quantize_row(infer_op_env *env, int64_t at, size_t n, int64_t scale_at, size_t step) {
     const quantize_params *p = env->params;
@@ -169,6 +180,13 @@ static void quantize_row(infer_op_env *env, int64_t at, size_t n, int64_t scale_
     infer_view *y = env->out[0];
     infer_chunk some, scales, zeros, quotient, half;
     infer_type precision = (infer_type)(p->precision ? p->precision : scale->type);
+    if (x->type == INFER_TYPE_FLOAT && precision == INFER_TYPE_FLOAT && step == 0 &&
+        scale->type == INFER_TYPE_FLOAT && is_byte(y)) {
+        env->kernels->quantize_8(
+            (const float *)x->data + at, n, ((const float *)scale->data)[scale_at],
+            byte_at(zero_of(env), scale_at), y->type == INFER_TYPE_INT8, (uint8_t *)y->data + at);
+        return;
+    }
     const float *from = infer_load_float((infer_type)x->type, x->data, (size_t)at, n, &some);
     const float *by = numbers(scale, scale_at, step, n, &scales);
     for (size_t i = 0; i < n; i++)
@@ -220,8 +238,15 @@ static void dequantize_row(infer_op_env *env, int64_t at, size_t n, int64_t scal
     const infer_view *x = env->in[X];
     infer_view *y = env->out[0];
     infer_chunk some, scales, zeros, result;
+    const infer_view *scale = env->in[SCALE];
+    if (y->type == INFER_TYPE_FLOAT && scale->type == INFER_TYPE_FLOAT && step == 0 && is_byte(x)) {
+        env->kernels->dequantize_8((const uint8_t *)x->data + at, n, x->type == INFER_TYPE_INT8,
+                                   byte_at(zero_of(env), scale_at),
+                                   ((const float *)scale->data)[scale_at], (float *)y->data + at);
+        return;
+    }
     const float *from = infer_load_float((infer_type)x->type, x->data, (size_t)at, n, &some);
-    const float *by = numbers(env->in[SCALE], scale_at, step, n, &scales);
+    const float *by = numbers(scale, scale_at, step, n, &scales);
     const float *zero = numbers(zero_of(env), scale_at, step, n, &zeros);
     bool plain = y->type == INFER_TYPE_FLOAT;
     float *to = plain ? (float *)y->data + at : result.f;
@@ -243,19 +268,12 @@ static infer_status dequantize_run(infer_op_env *env) {
 
 /* ---- DynamicQuantizeLinear ---- */
 
-void infer_quantize_range(const float *x, size_t n, float *scale, float *zero) {
-    float low = 0, high = 0;
-    infer_chunk byte;
-    uint8_t place;
-    for (size_t i = 0; i < n; i++) {
-        low = x[i] < low ? x[i] : low;
-        high = x[i] > high ? x[i] : high;
-    }
+void infer_quantize_range(const infer_kernels *k, const float *x, size_t n, float *scale,
+                          uint8_t *zero) {
+    float low, high;
+    k->range_f32(x, n, &low, &high);
     *scale = high == low ? 1 : (high - low) / 255;
-    *zero = -low / *scale;
-    infer_quantize(INFER_TYPE_UINT8, zero, 1, &(float){0}, 0, &byte, 0, true);
-    memcpy(&place, &byte, 1);
-    *zero = place;
+    k->quantize_8(&(float){-low}, 1, *scale, 0, false, zero);
 }
 
 static infer_status dynamic_infer(infer_op_env *env) {
@@ -267,21 +285,16 @@ static infer_status dynamic_infer(infer_op_env *env) {
 
 static infer_status dynamic_run(infer_op_env *env) {
     const infer_view *x = env->in[X];
-    const float *from = x->data;
     size_t n = (size_t)infer_view_count(x);
-    float scale, zero;
-    infer_chunk rounded;
-    infer_quantize_range(from, n, &scale, &zero);
+    float scale;
+    uint8_t zero;
+    infer_quantize_range(env->kernels, x->data, n, &scale, &zero);
     if (env->out_count > 1 && env->out[1])
         *(float *)env->out[1]->data = scale;
     if (env->out_count > 2 && env->out[2])
-        *(uint8_t *)env->out[2]->data = (uint8_t)zero;
-    for (size_t i = 0; env->out[0] && i < n; i += INFER_CHUNK) {
-        size_t m = n - i < INFER_CHUNK ? n - i : INFER_CHUNK;
-        for (size_t j = 0; j < m; j++)
-            rounded.f[j] = from[i + j] / scale;
-        infer_quantize(INFER_TYPE_UINT8, rounded.f, m, &zero, 0, env->out[0]->data, i, true);
-    }
+        *(uint8_t *)env->out[2]->data = zero;
+    if (env->out[0])
+        env->kernels->quantize_8(x->data, n, scale, zero, false, env->out[0]->data);
     return INFER_OK;
 }
 

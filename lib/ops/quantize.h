@@ -2,6 +2,7 @@
 #ifndef INFER_OPS_QUANTIZE_H
 #define INFER_OPS_QUANTIZE_H
 
+#include "kernels.h"
 #include "types.h"
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@ void infer_quantize(infer_type type, float *x, size_t n, const float *zero, size
                     size_t at, bool saturate);
 
 /* Scale and zero point of DynamicQuantizeLinear: of 8 bits for n numbers and 0. */
-void infer_quantize_range(const float *x, size_t n, float *scale, float *zero);
+void infer_quantize_range(const infer_kernels *k, const float *x, size_t n, float *scale,
+                          uint8_t *zero);
 
 #endif

@@ -2,6 +2,7 @@
 #include "rnn.h"
 
 #include "axes.h"
+#include "bytes.h"
 #include "checked.h"
 #include "pack.h"
 #include "real.h"
@@ -147,10 +148,23 @@ static infer_status read_extents(const infer_op_env *env, size_t gates, extents 
     return infer_expect(infer_input(env, P), "P", 2, peepholes);
 }
 
+/* Room for packed weights: k rows of n columns, and of some more in panels of their own; bytes have
+ * the sums of their columns behind them. */
+static bool take_weights(infer_rnn *r, bool packs, size_t k, size_t n, size_t more, size_t element,
+                         size_t *at) {
+    size_t first, last, sums;
+    if (!r->bytes)
+        return infer_pack_size(k, n, &first) && infer_pack_size(k, more, &last) &&
+               infer_add(first, last, &first) &&
+               infer_scratch_take(&r->size, packs, first, element, at);
+    return infer_bytes_pack_size(k, n, &first, &sums) && infer_mul(sums, 4, &sums) &&
+           infer_add(first, sums, &first) && infer_scratch_take(&r->size, first, 1, 1, at);
+}
+
 static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const extents *e,
                          infer_rnn *r) {
     const rnn_params *p = env->params;
-    size_t element = infer_type_size(infer_widen_type(env)), first, last, width, rows;
+    size_t element = infer_type_size(infer_widen_type(env)), width, rows, sums_at;
     *r = (infer_rnn){.cell = cell,
                      .gates = gates_of[cell],
                      .directions = (size_t)e->directions,
@@ -170,11 +184,9 @@ static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const ext
     r->pack_w = r->bytes || r->batch > 2 || r->batch * (r->steps < 3 ? r->steps : 3) > 2;
     r->chunk = r->batch && r->batch < CHUNK_ROWS ? CHUNK_ROWS / r->batch : 1;
     r->chunk = r->chunk > r->steps ? r->steps : r->chunk;
-    bool fits = infer_pack_size(r->input, width, &first) &&
-                infer_scratch_take(&r->size, r->pack_w, first, element, &r->w_at) &&
-                infer_pack_size(r->hidden, cell == INFER_RNN_GRU ? 2 * r->hidden : width, &first) &&
-                infer_pack_size(r->hidden, r->hidden, &last) && infer_add(first, last, &first) &&
-                infer_scratch_take(&r->size, r->pack_r, first, element, &r->r_at) &&
+    bool fits = take_weights(r, r->pack_w, r->input, width, 0, element, &r->w_at) &&
+                take_weights(r, r->pack_r, r->hidden, cell == INFER_RNN_GRU ? 2 * r->hidden : width,
+                             cell == INFER_RNN_GRU ? r->hidden : 0, element, &r->r_at) &&
                 infer_mul(r->chunk, r->batch, &rows) &&
                 infer_scratch_take(&r->size, rows, r->input, element, &r->x_at) &&
                 infer_scratch_take(&r->size, rows, width, element, &r->z_at) &&
@@ -183,9 +195,10 @@ static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const ext
                 infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->c_at) &&
                 infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->reset_at) &&
                 infer_scratch_take(&r->size, width + r->hidden, 1, element, &r->bias_at) &&
-                infer_mul(r->bytes ? r->chunk : 0, r->batch, &rows) &&
-                infer_scratch_take(&r->size, rows, r->input > r->hidden ? r->input : r->hidden,
-                                   element, &r->bytes_at);
+                (!r->bytes ||
+                 (infer_scratch_take(&r->size, rows, r->input > r->hidden ? r->input : r->hidden, 1,
+                                     &r->bytes_at) &&
+                  infer_scratch_take(&r->size, rows, width, 4, &sums_at)));
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the cells do not fit memory");
 }
 

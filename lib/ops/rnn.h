@@ -55,19 +55,21 @@ typedef struct infer_rnn {
 
 /* How what they multiply is quantized. */
 typedef struct infer_rnn_range {
-    float scale, zero;
+    float scale;
+    uint8_t zero;
 } infer_rnn_range;
 
 /* Refuses scales and zero points that do not fit. */
 infer_status infer_rnn_bytes_check(const infer_op_env *env, int64_t directions, int64_t width);
-/* A direction's weights less their zero points, packed. */
-void infer_rnn_bytes_pack(const infer_op_env *env, int side, size_t number, float *packed);
+/* A direction's weights, packed, and the sums of their columns. */
+void infer_rnn_bytes_pack(const infer_op_env *env, int side, size_t number, void *packed);
 /* The range of n numbers; of all inputs. */
-infer_rnn_range infer_rnn_bytes_range(const float *x, size_t n);
+infer_rnn_range infer_rnn_bytes_range(const infer_op_env *env, const float *x, size_t n);
 infer_rnn_range infer_rnn_bytes_inputs(const infer_op_env *env);
-/* c = a * weights + bias (NULL: none), a quantized on the way into `quantized`, of its size. */
+/* c = a * weights + bias (NULL: none). room: for a's numbers as bytes, and behind, aligned, for c's
+ * as integers. */
 void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, size_t rows,
-                              const float *a, infer_rnn_range range, const float *packed,
-                              const float *bias, float *quantized, float *c);
+                              const float *a, infer_rnn_range range, const void *packed,
+                              const float *bias, void *room, float *c);
 
 #endif

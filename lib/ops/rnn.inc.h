@@ -135,7 +135,7 @@ static void NAME(step)(const NAME(direction) * d, size_t s, const int32_t *lengt
     const size_t first = gru ? 2 * n : width; /* rows of R in the first product */
     if (p->bytes)
         infer_rnn_bytes_multiply(p->bytes, 1, d->number, p->batch, (void *)d->h,
-                                 infer_rnn_bytes_range((void *)d->h, p->batch * n),
+                                 infer_rnn_bytes_range(p->bytes, (void *)d->h, p->batch * n),
                                  (const void *)d->packed_r[0], NULL, (void *)d->bytes,
                                  (void *)d->rec);
     else

@@ -1,12 +1,10 @@
 /* Products of recurrent cells with 8-bit weights: what they multiply is quantized on the way. */
-#include "checked.h"
+#include "bytes.h"
 #include "chunk.h"
-#include "pack.h"
 #include "quantize.h"
 #include "rnn.h"
+#include "scratch.h"
 #include "status.h"
-
-#include <string.h>
 
 /* Inputs of DynamicQuantizeLSTM. */
 enum { X = 0, W = 1, R = 2, LENGTHS = 4, SCALE = 8, ZERO = 9 }; /* R's behind: 10 and 11 */
@@ -54,35 +52,18 @@ static void column_numbers(const infer_view *v, size_t number, size_t at, size_t
         to[i] = from[many ? i : 0];
 }
 
-/* One panel of a full width, or what is left of it; in loops that compilers make vectors of. */
-#define PACK_PANEL(name, ctype)                                                                    \
-    static void name(const ctype *from, size_t k, size_t n, size_t columns, const float *zeros,    \
-                     float *to) {                                                                  \
-        if (columns == INFER_PANEL)                                                                \
-            for (size_t i = 0; i < k; i++, from += n, to += INFER_PANEL)                           \
-                for (size_t j = 0; j < INFER_PANEL; j++)                                           \
-                    to[j] = (float)from[j] - zeros[j];                                             \
-        else                                                                                       \
-            for (size_t i = 0; i < k; i++, from += n, to += INFER_PANEL)                           \
-                for (size_t j = 0; j < INFER_PANEL; j++)                                           \
-                    to[j] = j < columns ? (float)from[j] - zeros[j] : 0;                           \
-    }
-PACK_PANEL(pack_int8, int8_t)
-PACK_PANEL(pack_uint8, uint8_t)
+/* Where the parts of a packed side lie: its numbers, then the sums of its columns. */
+static const int32_t *sums_of(const uint8_t *packed, size_t k, size_t n) {
+    size_t bytes = 0, sums;
+    infer_bytes_pack_size(k, n, &bytes, &sums); /* fits: the scratch has it */
+    return (const int32_t *)(packed + bytes);
+}
 
-void infer_rnn_bytes_pack(const infer_op_env *env, int side, size_t number, float *packed) {
+void infer_rnn_bytes_pack(const infer_op_env *env, int side, size_t number, void *packed) {
     const infer_view *v = env->in[side ? R : W];
     const size_t k = (size_t)v->dim[1], n = (size_t)v->dim[2];
-    const uint8_t *from = (const uint8_t *)v->data + number * k * n;
-    for (size_t p = 0; p < n; p += INFER_PANEL, packed += k * INFER_PANEL) {
-        const size_t columns = n - p < INFER_PANEL ? n - p : INFER_PANEL;
-        float zeros[INFER_PANEL];
-        column_numbers(zero_of(env, side), number, p, columns, zeros);
-        if (v->type == INFER_TYPE_INT8)
-            pack_int8((const int8_t *)from + p, k, n, columns, zeros, packed);
-        else
-            pack_uint8(from + p, k, n, columns, zeros, packed);
-    }
+    env->kernels->pack_s8(k, n, (const uint8_t *)v->data + number * k * n, n,
+                          infer_flip_right(v->type), packed, (int32_t *)sums_of(packed, k, n));
 }
 
 infer_rnn_range infer_rnn_bytes_inputs(const infer_op_env *env) {
@@ -92,31 +73,46 @@ infer_rnn_range infer_rnn_bytes_inputs(const infer_op_env *env) {
         size_t n = (size_t)((const int32_t *)lengths->data)[b];
         steps = n > steps ? n : steps;
     }
-    return infer_rnn_bytes_range(x->data, steps * (size_t)x->dim[1] * (size_t)x->dim[2]);
+    return infer_rnn_bytes_range(env, x->data, steps * (size_t)x->dim[1] * (size_t)x->dim[2]);
 }
 
-infer_rnn_range infer_rnn_bytes_range(const float *x, size_t n) {
+infer_rnn_range infer_rnn_bytes_range(const infer_op_env *env, const float *x, size_t n) {
     infer_rnn_range r;
-    infer_quantize_range(x, n, &r.scale, &r.zero);
+    infer_quantize_range(env->kernels, x, n, &r.scale, &r.zero);
     return r;
 }
 
-void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, size_t rows,
-                              const float *a, infer_rnn_range range, const float *packed,
-                              const float *bias, float *quantized, float *c) {
-    const infer_view *v = env->in[side ? R : W];
-    const size_t k = (size_t)v->dim[1], n = (size_t)v->dim[2], count = rows * k;
-    for (size_t i = 0, m; i < count; i += m) {
-        uint8_t bytes[INFER_CHUNK];
-        infer_chunk chunk;
-        m = count - i < INFER_CHUNK ? count - i : INFER_CHUNK;
-        for (size_t j = 0; j < m; j++)
-            chunk.f[j] = a[i + j] / range.scale;
-        infer_quantize(INFER_TYPE_UINT8, chunk.f, m, &range.zero, 0, bytes, 0, true);
-        for (size_t j = 0; j < m; j++)
-            quantized[i + j] = (float)bytes[j] - range.zero;
+/* What rows of sums are moved by: A's zero point and, where they are not 0, B's. */
+static void shift(const infer_op_env *env, int side, size_t number, const uint8_t *a, size_t rows,
+                  size_t k, size_t n, uint8_t zero, const int32_t *sums, int32_t *c) {
+    const int32_t flip = infer_flip_right(env->in[side ? R : W]->type);
+    for (size_t j = 0, m; j < n; j += m) {
+        float zeros[INFER_CHUNK];
+        int32_t shifts[INFER_CHUNK], any = 0;
+        m = n - j < INFER_CHUNK ? n - j : INFER_CHUNK;
+        column_numbers(zero_of(env, side), number, j, m, zeros);
+        for (size_t i = 0; i < m; i++)
+            any |= shifts[i] = (int32_t)zeros[i] - flip;
+        for (size_t row = 0; row < rows; row++) {
+            if (zero)
+                infer_bytes_add(c + row * n + j, sums + j, -(uint32_t)zero, m);
+            if (any)
+                infer_bytes_add(c + row * n + j, shifts,
+                                (uint32_t)k * zero - infer_sum_bytes(a + row * k, k), m);
+        }
     }
-    env->kernels->gemm_packed_f32(rows, n, k, quantized, k, packed, NULL, c, n);
+}
+
+void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, size_t rows,
+                              const float *a, infer_rnn_range range, const void *packed,
+                              const float *bias, void *room, float *c) {
+    const infer_view *v = env->in[side ? R : W];
+    const size_t k = (size_t)v->dim[1], n = (size_t)v->dim[2];
+    int32_t *sums = infer_scratch_at(room, (rows * k + 63) / 64 * 64);
+    uint8_t *bytes = room;
+    env->kernels->quantize_8(a, rows * k, range.scale, range.zero, false, bytes);
+    env->kernels->gemm_u8s8(rows, n, k, bytes, k, packed, NULL, sums, n);
+    shift(env, side, number, bytes, rows, k, n, range.zero, sums_of(packed, k, n), sums);
     for (size_t j = 0, m; j < n; j += m) {
         float scales[INFER_CHUNK];
         m = n - j < INFER_CHUNK ? n - j : INFER_CHUNK;
@@ -125,6 +121,7 @@ void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, 
             scales[i] *= range.scale;
         for (size_t row = 0; row < rows; row++)
             for (size_t i = 0; i < m; i++)
-                c[row * n + j + i] = c[row * n + j + i] * scales[i] + (bias ? bias[j + i] : 0);
+                c[row * n + j + i] =
+                    (float)sums[row * n + j + i] * scales[i] + (bias ? bias[j + i] : 0);
     }
 }

@@ -26,6 +26,7 @@ size_t variants_find(variant *list) {
         {"scalar", VARIANT_SCALAR, 0},
         {"avx2", VARIANT_SIMD, INFER_CPU_AVX2},
         {"avx512", VARIANT_SIMD, INFER_CPU_AVX2 | INFER_CPU_AVX512},
+        {"avx512-vnni", VARIANT_SIMD, INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI},
         {"neon", VARIANT_SIMD, INFER_CPU_NEON},
     };
     size_t n = 0;
@@ -40,6 +41,7 @@ size_t variants_find(variant *list) {
     /* The emulation itself is compiled for AVX2 and FMA. */
     if (have & INFER_CPU_AVX2 && !(have & INFER_CPU_AVX512)) {
         list[n] = (variant){.name = "avx512-simde", .kind = VARIANT_SIMD};
+        infer_kernels_init_bytes(&list[n].k, INFER_CPU_AVX2);
         infer_kernels_avx512_simde(&list[n].k);
         infer_kernels_avx512_simde_blocked(&list[n++].k);
     }

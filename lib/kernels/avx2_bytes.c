@@ -1,0 +1,220 @@
+/* The AVX2 tier over bytes. Compiled with -mavx2; runs where INFER_CPU_AVX2 is set. Products are of
+ * 16 bits, as those of 8 would saturate. */
+#include "bytes.h"
+#include "kernels.h"
+
+#include <immintrin.h>
+
+/* ---- products ---- */
+
+/* Four columns of four rows, interleaved, from rows of sixteen. */
+static void pack_s8(size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,
+                    int32_t *sums) {
+    const __m128i by = _mm_set1_epi8((char)flip), ones = _mm_set1_epi8(1);
+    const __m128i wide = _mm_set1_epi16(1);
+    for (size_t j = 0; j < n; j += INFER_PANEL) {
+        size_t columns = n - j < INFER_PANEL ? n - j : INFER_PANEL;
+        __m128i sum[4];
+        foreach (q, 4)
+            sum[q] = _mm_setzero_si128();
+        for (size_t i = 0; i < k; i += 4, packed += 64) {
+            const uint8_t *from = b + i * ldb + j;
+            uint8_t part[4 * INFER_PANEL];
+            size_t ld = ldb;
+            if (columns < INFER_PANEL || k - i < 4) {
+                memset(part, flip, sizeof part);
+                for (size_t r = 0; r < 4 && r < k - i; r++)
+                    memcpy(part + r * INFER_PANEL, from + r * ldb, columns);
+                from = part;
+                ld = INFER_PANEL;
+            }
+            __m128i v[4], pairs[4];
+            foreach (r, 4)
+                v[r] = _mm_xor_si128(by, _mm_loadu_si128((const __m128i *)(from + r * ld)));
+            pairs[0] = _mm_unpacklo_epi8(v[0], v[1]);
+            pairs[1] = _mm_unpackhi_epi8(v[0], v[1]);
+            pairs[2] = _mm_unpacklo_epi8(v[2], v[3]);
+            pairs[3] = _mm_unpackhi_epi8(v[2], v[3]);
+            foreach (q, 2) {
+                v[2 * q] = _mm_unpacklo_epi16(pairs[q], pairs[2 + q]);
+                v[2 * q + 1] = _mm_unpackhi_epi16(pairs[q], pairs[2 + q]);
+            }
+            foreach (q, 4) {
+                _mm_storeu_si128((__m128i *)packed + q, v[q]);
+                sum[q] = _mm_add_epi32(sum[q], _mm_madd_epi16(_mm_maddubs_epi16(ones, v[q]), wide));
+            }
+        }
+        if (sums)
+            foreach (q, 4)
+                _mm_storeu_si128((__m128i *)(sums + j) + q, sum[q]);
+    }
+}
+
+/* rows x 16 columns; a column has the sums of its even and of its odd rows of B. */
+VEC_INLINE void tile(const size_t rows, size_t n, size_t k, const uint8_t *a, size_t lda,
+                     const int8_t *b, const int32_t *start, int32_t *c, size_t ldc) {
+    __m256i sum[3][4];
+    foreach (r, rows)
+        foreach (q, 4)
+            sum[r][q] = _mm256_setzero_si256();
+    for (size_t l = 0; l < k; l += 4, b += 64) {
+        __m256i u[3];
+        foreach (r, rows) {
+            const uint8_t *from = a + r * lda + l;
+            uint32_t word = k - l < 4 ? bytes_rest(from, k - l) : bytes_word(from);
+            u[r] = _mm256_cvtepu8_epi16(_mm_set1_epi32((int32_t)word));
+        }
+        foreach (q, 4) {
+            __m256i v = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)b + q));
+            foreach (r, rows)
+                sum[r][q] = _mm256_add_epi32(sum[r][q], _mm256_madd_epi16(u[r], v));
+        }
+    }
+    foreach (r, rows) {
+        int32_t row[INFER_PANEL], *to = n < INFER_PANEL ? row : c + r * ldc;
+        foreach (h, 2) {
+            __m256i both = _mm256_hadd_epi32(sum[r][2 * h], sum[r][2 * h + 1]);
+            both = _mm256_permute4x64_epi64(both, 0xd8);
+            if (start)
+                both = _mm256_add_epi32(both, _mm256_loadu_si256((const __m256i *)start + h));
+            _mm256_storeu_si256((__m256i *)to + h, both);
+        }
+        if (n < INFER_PANEL)
+            memcpy(c + r * ldc, row, n * sizeof *row);
+    }
+}
+
+static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
+                      const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
+    for (size_t j = 0; j < n; j += INFER_PANEL, packed += (k + 3) / 4 * 64) {
+        const int32_t *first = start ? start + j : NULL;
+        size_t i = 0;
+        for (; m - i >= 3; i += 3)
+            tile(3, n - j, k, a + i * lda, lda, packed, first, c + i * ldc + j, ldc);
+        for (; i < m; i++)
+            tile(1, n - j, k, a + i * lda, lda, packed, first, c + i * ldc + j, ldc);
+    }
+}
+
+/* ---- quantizing ---- */
+
+/* Beyond what 8 bits and a zero point of them can be. */
+#define FAR 1024.0f
+
+/* NaN is as the smallest. */
+VEC_INLINE __m256i rounded(__m256 v, __m256i zero) {
+    v = _mm256_min_ps(_mm256_max_ps(v, _mm256_set1_ps(-FAR)), _mm256_set1_ps(FAR));
+    return _mm256_add_epi32(_mm256_cvtps_epi32(v), zero);
+}
+
+VEC_INLINE void store_8(const __m256i v[4], bool sign, uint8_t *y) {
+    __m256i low = _mm256_packs_epi32(v[0], v[1]), high = _mm256_packs_epi32(v[2], v[3]);
+    __m256i all = sign ? _mm256_packs_epi16(low, high) : _mm256_packus_epi16(low, high);
+    all = _mm256_permutevar8x32_epi32(all, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256((__m256i *)y, all);
+}
+
+static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool sign, uint8_t *y) {
+    const __m256 by = _mm256_set1_ps(scale);
+    const __m256i move = _mm256_set1_epi32(zero);
+    for (size_t i = 0; i < n; i += 32) {
+        float part[32];
+        uint8_t bytes[32];
+        const float *from = x + i;
+        const bool whole = n - i >= 32;
+        if (!whole) {
+            memset(part, 0, sizeof part);
+            from = memcpy(part, from, (n - i) * sizeof *part);
+        }
+        __m256i v[4];
+        foreach (q, 4)
+            v[q] = rounded(_mm256_div_ps(_mm256_loadu_ps(from + 8 * q), by), move);
+        store_8(v, sign, whole ? y + i : bytes);
+        if (!whole)
+            memcpy(y + i, bytes, n - i);
+    }
+}
+
+static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,
+                         int32_t zero, bool sign, uint8_t *y) {
+    const __m256i more = _mm256_set1_epi32(add), move = _mm256_set1_epi32(zero);
+    const __m256 same = _mm256_set1_ps(n ? *scale : 0);
+    for (size_t i = 0; i < n; i += 32) {
+        int32_t part[32];
+        float scales[32];
+        uint8_t bytes[32];
+        const int32_t *from = x + i;
+        const float *by = scale + i * step;
+        const bool whole = n - i >= 32;
+        if (!whole) {
+            memset(part, 0, sizeof part);
+            memset(scales, 0, sizeof scales);
+            from = memcpy(part, from, (n - i) * sizeof *part);
+            if (step)
+                by = memcpy(scales, by, (n - i) * sizeof *scales);
+        }
+        __m256i v[4];
+        foreach (q, 4) {
+            __m256i sum = _mm256_loadu_si256((const __m256i *)from + q);
+            __m256 f = _mm256_cvtepi32_ps(_mm256_add_epi32(sum, more));
+            f = _mm256_mul_ps(f, step ? _mm256_loadu_ps(by + 8 * q) : same);
+            v[q] = rounded(f, move);
+        }
+        store_8(v, sign, whole ? y + i : bytes);
+        if (!whole)
+            memcpy(y + i, bytes, n - i);
+    }
+}
+
+static void dequantize_8(const uint8_t *x, size_t n, bool sign, int32_t zero, float scale,
+                         float *y) {
+    const __m256 by = _mm256_set1_ps(scale);
+    const __m256i move = _mm256_set1_epi32(sign ? zero + 128 : zero);
+    const __m128i flip = _mm_set1_epi8((char)(sign ? 128 : 0));
+    for (size_t i = 0; i < n; i += 8) {
+        const size_t some = n - i < 8 ? n - i : 8;
+        uint8_t part[8];
+        float numbers[8];
+        __m128i bytes;
+        if (some < 8) {
+            memset(part, 0, sizeof part);
+            memcpy(part, x + i, some);
+        }
+        bytes = _mm_xor_si128(_mm_loadl_epi64((const __m128i *)(some < 8 ? part : x + i)), flip);
+        __m256i v = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), move);
+        _mm256_storeu_ps(some < 8 ? numbers : y + i, _mm256_mul_ps(_mm256_cvtepi32_ps(v), by));
+        if (some < 8)
+            memcpy(y + i, numbers, some * sizeof *y);
+    }
+}
+
+static void range_f32(const float *x, size_t n, float *low, float *high) {
+    __m256 least[2], most[2];
+    foreach (q, 2)
+        least[q] = most[q] = _mm256_setzero_ps();
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        foreach (q, 2) {
+            __m256 v = _mm256_loadu_ps(x + i + 8 * q);
+            least[q] = _mm256_min_ps(v, least[q]); /* NaN in the first gives the second */
+            most[q] = _mm256_max_ps(v, most[q]);
+        }
+    float lows[8], highs[8];
+    _mm256_storeu_ps(lows, _mm256_min_ps(least[0], least[1]));
+    _mm256_storeu_ps(highs, _mm256_max_ps(most[0], most[1]));
+    *low = *high = 0;
+    foreach (q, 8) {
+        *low = lows[q] < *low ? lows[q] : *low;
+        *high = highs[q] > *high ? highs[q] : *high;
+    }
+    for (; i < n; i++) {
+        *low = x[i] < *low ? x[i] : *low;
+        *high = x[i] > *high ? x[i] : *high;
+    }
+}
+
+void infer_kernels_avx2_bytes(infer_kernels *k) {
+#define INSTALL(result, name, parameters) k->name = name;
+    INFER_KERNELS_BYTES(INSTALL)
+#undef INSTALL
+}

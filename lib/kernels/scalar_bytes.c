@@ -1,0 +1,75 @@
+/* The reference of the kernels over bytes. */
+#include "kernels.h"
+
+#include <math.h>
+
+static void pack_s8(size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,
+                    int32_t *sums) {
+    for (size_t j = 0; j < n; j += INFER_PANEL) {
+        int32_t sum[INFER_PANEL] = {0};
+        for (size_t i = 0; i < k; i += 4)
+            for (size_t q = 0; q < INFER_PANEL; q++)
+                for (size_t r = i; r < i + 4; r++) {
+                    bool there = r < k && j + q < n;
+                    *packed = there ? (int8_t)(b[r * ldb + j + q] ^ flip) : 0;
+                    sum[q] += *packed++;
+                }
+        for (size_t q = 0; sums && q < INFER_PANEL; q++)
+            sums[j + q] = sum[q];
+    }
+}
+
+static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
+                      const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
+    size_t panel = (k + 3) / 4 * 4 * INFER_PANEL;
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            const int8_t *b = packed + j / INFER_PANEL * panel + j % INFER_PANEL * 4;
+            uint32_t sum = start ? (uint32_t)start[j] : 0;
+            for (size_t l = 0; l < k; l++)
+                sum += (uint32_t)(a[i * lda + l] * b[l / 4 * 4 * INFER_PANEL + l % 4]);
+            c[i * ldc + j] = (int32_t)sum;
+        }
+}
+
+/* Beyond what 8 bits and a zero point of them can be. */
+#define FAR 1024.0f
+
+static uint8_t rounded(float v, int32_t zero, bool sign) {
+    v = v > -FAR ? v : -FAR; /* NaN as well */
+    v = v < FAR ? v : FAR;
+    int32_t i = (int32_t)rintf(v) + zero, low = sign ? -128 : 0;
+    return (uint8_t)(i < low ? low : i > low + 255 ? low + 255 : i);
+}
+
+static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool sign, uint8_t *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = rounded(x[i] / scale, zero, sign);
+}
+
+static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,
+                         int32_t zero, bool sign, uint8_t *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] =
+            rounded((float)(int32_t)((uint32_t)x[i] + (uint32_t)add) * scale[i * step], zero, sign);
+}
+
+static void dequantize_8(const uint8_t *x, size_t n, bool sign, int32_t zero, float scale,
+                         float *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)((sign ? (int8_t)x[i] : x[i]) - zero) * scale;
+}
+
+static void range_f32(const float *x, size_t n, float *low, float *high) {
+    *low = *high = 0;
+    for (size_t i = 0; i < n; i++) {
+        *low = x[i] < *low ? x[i] : *low;
+        *high = x[i] > *high ? x[i] : *high;
+    }
+}
+
+void infer_kernels_scalar_bytes(infer_kernels *k) {
+#define INSTALL(result, name, parameters) k->name = name;
+    INFER_KERNELS_BYTES(INSTALL)
+#undef INSTALL
+}

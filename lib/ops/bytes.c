@@ -1,0 +1,58 @@
+/* Products of 8-bit numbers: shifts, sums and sizes. */
+#include "bytes.h"
+
+#include "checked.h"
+#include "pack.h"
+
+#include <string.h>
+
+void infer_flip_bytes(const uint8_t *from, size_t n, uint8_t flip, uint8_t *to) {
+    const uint64_t by = flip * UINT64_C(0x0101010101010101);
+    uint64_t word;
+    for (; n >= sizeof word; n -= sizeof word, from += sizeof word, to += sizeof word) {
+        memcpy(&word, from, sizeof word);
+        word ^= by;
+        memcpy(to, &word, sizeof word);
+    }
+    for (size_t i = 0; i < n; i++)
+        to[i] = from[i] ^ flip;
+}
+
+uint32_t infer_sum_bytes(const uint8_t *from, size_t n) {
+    const uint64_t even = UINT64_C(0x00ff00ff00ff00ff);
+    uint32_t sum = 0;
+    while (n >= 8) {
+        uint64_t four = 0, word; /* of 16 bits each */
+        for (int i = 0; i < 128 && n >= 8; i++, n -= 8, from += 8) {
+            memcpy(&word, from, sizeof word);
+            four += (word & even) + (word >> 8 & even);
+        }
+        for (; four; four >>= 16)
+            sum += (uint32_t)(four & 0xffff);
+    }
+    for (size_t i = 0; i < n; i++)
+        sum += from[i];
+    return sum;
+}
+
+bool infer_bytes_pack_size(size_t k, size_t n, size_t *packed, size_t *sums) {
+    size_t rows;
+    return infer_round_up(k, 4, &rows) && infer_round_up(n, INFER_PANEL, sums) &&
+           infer_mul(rows, *sums, packed);
+}
+
+void infer_bytes_start(const int32_t *sums, size_t n, int32_t zero, int32_t *start) {
+    n = (n + INFER_PANEL - 1) / INFER_PANEL * INFER_PANEL;
+    memset(start, 0, n * sizeof *start);
+    infer_bytes_add(start, sums, -(uint32_t)zero, n);
+}
+
+/* Eight at a time, which compilers make vectors of. */
+void infer_bytes_add(int32_t *c, const int32_t *x, uint32_t by, size_t n) {
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (size_t q = i; q < i + 8; q++)
+            c[q] = (int32_t)((uint32_t)c[q] + by * (uint32_t)x[q]);
+    for (; i < n; i++)
+        c[i] = (int32_t)((uint32_t)c[i] + by * (uint32_t)x[i]);
+}

@@ -1,0 +1,138 @@
+/* Kernels over bytes: every variant against plain loops, exactly, at sizes below, at and above
+ * tiles, with extreme numbers and memory that ends where the operands do. */
+#include "unit.h"
+#include "variants.h"
+
+#include <math.h>
+#include <string.h>
+
+static variant list[VARIANTS_MAX];
+static size_t count;
+
+static uint8_t *bytes(int slot, size_t n) {
+    uint8_t *p = fenced(slot, n);
+    size_t extreme = choose(3);
+    for (size_t i = 0; i < n; i++)
+        p[i] = (uint8_t)(extreme == 0 ? (choose(2) ? 255 : 128) : choose(256));
+    return p;
+}
+
+static size_t panels(size_t n) {
+    return (n + 15) / 16 * 16;
+}
+
+static void product_case(size_t m, size_t n, size_t k) {
+    const size_t lda = k + choose(3), ldb = n + choose(3), ldc = n + choose(3);
+    const uint8_t *a = bytes(0, m ? (m - 1) * lda + k : 0),
+                  *b = bytes(1, k ? (k - 1) * ldb + n : 0);
+    const uint8_t flip = choose(2) ? 128 : 0;
+    const size_t whole = panels(n), groups = (k + 3) / 4;
+    int32_t *start = fenced(2, whole * sizeof *start);
+    for (size_t j = 0; j < whole; j++)
+        start[j] = (int32_t)(choose(2) ? INT32_MAX - choose(100) : choose(1000));
+    const bool starts = choose(2);
+    for (size_t v = 0; v < count; v++) {
+        int8_t *packed = fenced(3, whole * groups * 4);
+        int32_t *sums = fenced(4, whole * sizeof *sums);
+        list[v].k.pack_s8(k, n, b, ldb, flip, packed, sums);
+        assert_true(fence_holds(3) && fence_holds(4));
+        for (size_t j = 0; j < whole; j++) {
+            int32_t sum = 0;
+            for (size_t i = 0; i < groups * 4; i++) {
+                int8_t right = i < k && j < n ? (int8_t)(b[i * ldb + j] ^ flip) : 0;
+                assert_int_equal(packed[(j / 16 * groups + i / 4) * 64 + j % 16 * 4 + i % 4],
+                                 right);
+                sum += right;
+            }
+            assert_int_equal(sums[j], sum);
+        }
+        int32_t *c = fenced(5, (m ? (m - 1) * ldc + n : 0) * sizeof *c);
+        for (size_t i = 0; m && i < (m - 1) * ldc + n; i++)
+            c[i] = 77;
+        list[v].k.gemm_u8s8(m, n, k, a, lda, packed, starts ? start : NULL, c, ldc);
+        assert_true(fence_holds(5));
+        for (size_t i = 0; i < m; i++)
+            for (size_t j = 0; j < ldc && i * ldc + j < (m - 1) * ldc + n; j++) {
+                uint32_t sum = starts && j < n ? (uint32_t)start[j] : 0;
+                for (size_t l = 0; j < n && l < k; l++)
+                    sum += (uint32_t)(a[i * lda + l] * (int8_t)(b[l * ldb + j] ^ flip));
+                if (c[i * ldc + j] != (j < n ? (int32_t)sum : 77))
+                    fail_msg("%s: %zu x %zu x %zu: %d at %zu, %zu instead of %d", list[v].name, m,
+                             n, k, (int)c[i * ldc + j], i, j, (int)sum);
+            }
+    }
+}
+
+static void products(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 600; i++)
+        product_case(choose(choose(3) ? 12 : 30), choose(choose(3) ? 40 : 90),
+                     choose(choose(3) ? 20 : 200));
+    product_case(1, 64, 1024);
+    product_case(17, 130, 2000);
+    product_case(0, 20, 3);
+    product_case(4, 0, 3);
+    product_case(4, 20, 0);
+}
+
+static float some(size_t of) {
+    static const float odd[] = {0.5f,  1.5f,   -2.5f, NAN,    INFINITY, -INFINITY,
+                                1e30f, -1e30f, -0.0f, 127.5f, -128.5f,  254.5f};
+    return choose(8) ? (float)(number() * (double)of) : odd[choose(sizeof odd / sizeof *odd)];
+}
+
+static uint8_t rounded(double v, int zero, bool sign) {
+    const double low = sign ? -128 : 0, high = low + 255;
+    v = isnan(v) ? low : nearbyint(v) + zero;
+    return (uint8_t)(int)(v < low ? low : v > high ? high : v);
+}
+
+static void quantizing(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 2000; i++) {
+        const size_t n = choose(140), step = choose(2);
+        const bool sign = choose(2);
+        const int32_t zero = (int32_t)choose(256) - (sign ? 128 : 0);
+        const int32_t add = choose(2) ? (int32_t)choose(2000) - 1000 : 0;
+        const float scale = choose(3) ? (float)(1 + number()) : 1;
+        float *x = fenced(0, n * sizeof *x), *scales = fenced(1, (step ? n : 1) * sizeof *scales);
+        int32_t *sums = fenced(2, n * sizeof *sums);
+        uint8_t *b = bytes(3, n);
+        for (size_t j = 0; j < n; j++) {
+            x[j] = some(400);
+            sums[j] = choose(4) ? (int32_t)choose(100000) - 50000 : INT32_MAX;
+        }
+        for (size_t j = 0; j < (step ? n : 1); j++)
+            scales[j] = (float)number() * 0.01f;
+        float low = 0, high = 0;
+        for (size_t j = 0; j < n; j++) {
+            low = x[j] < low ? x[j] : low;
+            high = x[j] > high ? x[j] : high;
+        }
+        for (size_t v = 0; v < count; v++) {
+            uint8_t *y = fenced(4, n);
+            float *f = fenced(5, n * sizeof *f), lowest, highest;
+            list[v].k.quantize_8(x, n, scale, zero, sign, y);
+            for (size_t j = 0; j < n; j++)
+                assert_int_equal(y[j], rounded((double)(x[j] / scale), zero, sign));
+            list[v].k.requantize_8(sums, n, add, scales, step, zero, sign, y);
+            for (size_t j = 0; j < n; j++) {
+                float wide = (float)(int32_t)((uint32_t)sums[j] + (uint32_t)add);
+                wide *= scales[j * step];
+                assert_int_equal(y[j], rounded((double)wide, zero, sign));
+            }
+            list[v].k.dequantize_8(b, n, sign, zero, scale, f);
+            for (size_t j = 0; j < n; j++)
+                assert_true(f[j] == (float)((sign ? (int8_t)b[j] : b[j]) - zero) * scale);
+            list[v].k.range_f32(x, n, &lowest, &highest);
+            assert_true(lowest == low && highest == high);
+            assert_true(fence_holds(4) && fence_holds(5));
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(quantizing)};
+    count = variants_find(list);
+    return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
+}
