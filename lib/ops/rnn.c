@@ -107,24 +107,40 @@ static bool has_bytes(const infer_op_env *env) {
     return infer_type_kind((infer_type)env->in[W]->type) != INFER_CLASS_FLOATING;
 }
 
+/* Panels of so many columns, -1 where unknown. */
+static int64_t panels(int64_t columns) {
+    return columns < 0 ? -1 : columns / INFER_PANEL + (columns % INFER_PANEL != 0);
+}
+
+/* Of R^T, whose last part is packed apart where GRU multiplies it with something else. */
+static int64_t panels_of_r(infer_rnn_cell cell, int64_t hidden) {
+    if (hidden < 0)
+        return -1;
+    return cell == INFER_RNN_GRU ? panels(2 * hidden) + panels(hidden)
+                                 : panels((int64_t)gates_of[cell] * hidden);
+}
+
 /* The extents; -1 where unknown. */
 typedef struct extents {
     int64_t steps, batch, input, hidden, directions;
 } extents;
 
-static infer_status read_extents(const infer_op_env *env, size_t gates, extents *e) {
+static infer_status read_extents(const infer_op_env *env, infer_rnn_cell cell, bool packed,
+                                 extents *e) {
     const rnn_params *p = env->params;
     const bool bytes = has_bytes(env);
+    const size_t gates = gates_of[cell];
     const infer_view *x = env->in[X];
+    const int32_t rank = packed ? 4 : 3;
     if (p->layout != 0 && p->layout != 1)
         return infer_fail(INFER_ERROR_VALUE, "layout is %lld", (long long)p->layout);
     for (uint32_t i = X; i <= R; i++)
-        if (env->in[i]->rank >= 0 && env->in[i]->rank != 3)
+        if (env->in[i]->rank >= 0 && env->in[i]->rank != (i == X ? 3 : rank))
             return infer_fail(INFER_ERROR_SHAPE, "input %u has rank %d", i, (int)env->in[i]->rank);
     e->steps = extent(x, p->layout ? 1 : 0);
     e->batch = extent(x, p->layout ? 0 : 1);
     e->input = extent(x, 2);
-    e->hidden = extent(env->in[R], bytes ? 1 : 2);
+    e->hidden = env->in[R]->rank == rank ? env->in[R]->dim[bytes ? 1 : 2] : -1;
     e->directions = p->direction == BIDIRECTIONAL ? 2 : 1;
     if (p->hidden_size && e->hidden >= 0 && p->hidden_size != e->hidden)
         return infer_fail(INFER_ERROR_SHAPE, "hidden_size is %lld, but R has %lld",
@@ -137,10 +153,12 @@ static infer_status read_extents(const infer_op_env *env, size_t gates, extents 
     int64_t r[] = {d, bytes ? n : width, bytes ? width : n}, b[] = {d, n < 0 ? -1 : 2 * width};
     int64_t lengths[] = {e->batch}, peepholes[] = {d, n < 0 ? -1 : 3 * n};
     int64_t state[] = {p->layout ? e->batch : d, p->layout ? d : e->batch, n};
+    int64_t packed_w[] = {d, panels(width), e->input, INFER_PANEL};
+    int64_t packed_r[] = {d, panels_of_r(cell, n), n, INFER_PANEL};
     if (bytes)
         INFER_TRY(infer_rnn_bytes_check(env, d, width));
-    INFER_TRY(infer_expect(infer_input(env, W), "W", 3, w));
-    INFER_TRY(infer_expect(infer_input(env, R), "R", 3, r));
+    INFER_TRY(infer_expect(infer_input(env, W), "W", rank, packed ? packed_w : w));
+    INFER_TRY(infer_expect(infer_input(env, R), "R", rank, packed ? packed_r : r));
     INFER_TRY(infer_expect(infer_input(env, B), "B", 2, b));
     INFER_TRY(infer_expect(infer_input(env, LENGTHS), "sequence_lens", 1, lengths));
     INFER_TRY(infer_expect(infer_input(env, INITIAL_H), "initial_h", 3, state));
@@ -151,18 +169,18 @@ static infer_status read_extents(const infer_op_env *env, size_t gates, extents 
 /* Room for packed weights: k rows of n columns, and of some more in panels of their own; bytes have
  * the sums of their columns behind them. */
 static bool take_weights(infer_rnn *r, bool packs, size_t k, size_t n, size_t more, size_t element,
-                         size_t *at) {
+                         size_t *count, size_t *at) {
     size_t first, last, sums;
     if (!r->bytes)
         return infer_pack_size(k, n, &first) && infer_pack_size(k, more, &last) &&
-               infer_add(first, last, &first) &&
-               infer_scratch_take(&r->size, packs, first, element, at);
+               infer_add(first, last, count) &&
+               infer_scratch_take(&r->size, packs, *count, element, at);
     return infer_bytes_pack_size(k, n, &first, &sums) && infer_mul(sums, 4, &sums) &&
            infer_add(first, sums, &first) && infer_scratch_take(&r->size, first, 1, 1, at);
 }
 
-static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const extents *e,
-                         infer_rnn *r) {
+static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, bool packed,
+                         const extents *e, infer_rnn *r) {
     const rnn_params *p = env->params;
     size_t element = infer_type_size(infer_widen_type(env)), width, rows, sums_at;
     *r = (infer_rnn){.cell = cell,
@@ -176,38 +194,41 @@ static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, const ext
                      .reverse = p->direction == REVERSE,
                      .coupled = p->input_forget != 0,
                      .late_reset = p->linear_before_reset != 0,
+                     .packed = packed,
                      .bytes = has_bytes(env) ? env : NULL,
                      .clip = p->clip > 0 ? (double)p->clip : (double)INFINITY};
     INFER_TRY(read_functions(env, r));
     width = r->gates * r->hidden;
-    r->pack_r = r->bytes || r->batch > 1;
-    r->pack_w = r->bytes || r->batch > 2 || r->batch * (r->steps < 3 ? r->steps : 3) > 2;
+    r->pack_r = r->bytes || (!packed && r->batch > 1);
+    r->pack_w =
+        r->bytes || (!packed && (r->batch > 2 || r->batch * (r->steps < 3 ? r->steps : 3) > 2));
     r->chunk = r->batch && r->batch < CHUNK_ROWS ? CHUNK_ROWS / r->batch : 1;
     r->chunk = r->chunk > r->steps ? r->steps : r->chunk;
-    bool fits = take_weights(r, r->pack_w, r->input, width, 0, element, &r->w_at) &&
-                take_weights(r, r->pack_r, r->hidden, cell == INFER_RNN_GRU ? 2 * r->hidden : width,
-                             cell == INFER_RNN_GRU ? r->hidden : 0, element, &r->r_at) &&
-                infer_mul(r->chunk, r->batch, &rows) &&
-                infer_scratch_take(&r->size, rows, r->input, element, &r->x_at) &&
-                infer_scratch_take(&r->size, rows, width, element, &r->z_at) &&
-                infer_scratch_take(&r->size, r->batch, width, element, &r->rec_at) &&
-                infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->h_at) &&
-                infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->c_at) &&
-                infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->reset_at) &&
-                infer_scratch_take(&r->size, width + r->hidden, 1, element, &r->bias_at) &&
-                (!r->bytes ||
-                 (infer_scratch_take(&r->size, rows, r->input > r->hidden ? r->input : r->hidden, 1,
-                                     &r->bytes_at) &&
-                  infer_scratch_take(&r->size, rows, width, 4, &sums_at)));
+    bool fits =
+        take_weights(r, r->pack_w, r->input, width, 0, element, &r->w_elements, &r->w_at) &&
+        take_weights(r, r->pack_r, r->hidden, cell == INFER_RNN_GRU ? 2 * r->hidden : width,
+                     cell == INFER_RNN_GRU ? r->hidden : 0, element, &r->r_elements, &r->r_at) &&
+        infer_mul(r->chunk, r->batch, &rows) &&
+        infer_scratch_take(&r->size, rows, r->input, element, &r->x_at) &&
+        infer_scratch_take(&r->size, rows, width, element, &r->z_at) &&
+        infer_scratch_take(&r->size, r->batch, width, element, &r->rec_at) &&
+        infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->h_at) &&
+        infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->c_at) &&
+        infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->reset_at) &&
+        infer_scratch_take(&r->size, width + r->hidden, 1, element, &r->bias_at) &&
+        (!r->bytes ||
+         (infer_scratch_take(&r->size, rows, r->input > r->hidden ? r->input : r->hidden, 1,
+                             &r->bytes_at) &&
+          infer_scratch_take(&r->size, rows, width, 4, &sums_at)));
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the cells do not fit memory");
 }
 
-static infer_status cell_infer(infer_op_env *env, infer_rnn_cell cell) {
+static infer_status cell_infer(infer_op_env *env, infer_rnn_cell cell, bool packed) {
     const rnn_params *p = env->params;
     infer_view spare;
     extents e;
     infer_rnn r;
-    INFER_TRY(read_extents(env, gates_of[cell], &e));
+    INFER_TRY(read_extents(env, cell, packed, &e));
     for (uint32_t i = 0; i < env->out_count; i++) {
         infer_view *y = infer_out(env, i, env->in[X]->type, i == 0 ? 4 : 3, &spare);
         int64_t sequence[] = {e.steps, e.directions, e.batch, e.hidden};
@@ -224,18 +245,18 @@ static infer_status cell_infer(infer_op_env *env, infer_rnn_cell cell) {
     for (uint32_t i = 0; i < env->in_count; i++)
         if (env->in[i] && !infer_view_concrete(env->in[i]))
             return INFER_OK;
-    INFER_TRY(plan(env, cell, &e, &r));
+    INFER_TRY(plan(env, cell, packed, &e, &r));
     env->scratch_size = r.size;
     return infer_widen_plan(env);
 }
 
 /* ---- running ---- */
 
-static infer_status cell_body(infer_op_env *env, infer_rnn_cell cell) {
+static infer_status cell_body(infer_op_env *env, infer_rnn_cell cell, bool packed) {
     extents e;
     infer_rnn r;
-    INFER_TRY(read_extents(env, gates_of[cell], &e));
-    INFER_TRY(plan(env, cell, &e, &r));
+    INFER_TRY(read_extents(env, cell, packed, &e));
+    INFER_TRY(plan(env, cell, packed, &e, &r));
     for (int64_t b = 0; infer_has_input(env, LENGTHS) && b < e.batch; b++) {
         int32_t n = ((const int32_t *)env->in[LENGTHS]->data)[b];
         if (n < 0 || n > e.steps)
@@ -247,6 +268,96 @@ static infer_status cell_body(infer_op_env *env, infer_rnn_cell cell) {
     return env->in[X]->type == INFER_TYPE_DOUBLE ? rnn_f64(env, &r) : rnn_f32(env, &r);
 }
 
+/* ---- packed weights ---- */
+
+typedef struct pack_params {
+    int64_t rows; /* what are packed together of the rows of a direction's weights, then the rest */
+} pack_params;
+
+static const infer_op_attr pack_attrs[] = {A_INT(pack_params, rows, 0)};
+
+static infer_status pack_infer(infer_op_env *env) {
+    const pack_params *p = env->params;
+    const infer_view *w = env->in[0];
+    infer_view spare, *y = infer_out(env, 0, w->type, 4, &spare);
+    if (w->rank != 3)
+        return infer_fail(INFER_ERROR_SHAPE, "weights of rank %d", (int)w->rank);
+    if (!infer_view_concrete(w))
+        return INFER_OK;
+    if (p->rows < 0 || p->rows > w->dim[1])
+        return infer_fail(INFER_ERROR_VALUE, "%lld rows of %lld", (long long)p->rows,
+                          (long long)w->dim[1]);
+    y->dim[0] = w->dim[0];
+    y->dim[1] = panels(p->rows) + panels(w->dim[1] - p->rows);
+    y->dim[2] = w->dim[2];
+    y->dim[3] = INFER_PANEL;
+    return INFER_OK;
+}
+
+#define PACK_PART(S, ctype)                                                                        \
+    static void pack_part_##S(const infer_view *w, int64_t row, int64_t rows, int64_t d,           \
+                              ctype **to) {                                                        \
+        size_t k = (size_t)w->dim[2];                                                              \
+        const ctype *from = (const ctype *)w->data + (size_t)(d * w->dim[1] + row) * k;            \
+        infer_pack_b_##S(k, (size_t)rows, from, k, true, *to);                                     \
+        *to += (size_t)panels(rows) * k * INFER_PANEL;                                             \
+    }                                                                                              \
+    static void pack_##S(const infer_view *w, int64_t rows, ctype *to) {                           \
+        for (int64_t d = 0; d < w->dim[0]; d++) {                                                  \
+            pack_part_##S(w, 0, rows, d, &to);                                                     \
+            pack_part_##S(w, rows, w->dim[1] - rows, d, &to);                                      \
+        }                                                                                          \
+    }
+PACK_PART(f32, float)
+PACK_PART(f64, double)
+
+static infer_status pack_run(infer_op_env *env) {
+    const pack_params *p = env->params;
+    infer_view *y = env->out[0];
+    if (y && y->type == INFER_TYPE_FLOAT)
+        pack_f32(env->in[0], p->rows, y->data);
+    else if (y)
+        pack_f64(env->in[0], p->rows, y->data);
+    return INFER_OK;
+}
+
+/* Constant weights are packed while the model is loaded. */
+static infer_status cell_prepare(infer_rewriter *rw, infer_rnn_cell cell, const char *become) {
+    infer_attr rows = {.name = "rows", .type = INFER_ATTR_INT};
+    for (uint32_t i = W; i <= R; i++) {
+        infer_view w = *rw->view(rw, rw->input(rw, i));
+        if (!w.data || w.rank != 3 || infer_view_count(&w) == 0 ||
+            (w.type != INFER_TYPE_FLOAT && w.type != INFER_TYPE_DOUBLE))
+            return INFER_OK;
+    }
+    for (uint32_t i = W; i <= R; i++) {
+        uint32_t w = rw->input(rw, i);
+        int64_t all = rw->view(rw, w)->dim[1];
+        rows.i = cell == INFER_RNN_GRU && i == R ? all / 3 * 2 : all;
+        INFER_TRY(rw->set_input(rw, i, rw->add(rw, "infer", "PackRecurrent", &w, 1, &rows, 1)));
+    }
+    return rw->become(rw, "infer", become);
+}
+
+const infer_op infer_op_infer_pack_recurrent = {
+    .domain = "infer",
+    .name = "PackRecurrent",
+    .since = 1,
+    .newest = 1,
+    .params_size = sizeof(pack_params),
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = 1,
+    .attrs = pack_attrs,
+    .types = {T(FLOAT) | T(DOUBLE)},
+    .infer = pack_infer,
+    .run = pack_run,
+};
+
+/* ---- the operators ---- */
+
 /* Before version 7 an attribute told whether the first output was wanted; the graph tells. */
 static infer_status cell_upgrade(infer_rewriter *rw) {
     if (rw->version < 7)
@@ -254,12 +365,13 @@ static infer_status cell_upgrade(infer_rewriter *rw) {
     return INFER_OK;
 }
 
-#define CELL_OP_OF(op_domain, last, op_name, snake, which, inputs, outputs, list, w, rest)         \
+#define CELL_OP_OF(op_domain, last, op_name, snake, which, packed, inputs, outputs, list, w, rest, \
+                   prepare_)                                                                       \
     static infer_status snake##_infer(infer_op_env *env) {                                         \
-        return cell_infer(env, which);                                                             \
+        return cell_infer(env, which, packed);                                                     \
     }                                                                                              \
     static infer_status snake##_body(infer_op_env *env) {                                          \
-        return cell_body(env, which);                                                              \
+        return cell_body(env, which, packed);                                                      \
     }                                                                                              \
     static infer_status snake##_run(infer_op_env *env) {                                           \
         return infer_widen_run(env, snake##_body);                                                 \
@@ -279,12 +391,20 @@ static infer_status cell_upgrade(infer_rewriter *rw) {
         .types = {rest, w, w, rest, T(INT32), (rest) | (w)},                                       \
         .upgrade = cell_upgrade,                                                                   \
         .infer = snake##_infer,                                                                    \
+        .prepare = prepare_,                                                                       \
         .run = snake##_run,                                                                        \
     };
+/* An operator, and what it becomes where its weights are constant. */
 #define CELL_OP(op_name, snake, which, inputs, outputs, list)                                      \
-    CELL_OP_OF("", 27, op_name, snake, which, inputs, outputs, list, T_FLOAT | T_SAME, T_FLOAT)
+    static infer_status snake##_prepare(infer_rewriter *rw) {                                      \
+        return cell_prepare(rw, which, op_name "Packed");                                          \
+    }                                                                                              \
+    CELL_OP_OF("", 27, op_name, snake, which, false, inputs, outputs, list, T_FLOAT | T_SAME,      \
+               T_FLOAT, snake##_prepare)                                                           \
+    CELL_OP_OF("infer", 1, op_name "Packed", infer_##snake##_packed, which, true, inputs, outputs, \
+               list, T(FLOAT) | T(DOUBLE) | T_SAME, T(FLOAT) | T(DOUBLE), NULL)
 CELL_OP("RNN", rnn, INFER_RNN_PLAIN, 6, 2, rnn_attrs)
 CELL_OP("LSTM", lstm, INFER_RNN_LSTM, 8, 3, lstm_attrs)
 CELL_OP("GRU", gru, INFER_RNN_GRU, 6, 2, gru_attrs)
-CELL_OP_OF("com.microsoft", 1, "DynamicQuantizeLSTM", ms_dynamic_quantize_lstm, INFER_RNN_LSTM, 12,
-           3, bytes_attrs, T(INT8) | T(UINT8), T(FLOAT))
+CELL_OP_OF("com.microsoft", 1, "DynamicQuantizeLSTM", ms_dynamic_quantize_lstm, INFER_RNN_LSTM,
+           false, 12, 3, bytes_attrs, T(INT8) | T(UINT8), T(FLOAT), NULL)

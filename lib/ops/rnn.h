@@ -42,8 +42,10 @@ typedef struct infer_rnn {
     double clip;    /* infinity: none */
     infer_rnn_function functions[2][INFER_RNN_FUNCTIONS];
     /* How the products are done: with weights packed, or as they lie where rows are few. */
+    bool packed; /* while loading already */
     bool pack_w, pack_r;
-    size_t chunk; /* steps whose inputs are multiplied together */
+    size_t w_elements, r_elements; /* of a direction, packed */
+    size_t chunk;                  /* steps whose inputs are multiplied together */
     /* Where things lie in the scratch. */
     size_t w_at, r_at, x_at, z_at, rec_at, h_at, c_at, reset_at, bias_at, bytes_at, size;
     const infer_op_env *bytes; /* of DynamicQuantizeLSTM; NULL: weights are real numbers */

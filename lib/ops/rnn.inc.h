@@ -50,10 +50,10 @@ typedef struct NAME(direction) {
     const infer_kernels *k;
     const infer_rnn_function *f;
     size_t number;
-    REAL *bytes;                        /* scratch of products with 8-bit weights */
-    const REAL *w, *r, *peepholes;      /* weights as they are given */
-    const REAL *packed_w, *packed_r[2]; /* or packed; GRU's last gate apart */
-    REAL *bias, *late;                  /* of the gates, and of GRU's Rh where it is reset late */
+    REAL *bytes;                            /* scratch of products with 8-bit weights */
+    const REAL *w, *r, *r_last, *peepholes; /* weights as they are given; GRU's last gate apart */
+    const REAL *packed_w, *packed_r[2];     /* or packed */
+    REAL *bias, *late; /* of the gates, and of GRU's Rh where it is reset late */
     REAL *z, *rec, *h, *c, *reset;
 } NAME(direction);
 
@@ -142,12 +142,12 @@ static void NAME(step)(const NAME(direction) * d, size_t s, const int32_t *lengt
         NAME(multiply)(d->k, p->batch, first, n, d->h, d->r, d->packed_r[0], NULL, d->rec, width);
     if (gru && p->late_reset)
         NAME(multiply)
-    (d->k, p->batch, n, n, d->h, d->r + first * n, d->packed_r[1], d->late, d->rec + first, width);
+    (d->k, p->batch, n, n, d->h, d->r_last, d->packed_r[1], d->late, d->rec + first, width);
     if (gru)
         NAME(gru_gates)(d, z);
     if (gru && !p->late_reset)
         NAME(multiply)
-    (d->k, p->batch, n, n, d->reset, d->r + first * n, d->packed_r[1], NULL, d->rec + first, width);
+    (d->k, p->batch, n, n, d->reset, d->r_last, d->packed_r[1], NULL, d->rec + first, width);
     for (size_t b = 0; b < p->batch; b++) {
         if (lengths && s >= (size_t)lengths[b])
             continue;
@@ -170,14 +170,26 @@ typedef struct NAME(tensors) {
     REAL *y, *y_h, *y_c;
 } NAME(tensors);
 
+/* Elements of the packed rows of R in the first product. */
+static size_t NAME(first_part)(const infer_rnn *p) {
+    size_t elements = 0;
+    infer_pack_size(p->hidden, (p->cell == INFER_RNN_GRU ? 2 : p->gates) * p->hidden, &elements);
+    return elements; /* it fits: the whole did */
+}
+
 /* Weights of a direction, packed where that pays, and its biases. */
 static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t number,
                         void *scratch) {
     const infer_rnn *p = d->p;
     const size_t n = p->hidden, width = p->gates * n;
-    if (!p->bytes) {
+    if (p->packed) {
+        d->packed_w = t->w + number * p->w_elements;
+        d->packed_r[0] = t->r + number * p->r_elements;
+        d->packed_r[1] = d->packed_r[0] + NAME(first_part)(p);
+    } else if (!p->bytes) {
         d->w = t->w + number * width * p->input;
         d->r = t->r + number * width * n;
+        d->r_last = d->r + (width - n) * n;
     }
     d->peepholes = t->p ? t->p + number * 3 * n : NULL;
     if (p->pack_w) {
@@ -190,13 +202,12 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
     }
     if (p->pack_r) {
         REAL *to = infer_scratch_at(scratch, p->r_at);
-        size_t first = p->cell == INFER_RNN_GRU ? 2 * n : width, used = 0;
+        size_t first = p->cell == INFER_RNN_GRU ? 2 * n : width, used = NAME(first_part)(p);
         if (p->bytes)
             infer_rnn_bytes_pack(p->bytes, 1, number, (void *)to);
         else
             NAME(infer_pack_b)(n, first, d->r, n, true, to);
         d->packed_r[0] = to;
-        infer_pack_size(n, first, &used); /* fits: the scratch has it */
         if (first < width)
             NAME(infer_pack_b)(n, width - first, d->r + first * n, n, true, to + used);
         d->packed_r[1] = to + used;
