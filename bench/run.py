@@ -14,6 +14,7 @@ warnings.filterwarnings("ignore")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cold  # noqa: E402
+import contest  # noqa: E402
 import kernel_table  # noqa: E402
 import opening  # noqa: E402
 import serving  # noqa: E402
@@ -33,6 +34,7 @@ GROUPS = {
     "loading": sizes.loading,
     "kernels": kernel_table.run,
 }
+NAMED = ("models",)  # only where they are asked for: they take long
 
 
 def machine():
@@ -45,20 +47,25 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("groups", metavar="GROUP", nargs="*", help=f"only these: {', '.join(GROUPS)}")
+    parser.add_argument("groups", metavar="GROUP", nargs="*", help=f"only these: {', '.join(GROUPS)}; or: {', '.join(NAMED)}")
     parser.add_argument("--json", metavar="FILE", help="where the figures go (BUILD/bench.json)")
     parser.add_argument("--build", metavar="DIR", default=ROOT / "build", help="a build directory (build)")
-    arguments = parser.parse_args()
+    parser.add_argument("--models", metavar="PATTERN", action="append", default=[],
+                        help="of the models: names or fields, with * and ?; may be given again")
+    parser.add_argument("--threads", metavar="N", type=int, nargs="+", default=[1, 2],
+                        help="of the models: threads of a run (1 2)")
+    parser.add_argument("--seconds", type=float, help="of the models: for each runtime of a race (4; quick 0.3)")
+    arguments = parser.parse_intermixed_args()
     for name in arguments.groups:
-        if name not in GROUPS:
-            parser.error(f"there is no group {name}: {', '.join(GROUPS)}")
+        if name not in GROUPS and name not in NAMED:
+            parser.error(f"there is no group {name}: {', '.join((*GROUPS, *NAMED))}")
     report = {"machine": machine(), "quick": arguments.quick}
     print("{processor}, {cores} cores, Linux {kernel}".format(**report["machine"]))
     with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.build) as scratch:
         bench = Bench(arguments.build, scratch, arguments.quick)
         for name in arguments.groups or GROUPS:
             try:
-                report[name] = GROUPS[name](bench)
+                report[name] = contest.run(bench, arguments) if name == "models" else GROUPS[name](bench)
             except subprocess.CalledProcessError as error:
                 sys.exit(f"{name}: {' '.join(map(str, error.cmd))} failed\n{error.stderr or ''}")
         report["yardsticks"] = yardsticks.run(report)
