@@ -188,6 +188,20 @@ static void dequantize_8(const uint8_t *x, size_t n, bool sign, int32_t zero, fl
     }
 }
 
+static void rescale_f32(const int32_t *x, size_t n, const float *scale, const float *bias,
+                        float *y) {
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 v = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(x + i)));
+        v = _mm256_mul_ps(v, _mm256_loadu_ps(scale + i));
+        if (bias)
+            v = _mm256_add_ps(v, _mm256_loadu_ps(bias + i));
+        _mm256_storeu_ps(y + i, v);
+    }
+    for (; i < n; i++)
+        y[i] = (float)x[i] * scale[i] + (bias ? bias[i] : 0);
+}
+
 static void range_f32(const float *x, size_t n, float *low, float *high) {
     __m256 least[2], most[2];
     foreach (q, 2)

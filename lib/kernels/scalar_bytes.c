@@ -60,6 +60,12 @@ static void dequantize_8(const uint8_t *x, size_t n, bool sign, int32_t zero, fl
         y[i] = (float)((sign ? (int8_t)x[i] : x[i]) - zero) * scale;
 }
 
+static void rescale_f32(const int32_t *x, size_t n, const float *scale, const float *bias,
+                        float *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)x[i] * scale[i] + (bias ? bias[i] : 0);
+}
+
 static void range_f32(const float *x, size_t n, float *low, float *high) {
     *low = *high = 0;
     for (size_t i = 0; i < n; i++) {

@@ -248,14 +248,10 @@ static void finish(const infer_op_env *env, const roles *r, const product *p, co
             continue;
         }
         float *to = (float *)y->data + at;
-        size_t j = 0;
-        for (; j + 8 <= p->n; j += 8) /* which compilers make vectors of */
-            for (size_t q = j; q < j + 8; q++)
-                to[q] = (float)sums[q] * scales[q];
-        for (; j < p->n; j++)
-            to[j] = (float)sums[j] * scales[j];
-        for (j = 0; bias && j < p->n; j++)
-            to[j] += ((const float *)bias->data)[is_one(bias) ? 0 : j];
+        const bool row_bias = bias && (p->n == 1 || !is_one(bias));
+        env->kernels->rescale_f32(sums, p->n, scales, row_bias ? bias->data : NULL, to);
+        for (size_t j = 0; bias && !row_bias && j < p->n; j++)
+            to[j] += *(const float *)bias->data;
     }
 }
 

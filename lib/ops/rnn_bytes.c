@@ -120,8 +120,7 @@ void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, 
         for (size_t i = 0; i < m; i++)
             scales[i] *= range.scale;
         for (size_t row = 0; row < rows; row++)
-            for (size_t i = 0; i < m; i++)
-                c[row * n + j + i] =
-                    (float)sums[row * n + j + i] * scales[i] + (bias ? bias[j + i] : 0);
+            env->kernels->rescale_f32(sums + row * n + j, m, scales, bias ? bias + j : NULL,
+                                      c + row * n + j);
     }
 }

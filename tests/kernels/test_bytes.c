@@ -124,6 +124,13 @@ static void quantizing(void **state) {
             list[v].k.dequantize_8(b, n, sign, zero, scale, f);
             for (size_t j = 0; j < n; j++)
                 assert_true(f[j] == (float)((sign ? (int8_t)b[j] : b[j]) - zero) * scale);
+            if (step)
+                list[v].k.rescale_f32(sums, n, scales, add ? x : NULL, f);
+            for (size_t j = 0; step && j < n; j++) {
+                float right = (float)sums[j] * scales[j];
+                right = add ? right + x[j] : right;
+                assert_true(f[j] == right || (isnan(f[j]) && isnan(right)));
+            }
             list[v].k.range_f32(x, n, &lowest, &highest);
             assert_true(lowest == low && highest == high);
             assert_true(fence_holds(4) && fence_holds(5));
