@@ -38,4 +38,8 @@ void infer_bytes_start(const int32_t *sums, size_t n, int32_t zero, int32_t *sta
 /* Row c += by * x, modulo 2^32: n elements. */
 void infer_bytes_add(int32_t *c, const int32_t *x, uint32_t by, size_t n);
 
+/* prepare of Mul and of Add (bytes_fuse.c). */
+infer_status infer_bytes_fuse_scale(infer_rewriter *rw);
+infer_status infer_bytes_fuse_bias(infer_rewriter *rw);
+
 #endif

@@ -141,16 +141,21 @@ typedef struct runs {
 
 static void find_runs(const quantized_plan *q, int64_t *place, size_t lanes, runs *r) {
     const infer_window *w = &q->c.window;
-    size_t last = 0;
+    const int32_t last = w->rank - 1;
+    size_t at = offset(q, place, w->stride);
     r->count = 0;
-    for (size_t l = 0; l < lanes; l++) {
-        size_t at = offset(q, place, w->stride);
-        if (l == 0 || at != last + 1) {
+    for (size_t l = 0, expected = at + 1; l < lanes; l++) {
+        if (at != expected || l == 0) {
             r->from[r->count] = at;
             r->to[r->count++] = l;
         }
-        last = at;
-        infer_window_next(place, w->out, w->rank);
+        expected = at + 1;
+        if (last >= 0 && place[last] + 1 < w->out[last]) {
+            place[last]++;
+            at += (size_t)w->stride[last];
+        } else if (infer_window_next(place, w->out, w->rank)) {
+            at = offset(q, place, w->stride);
+        }
     }
 }
 
@@ -173,9 +178,15 @@ static void columns(const infer_op_env *env, const quantized_plan *q, const uint
         runs r;
         find_runs(q, place, lanes, &r);
         uint8_t *to = panel;
+        const size_t two = r.count - 1; /* most panels have one or two runs */
         for (size_t k = 0; k < c->channels; k++)
             for (size_t t = 0; t < c->taps; t++, to += INFER_PANEL) {
                 const uint8_t *from = x + k * q->plane + taps[t];
+                if (two < 2) {
+                    memcpy(to, from + r.from[0], INFER_PANEL);
+                    memcpy(to + r.to[two], from + r.from[two], INFER_PANEL);
+                    continue;
+                }
                 for (size_t i = 0; i < r.count; i++)
                     memcpy(to + r.to[i], from + r.from[i], INFER_PANEL);
             }
