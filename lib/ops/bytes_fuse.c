@@ -13,8 +13,7 @@ static bool has(const infer_producer *p, uint32_t index) {
 
 /* The product that makes a value, of n columns. */
 static bool find(infer_rewriter *rw, uint32_t value, infer_producer *p, int64_t *n) {
-    if (!rw->producer(rw, value, p) || p->op != &infer_op_infer_mat_mul_bytes ||
-        p->attr_count != 1 || p->out[0] != value)
+    if (!rw->producer(rw, value, p) || p->op != &infer_op_infer_mat_mul_bytes || p->attr_count != 1)
         return false;
     *n = p->attrs[0].i;
     return true;

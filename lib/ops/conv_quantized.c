@@ -243,14 +243,14 @@ static void multiply(const infer_op_env *env, const roles *r, const quantized_pl
     int32_t *start = infer_scratch_at(env->scratch, q->start_at);
     int32_t *product = infer_scratch_at(env->scratch, q->product_at);
     const int32_t zero = infer_byte_of(zeros, m) + infer_flip_left(env->in[r->w]->type);
-    infer_bytes_start(sums, count, zero, start);
+    infer_bytes_start(env->kernels, sums, count, zero, start);
     env->kernels->gemm_u8s8(c->outputs, count, c->depth, weights + m * c->depth, c->depth,
                             infer_scratch_at(env->scratch, q->packed_at), zero ? start : NULL,
                             product, count);
     for (size_t i = 0; i < c->outputs; i++) {
         int32_t more = infer_byte_of(zeros, m + i) - infer_byte_of(zeros, m);
         if (more)
-            infer_bytes_add(product + i * count, sums, -(uint32_t)more, count);
+            env->kernels->axpy_i32(count, -(uint32_t)more, sums, product + i * count);
         finish(env, r, product + i * count, count, m + i, rows[m + i], to + i * c->places + first);
     }
 }
