@@ -159,8 +159,24 @@ static void find_runs(const quantized_plan *q, int64_t *place, size_t lanes, run
     }
 }
 
-/* Columns [first, first + count), packed. Copies are of sixteen bytes; what is too much is written
- * over by the next. */
+/* A panel of columns, in copies of sixteen bytes: what is too much is written over by the next. */
+static void gather(const quantized_plan *q, const uint8_t *x, const size_t *taps, const runs *r,
+                   uint8_t *to) {
+    const size_t channels = q->c.channels, count = q->c.taps, plane = q->plane, many = r->count;
+    const size_t first = r->from[0], second = many > 1 ? r->from[1] : 0;
+    const size_t at = many > 1 ? r->to[1] : 0;
+    for (size_t k = 0; k < channels; k++, x += plane)
+        for (size_t t = 0; t < count; t++, to += INFER_PANEL) {
+            const uint8_t *from = x + taps[t];
+            memcpy(to, from + first, INFER_PANEL);
+            if (many > 1)
+                memcpy(to + at, from + second, INFER_PANEL);
+            for (size_t i = 2; i < many; i++)
+                memcpy(to + r->to[i], from + r->from[i], INFER_PANEL);
+        }
+}
+
+/* Columns [first, first + count), packed. */
 static void columns(const infer_op_env *env, const quantized_plan *q, const uint8_t *x,
                     size_t first, size_t count, uint8_t flip) {
     const infer_conv *c = &q->c;
@@ -177,19 +193,7 @@ static void columns(const infer_op_env *env, const quantized_plan *q, const uint
         const size_t lanes = count - p < INFER_PANEL ? count - p : INFER_PANEL;
         runs r;
         find_runs(q, place, lanes, &r);
-        uint8_t *to = panel;
-        const size_t two = r.count - 1; /* most panels have one or two runs */
-        for (size_t k = 0; k < c->channels; k++)
-            for (size_t t = 0; t < c->taps; t++, to += INFER_PANEL) {
-                const uint8_t *from = x + k * q->plane + taps[t];
-                if (two < 2) {
-                    memcpy(to, from + r.from[0], INFER_PANEL);
-                    memcpy(to + r.to[two], from + r.from[two], INFER_PANEL);
-                    continue;
-                }
-                for (size_t i = 0; i < r.count; i++)
-                    memcpy(to + r.to[i], from + r.from[i], INFER_PANEL);
-            }
+        gather(q, x, taps, &r, panel);
         env->kernels->pack_s8(c->depth, lanes, panel, INFER_PANEL, flip, packed, sums);
         packed += (c->depth + 3) / 4 * 4 * INFER_PANEL;
     }
