@@ -212,6 +212,7 @@ static uint32_t named(infer_rewriter *rw, const char *name, size_t size) {
 
 static bool producer(infer_rewriter *rw, uint32_t value, infer_producer *p) {
     const infer_graph *g = self(rw)->g;
+    value = infer_graph_resolve(g, value);
     for (size_t i = g->now->node_count; i-- > 0;) {
         const graph_node *n = g->now->nodes[i];
         for (uint32_t o = 0; o < n->out_count; o++)

@@ -188,6 +188,36 @@ static void dequantize_8(const uint8_t *x, size_t n, bool sign, int32_t zero, fl
     }
 }
 
+static void rescale_f32(const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,
+                        const float *bias, float *y) {
+    const __m256i more = _mm256_set1_epi32(add);
+    const __m256 same = _mm256_set1_ps(n ? *scale : 0);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256i sum = _mm256_add_epi32(_mm256_loadu_si256((const __m256i *)(x + i)), more);
+        __m256 v = _mm256_cvtepi32_ps(sum);
+        v = _mm256_mul_ps(v, step ? _mm256_loadu_ps(scale + i) : same);
+        if (bias)
+            v = _mm256_add_ps(v, _mm256_loadu_ps(bias + i));
+        _mm256_storeu_ps(y + i, v);
+    }
+    for (; i < n; i++)
+        y[i] = (float)(int32_t)((uint32_t)x[i] + (uint32_t)add) * scale[i * step] +
+               (bias ? bias[i] : 0);
+}
+
+static void axpy_i32(size_t n, uint32_t by, const int32_t *x, int32_t *y) {
+    const __m256i factor = _mm256_set1_epi32((int32_t)by);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256i v = _mm256_mullo_epi32(factor, _mm256_loadu_si256((const __m256i *)(x + i)));
+        __m256i *to = (__m256i *)(y + i);
+        _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), v));
+    }
+    for (; i < n; i++)
+        y[i] = (int32_t)((uint32_t)y[i] + by * (uint32_t)x[i]);
+}
+
 static void range_f32(const float *x, size_t n, float *low, float *high) {
     __m256 least[2], most[2];
     foreach (q, 2)

@@ -101,6 +101,8 @@
  * quantize_8     y = x / scale.
  * requantize_8   y = (x + add) * scale[i * step].
  * dequantize_8   y = (x - zero) * scale.
+ * rescale_f32    y = (x + add) * scale[i * step] + bias[i] (NULL: none), rounded after each.
+ * axpy_i32       y += by * x.
  * range_f32      the smallest and the largest of the numbers and 0, past NaN. */
 #define INFER_KERNELS_BYTES(X)                                                                     \
     X(void, pack_s8,                                                                               \
@@ -116,6 +118,10 @@
        bool sign, uint8_t *y))                                                                     \
     X(void, dequantize_8,                                                                          \
       (const uint8_t *x, size_t n, bool sign, int32_t zero, float scale, float *y))                \
+    X(void, rescale_f32,                                                                           \
+      (const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,                   \
+       const float *bias, float *y))                                                               \
+    X(void, axpy_i32, (size_t n, uint32_t by, const int32_t *x, int32_t *y))                       \
     X(void, range_f32, (const float *x, size_t n, float *low, float *high))
 
 /* Every kernel of the house. */

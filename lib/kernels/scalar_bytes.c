@@ -60,6 +60,18 @@ static void dequantize_8(const uint8_t *x, size_t n, bool sign, int32_t zero, fl
         y[i] = (float)((sign ? (int8_t)x[i] : x[i]) - zero) * scale;
 }
 
+static void rescale_f32(const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,
+                        const float *bias, float *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)(int32_t)((uint32_t)x[i] + (uint32_t)add) * scale[i * step] +
+               (bias ? bias[i] : 0);
+}
+
+static void axpy_i32(size_t n, uint32_t by, const int32_t *x, int32_t *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = (int32_t)((uint32_t)y[i] + by * (uint32_t)x[i]);
+}
+
 static void range_f32(const float *x, size_t n, float *low, float *high) {
     *low = *high = 0;
     for (size_t i = 0; i < n; i++) {

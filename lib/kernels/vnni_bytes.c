@@ -60,7 +60,6 @@ static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda
     for (; m - i >= (rows); i += (rows))                                                           \
         tile(rows, 2, n - j, k, a + i * lda, lda, b, first, c + i * ldc + j, ldc);
             ROWS(8)
-            ROWS(4)
             ROWS(2)
 #undef ROWS
         }

@@ -1,4 +1,5 @@
 /* Add, Sub, Mul, Div, Mod: two inputs, broadcast, any numeric type. */
+#include "bytes.h"
 #include "elementwise.h"
 #include "loops.h"
 #include "status.h"
@@ -55,7 +56,7 @@ static infer_status arithmetic_infer(infer_op_env *env) {
     return infer_like_all(env, INFER_TYPE_UNDEFINED);
 }
 
-#define ARITHMETIC_OP(op_name, snake)                                                              \
+#define ARITHMETIC_OP(op_name, snake, prepares)                                                    \
     const infer_op infer_op_##snake = {                                                            \
         .domain = "",                                                                              \
         .name = op_name,                                                                           \
@@ -69,12 +70,13 @@ static infer_status arithmetic_infer(infer_op_env *env) {
         .types = {T_NUMERIC, T_NUMERIC | T_SAME},                                                  \
         .upgrade = infer_upgrade_broadcast,                                                        \
         .infer = arithmetic_infer,                                                                 \
+        .prepare = prepares,                                                                       \
         .run = snake##_run,                                                                        \
     };
-ARITHMETIC_OP("Add", add)
-ARITHMETIC_OP("Sub", sub)
-ARITHMETIC_OP("Mul", mul)
-ARITHMETIC_OP("Div", div)
+ARITHMETIC_OP("Add", add, infer_bytes_fuse_bias)
+ARITHMETIC_OP("Sub", sub, NULL)
+ARITHMETIC_OP("Mul", mul, infer_bytes_fuse_scale)
+ARITHMETIC_OP("Div", div, NULL)
 
 /* ---- Mod ---- */
 

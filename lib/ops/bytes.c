@@ -41,18 +41,9 @@ bool infer_bytes_pack_size(size_t k, size_t n, size_t *packed, size_t *sums) {
            infer_mul(rows, *sums, packed);
 }
 
-void infer_bytes_start(const int32_t *sums, size_t n, int32_t zero, int32_t *start) {
+void infer_bytes_start(const infer_kernels *k, const int32_t *sums, size_t n, int32_t zero,
+                       int32_t *start) {
     n = (n + INFER_PANEL - 1) / INFER_PANEL * INFER_PANEL;
     memset(start, 0, n * sizeof *start);
-    infer_bytes_add(start, sums, -(uint32_t)zero, n);
-}
-
-/* Eight at a time, which compilers make vectors of. */
-void infer_bytes_add(int32_t *c, const int32_t *x, uint32_t by, size_t n) {
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (size_t q = i; q < i + 8; q++)
-            c[q] = (int32_t)((uint32_t)c[q] + by * (uint32_t)x[q]);
-    for (; i < n; i++)
-        c[i] = (int32_t)((uint32_t)c[i] + by * (uint32_t)x[i]);
+    k->axpy_i32(n, -(uint32_t)zero, sums, start);
 }

@@ -33,9 +33,11 @@ bool infer_bytes_pack_size(size_t k, size_t n, size_t *packed, size_t *sums);
 
 /* start[j] = -zero * sums[j], for n columns rounded up to whole panels: what a zero point of the
  * left adds. */
-void infer_bytes_start(const int32_t *sums, size_t n, int32_t zero, int32_t *start);
+void infer_bytes_start(const infer_kernels *k, const int32_t *sums, size_t n, int32_t zero,
+                       int32_t *start);
 
-/* Row c += by * x, modulo 2^32: n elements. */
-void infer_bytes_add(int32_t *c, const int32_t *x, uint32_t by, size_t n);
+/* prepare of Mul and of Add (bytes_fuse.c). */
+infer_status infer_bytes_fuse_scale(infer_rewriter *rw);
+infer_status infer_bytes_fuse_bias(infer_rewriter *rw);
 
 #endif

@@ -141,21 +141,42 @@ typedef struct runs {
 
 static void find_runs(const quantized_plan *q, int64_t *place, size_t lanes, runs *r) {
     const infer_window *w = &q->c.window;
-    size_t last = 0;
+    const int32_t last = w->rank - 1;
+    size_t at = offset(q, place, w->stride);
     r->count = 0;
-    for (size_t l = 0; l < lanes; l++) {
-        size_t at = offset(q, place, w->stride);
-        if (l == 0 || at != last + 1) {
+    for (size_t l = 0, expected = at + 1; l < lanes; l++) {
+        if (at != expected || l == 0) {
             r->from[r->count] = at;
             r->to[r->count++] = l;
         }
-        last = at;
-        infer_window_next(place, w->out, w->rank);
+        expected = at + 1;
+        if (last >= 0 && place[last] + 1 < w->out[last]) {
+            place[last]++;
+            at += (size_t)w->stride[last];
+        } else if (infer_window_next(place, w->out, w->rank)) {
+            at = offset(q, place, w->stride);
+        }
     }
 }
 
-/* Columns [first, first + count), packed. Copies are of sixteen bytes; what is too much is written
- * over by the next. */
+/* A panel of columns, in copies of sixteen bytes: what is too much is written over by the next. */
+static void gather(const quantized_plan *q, const uint8_t *x, const size_t *taps, const runs *r,
+                   uint8_t *to) {
+    const size_t channels = q->c.channels, count = q->c.taps, plane = q->plane, many = r->count;
+    const size_t first = r->from[0], second = many > 1 ? r->from[1] : 0;
+    const size_t at = many > 1 ? r->to[1] : 0;
+    for (size_t k = 0; k < channels; k++, x += plane)
+        for (size_t t = 0; t < count; t++, to += INFER_PANEL) {
+            const uint8_t *from = x + taps[t];
+            memcpy(to, from + first, INFER_PANEL);
+            if (many > 1)
+                memcpy(to + at, from + second, INFER_PANEL);
+            for (size_t i = 2; i < many; i++)
+                memcpy(to + r->to[i], from + r->from[i], INFER_PANEL);
+        }
+}
+
+/* Columns [first, first + count), packed. */
 static void columns(const infer_op_env *env, const quantized_plan *q, const uint8_t *x,
                     size_t first, size_t count, uint8_t flip) {
     const infer_conv *c = &q->c;
@@ -172,13 +193,7 @@ static void columns(const infer_op_env *env, const quantized_plan *q, const uint
         const size_t lanes = count - p < INFER_PANEL ? count - p : INFER_PANEL;
         runs r;
         find_runs(q, place, lanes, &r);
-        uint8_t *to = panel;
-        for (size_t k = 0; k < c->channels; k++)
-            for (size_t t = 0; t < c->taps; t++, to += INFER_PANEL) {
-                const uint8_t *from = x + k * q->plane + taps[t];
-                for (size_t i = 0; i < r.count; i++)
-                    memcpy(to + r.to[i], from + r.from[i], INFER_PANEL);
-            }
+        gather(q, x, taps, &r, panel);
         env->kernels->pack_s8(c->depth, lanes, panel, INFER_PANEL, flip, packed, sums);
         packed += (c->depth + 3) / 4 * 4 * INFER_PANEL;
     }
@@ -232,14 +247,14 @@ static void multiply(const infer_op_env *env, const roles *r, const quantized_pl
     int32_t *start = infer_scratch_at(env->scratch, q->start_at);
     int32_t *product = infer_scratch_at(env->scratch, q->product_at);
     const int32_t zero = infer_byte_of(zeros, m) + infer_flip_left(env->in[r->w]->type);
-    infer_bytes_start(sums, count, zero, start);
+    infer_bytes_start(env->kernels, sums, count, zero, start);
     env->kernels->gemm_u8s8(c->outputs, count, c->depth, weights + m * c->depth, c->depth,
                             infer_scratch_at(env->scratch, q->packed_at), zero ? start : NULL,
                             product, count);
     for (size_t i = 0; i < c->outputs; i++) {
         int32_t more = infer_byte_of(zeros, m + i) - infer_byte_of(zeros, m);
         if (more)
-            infer_bytes_add(product + i * count, sums, -(uint32_t)more, count);
+            env->kernels->axpy_i32(count, -(uint32_t)more, sums, product + i * count);
         finish(env, r, product + i * count, count, m + i, rows[m + i], to + i * c->places + first);
     }
 }

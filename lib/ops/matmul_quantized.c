@@ -195,7 +195,7 @@ static void read_right(const infer_op_env *env, const roles *r, const product *p
     b->zeros = any ? zeros : NULL;
     const int32_t left = left_zero(env, r);
     if (left)
-        infer_bytes_start(b->sums, p->n, left, b->start);
+        infer_bytes_start(env->kernels, b->sums, p->n, left, b->start);
     else
         b->start = NULL;
 }
@@ -209,12 +209,12 @@ static void shift(const infer_op_env *env, const roles *r, const product *p, con
         if (!is_one(zero)) {
             size_t at = (size_t)infer_view_count(zero) == p->m ? row + i : matrix * p->m + row + i;
             const int32_t more = infer_byte_of(zero, at);
-            infer_bytes_add(sums, b->sums, -(uint32_t)more, p->n);
+            env->kernels->axpy_i32(p->n, -(uint32_t)more, b->sums, sums);
             left += more;
         }
         if (b->zeros)
-            infer_bytes_add(sums, b->zeros,
-                            (uint32_t)p->k * (uint32_t)left - infer_sum_bytes(a, p->k), p->n);
+            env->kernels->axpy_i32(p->n, (uint32_t)p->k * (uint32_t)left - infer_sum_bytes(a, p->k),
+                                   b->zeros, sums);
     }
 }
 
@@ -248,14 +248,10 @@ static void finish(const infer_op_env *env, const roles *r, const product *p, co
             continue;
         }
         float *to = (float *)y->data + at;
-        size_t j = 0;
-        for (; j + 8 <= p->n; j += 8) /* which compilers make vectors of */
-            for (size_t q = j; q < j + 8; q++)
-                to[q] = (float)sums[q] * scales[q];
-        for (; j < p->n; j++)
-            to[j] = (float)sums[j] * scales[j];
-        for (j = 0; bias && j < p->n; j++)
-            to[j] += ((const float *)bias->data)[is_one(bias) ? 0 : j];
+        const bool row_bias = bias && (p->n == 1 || !is_one(bias));
+        env->kernels->rescale_f32(sums, p->n, 0, scales, 1, row_bias ? bias->data : NULL, to);
+        for (size_t j = 0; bias && !row_bias && j < p->n; j++)
+            to[j] += *(const float *)bias->data;
     }
 }
 

@@ -82,24 +82,34 @@ infer_rnn_range infer_rnn_bytes_range(const infer_op_env *env, const float *x, s
     return r;
 }
 
-/* What rows of sums are moved by: A's zero point and, where they are not 0, B's. */
-static void shift(const infer_op_env *env, int side, size_t number, const uint8_t *a, size_t rows,
-                  size_t k, size_t n, uint8_t zero, const int32_t *sums, int32_t *c) {
+static bool is_uniform(const infer_view *v) {
+    return v->rank == 1 || v->dim[1] == 1;
+}
+
+/* A row of c from its sums, a chunk of columns at a time where each has numbers of its own. sum:
+ * that of a's numbers. */
+static void finish(const infer_op_env *env, int side, size_t number, size_t k, size_t n,
+                   infer_rnn_range range, uint32_t sum, const float *bias, int32_t *sums,
+                   float *c) {
+    const infer_view *scale = scale_of(env, side), *zero = zero_of(env, side);
     const int32_t flip = infer_flip_right(env->in[side ? R : W]->type);
+    const bool uniform = is_uniform(scale) && is_uniform(zero);
+    const uint32_t by = (uint32_t)k * range.zero - sum;
     for (size_t j = 0, m; j < n; j += m) {
-        float zeros[INFER_CHUNK];
-        int32_t shifts[INFER_CHUNK], any = 0;
-        m = n - j < INFER_CHUNK ? n - j : INFER_CHUNK;
-        column_numbers(zero_of(env, side), number, j, m, zeros);
-        for (size_t i = 0; i < m; i++)
-            any |= shifts[i] = (int32_t)zeros[i] - flip;
-        for (size_t row = 0; row < rows; row++) {
-            if (zero)
-                infer_bytes_add(c + row * n + j, sums + j, -(uint32_t)zero, m);
-            if (any)
-                infer_bytes_add(c + row * n + j, shifts,
-                                (uint32_t)k * zero - infer_sum_bytes(a + row * k, k), m);
+        float scales[INFER_CHUNK], zeros[INFER_CHUNK];
+        int32_t shifts[INFER_CHUNK];
+        m = uniform ? n : n - j < INFER_CHUNK ? n - j : INFER_CHUNK;
+        const size_t numbers = uniform ? 1 : m;
+        column_numbers(scale, number, j, numbers, scales);
+        column_numbers(zero, number, j, numbers, zeros);
+        for (size_t i = 0; i < numbers; i++) {
+            scales[i] *= range.scale;
+            shifts[i] = (int32_t)zeros[i] - flip;
         }
+        if (!uniform)
+            env->kernels->axpy_i32(m, by, shifts, sums + j);
+        env->kernels->rescale_f32(sums + j, m, uniform ? (int32_t)(by * (uint32_t)*shifts) : 0,
+                                  scales, !uniform, bias ? bias + j : NULL, c + j);
     }
 }
 
@@ -109,19 +119,13 @@ void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, 
     const infer_view *v = env->in[side ? R : W];
     const size_t k = (size_t)v->dim[1], n = (size_t)v->dim[2];
     int32_t *sums = infer_scratch_at(room, (rows * k + 63) / 64 * 64);
+    const int32_t *columns = sums_of(packed, k, n);
     uint8_t *bytes = room;
     env->kernels->quantize_8(a, rows * k, range.scale, range.zero, false, bytes);
     env->kernels->gemm_u8s8(rows, n, k, bytes, k, packed, NULL, sums, n);
-    shift(env, side, number, bytes, rows, k, n, range.zero, sums_of(packed, k, n), sums);
-    for (size_t j = 0, m; j < n; j += m) {
-        float scales[INFER_CHUNK];
-        m = n - j < INFER_CHUNK ? n - j : INFER_CHUNK;
-        column_numbers(scale_of(env, side), number, j, m, scales);
-        for (size_t i = 0; i < m; i++)
-            scales[i] *= range.scale;
-        for (size_t row = 0; row < rows; row++)
-            for (size_t i = 0; i < m; i++)
-                c[row * n + j + i] =
-                    (float)sums[row * n + j + i] * scales[i] + (bias ? bias[j + i] : 0);
+    for (size_t row = 0; row < rows; row++, bytes += k, sums += n, c += n) {
+        if (range.zero)
+            env->kernels->axpy_i32(n, -(uint32_t)range.zero, columns, sums);
+        finish(env, side, number, k, n, range, infer_sum_bytes(bytes, k), bias, sums, c);
     }
 }

@@ -124,6 +124,17 @@ static void quantizing(void **state) {
             list[v].k.dequantize_8(b, n, sign, zero, scale, f);
             for (size_t j = 0; j < n; j++)
                 assert_true(f[j] == (float)((sign ? (int8_t)b[j] : b[j]) - zero) * scale);
+            list[v].k.rescale_f32(sums, n, add, scales, step, sign ? x : NULL, f);
+            for (size_t j = 0; j < n; j++) {
+                float right = (float)(int32_t)((uint32_t)sums[j] + (uint32_t)add);
+                right *= scales[j * step];
+                right = sign ? right + x[j] : right;
+                assert_true(f[j] == right || (isnan(f[j]) && isnan(right)));
+            }
+            int32_t *moved = memcpy(fenced(5, n * sizeof *moved), sums, n * sizeof *moved);
+            list[v].k.axpy_i32(n, (uint32_t)add, sums, moved);
+            for (size_t j = 0; j < n; j++)
+                assert_int_equal(moved[j], (int32_t)((uint32_t)sums[j] * ((uint32_t)add + 1)));
             list[v].k.range_f32(x, n, &lowest, &highest);
             assert_true(lowest == low && highest == high);
             assert_true(fence_holds(4) && fence_holds(5));

@@ -47,7 +47,9 @@ size_t choose(size_t n);
     X(conv_blocked)                                                                                \
     X(conv_winograd) X(conv_depthwise) X(pool_blocked) X(affine_blocked) X(lrn_blocked)
 #define JUDGED_BYTES(X)                                                                            \
-    X(pack_s8) X(gemm_u8s8) X(quantize_8) X(requantize_8) X(dequantize_8) X(range_f32)
+    X(pack_s8)                                                                                     \
+    X(gemm_u8s8)                                                                                   \
+    X(quantize_8) X(requantize_8) X(dequantize_8) X(rescale_f32) X(axpy_i32) X(range_f32)
 #define JUDGED_TWICE(name) +2
 #define JUDGED_ONCE(name)  +1
 _Static_assert(sizeof(infer_kernels) ==
