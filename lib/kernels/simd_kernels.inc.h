@@ -54,10 +54,10 @@
     }
 #include "simd_blocked.inc.h"
 #include "simd_conv.inc.h"
-#include "simd_winograd.inc.h"
 #include "simd_dot.inc.h"
 #include "simd_gemm.inc.h"
 #include "simd_math.inc.h"
+#include "simd_winograd.inc.h"
 #undef S
 #undef T
 #undef LOG2_E
