@@ -108,6 +108,8 @@ static void add_variants(int quick) {
 typedef struct operands {
     void *a, *b, *c, *packed;
     size_t m, n, k;
+    const infer_conv2d *conv;
+    float *scratch;
 } operands;
 
 static volatile double sink;
@@ -164,6 +166,27 @@ TYPES(LINEAR)
     }
 MAP_NAMES(MAP, float, f32)
 MAP_NAMES(MAP, double, f64)
+
+/* x, weights, bias and y of a convolution are a, packed, b and c; m, n and k its outputs, places
+ * and the length of a sum. The limit is a direct sum's: Winograd's passes it. */
+#define CONV_NAMES(X) X(blocked) X(winograd)
+#define CONV(name)                                                                                 \
+    static int bench_conv_##name##_f32(const operands *o, size_t variant, size_t times) {          \
+        if (variants[variant].kind == BLAS)                                                        \
+            return 0;                                                                              \
+        SWITCH(variants[variant].k.conv_##name##_f32(o->conv, o->a, o->packed, o->b, NULL, o->c,   \
+                                                     o->scratch),                                  \
+               (void)0, sink = bench_fma_f32((double)o->m * (double)o->n * (double)o->k))          \
+        return 1;                                                                                  \
+    }
+CONV_NAMES(CONV)
+
+static int bench_conv_depthwise_f32(const operands *o, size_t variant, size_t times) {
+    if (variants[variant].kind != OURS)
+        return 0;
+    REPEAT variants[variant].k.conv_depthwise_f32(o->conv, o->a, o->packed, o->b, NULL, o->c);
+    return 1;
+}
 
 /* ---- measuring ---- */
 
@@ -327,6 +350,62 @@ static const size_t products[][3] = {
     }
 TYPES(RUN)
 
+/* Channels, outputs, places an axis, taps an axis, stride: layers of well-known networks. */
+static const size_t layers[][5] = {
+    {3, 64, 224, 7, 2},   {64, 64, 56, 3, 1},  {128, 128, 28, 3, 1},  {256, 256, 14, 3, 1},
+    {512, 512, 7, 3, 1},  {64, 256, 56, 1, 1}, {1024, 256, 14, 1, 1}, {128, 128, 56, 3, 2},
+    {512, 2048, 7, 1, 1}, {144, 144, 56, 3, 1}};
+
+static void run_layer(const size_t *l, const char *name, bench_fn *f, int depthwise) {
+    infer_conv2d c = {.channels = l[0],
+                      .outputs = l[1],
+                      .group = depthwise ? l[0] : 1,
+                      .plain = l[0] < 16,
+                      .low = 0,
+                      .high = 1e30f};
+    for (int axis = 0; axis < 2; axis++) {
+        c.in[axis] = l[2];
+        c.kernel[axis] = l[3];
+        c.stride[axis] = l[4];
+        c.dilation[axis] = 1;
+        c.before[axis] = c.after[axis] = l[3] / 2;
+        c.out[axis] = (l[2] - 1) / l[4] + 1;
+    }
+    operands o = {
+        .m = l[1], .n = c.out[0] * c.out[1], .k = l[0] / c.group * l[3] * l[3], .conv = &c};
+    size_t size, panels = (l[1] + 15) / 16 * 16;
+    int winograd = strstr(name, "winograd") != NULL;
+    if (!infer_conv_pack_size(&c, &size) || (winograd && !infer_conv_is_winograd(&c)))
+        return;
+    float *w = filled(o.m * o.k, 0);
+    o.a = filled((l[0] + 15) / 16 * 16 * l[2] * l[2], 0);
+    o.packed = filled(size, 0);
+    o.b = filled(panels, 0);
+    o.c = filled(panels * o.n, 0);
+    o.scratch = filled(winograd ? infer_winograd_scratch(&c) : INFER_CONV_SCRATCH, 0);
+    infer_conv_pack(&c, w, o.packed);
+    measure(name, f, &o, 2 * (double)o.m * (double)o.n * (double)o.k, "GFLOP/s");
+    free(w);
+    free(o.a);
+    free(o.packed);
+    free(o.b);
+    free(o.c);
+    free(o.scratch);
+}
+
+static void run_layers(void) {
+    if (wanted("conv_blocked_f32"))
+        EACH(layers)
+    run_layer(layers[i], "conv_blocked_f32", bench_conv_blocked_f32, 0);
+    if (wanted("conv_winograd_f32"))
+        EACH(layers)
+    run_layer(layers[i], "conv_winograd_f32", bench_conv_winograd_f32, 0);
+    if (wanted("conv_depthwise_f32"))
+        EACH(layers)
+    if (layers[i][0] == layers[i][1])
+        run_layer(layers[i], "conv_depthwise_f32", bench_conv_depthwise_f32, 1);
+}
+
 int main(int argc, char **argv) {
     int quick = 0;
     for (int i = 1; i < argc; i++)
@@ -343,6 +422,7 @@ int main(int argc, char **argv) {
            "k", "rate");
     run_f32();
     run_f64();
+    run_layers();
     if (json) {
         fprintf(json, "\n]}\n");
         fclose(json);

@@ -139,7 +139,7 @@ static void NAME(lrn_blocked)(const infer_conv2d *c, size_t size, T scale, T bia
             n = plane - place < PLACES ? plane - place : PLACES;
             for (size_t i = 0; i < n; i++)
                 NAME(lrn_squares)
-                (c, b, x + (place + i) * INFER_PANEL, plane * INFER_PANEL, squares[i]);
+            (c, b, x + (place + i) * INFER_PANEL, plane * INFER_PANEL, squares[i]);
             for (size_t i = 0; i < n; i++)
                 EACH_VEC {
                     const T *s = squares[i] + INFER_PANEL - (size - 1) / 2 + v * LANES;
