@@ -104,18 +104,13 @@ static const struct {
     infer_status (*pass)(infer_graph *g);
     bool everywhere;
 } passes[] = {
-    {infer_graph_remove_dead, true},
-    {infer_graph_fold_linear, false},
-    {infer_graph_fold_norm, true},
-    {infer_graph_remove_dead, true},
-    {release_dead, false},
-    {infer_graph_lay_blocks, true},
-    {infer_graph_fuse_blocked, true},
-    {infer_graph_remove_dead, true},
-    {release_dead, false},
-    {infer_graph_prepare, true},
-    {infer_graph_remove_dead, true},
-    {release_dead, false},
+    {infer_graph_remove_dead, true}, {infer_graph_fold_linear, false},
+    {infer_graph_fold_norm, true},   {infer_graph_fuse_idioms, true},
+    {infer_graph_remove_dead, true}, {release_dead, false},
+    {infer_graph_lay_blocks, true},  {infer_graph_fuse_blocked, true},
+    {infer_graph_remove_dead, true}, {release_dead, false},
+    {infer_graph_prepare, true},     {infer_graph_fuse_products, true},
+    {infer_graph_remove_dead, true}, {release_dead, false},
 };
 
 infer_status infer_graph_passes(infer_graph *g) {

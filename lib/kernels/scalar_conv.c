@@ -130,6 +130,11 @@ static void affine_blocked_f32(const infer_conv2d *c, const float *x, const floa
                 y[m] = clipped(c, x[m] * scale[p * BLOCK + m] + shift[p * BLOCK + m]);
 }
 
+static void gelu_f32(const float *x, float *y, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * 0.5f + x[i] * 0.5f * erff(x[i] * 0.70710678118654752440f);
+}
+
 void infer_kernels_scalar_blocked(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BLOCKED(INSTALL)

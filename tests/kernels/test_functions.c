@@ -266,6 +266,27 @@ static double ulps(long double got, long double exact, int digits, int least, lo
 FUNCTIONS(float, f32, double, , 24, -125, FLT_MAX, 1.02, 1.1, 104, INFER_TEST_SWEEP)
 FUNCTIONS(double, f64, long double, l, 53, -1021, DBL_MAX, 1.1, 1.3, 745, INFER_TEST_SWEEP / 4)
 
+static double exact_gelu(double x) {
+    return x / 2 * erfc(-x * 0.70710678118654752440);
+}
+
+/* Over its bend and far beyond, of every length, in place. */
+static void gelu(void **state) {
+    (void)state;
+    for (size_t i = 0; i < count && list[i].kind != VARIANT_BLAS; i++)
+        for (size_t n = 0; n < 300; n++) {
+            float x[300], *y = fenced(0, n * sizeof *y);
+            for (size_t j = 0; j < n; j++)
+                y[j] = x[j] = (float)(number() * (n % 2 ? 6 : ldexp(1, (int)choose(40) - 20)));
+            list[i].k.gelu_f32(y, y, n);
+            for (size_t j = 0; j < n; j++)
+                if (!(fabs((double)y[j] - exact_gelu((double)x[j])) <=
+                      0x1p-23 * fabs((double)x[j])))
+                    fail_msg("%s gelu(%.9g) = %.9g", list[i].name, (double)x[j], (double)y[j]);
+            assert_true(fence_holds(0));
+        }
+}
+
 int main(void) {
     count = variants_find(list);
     const struct CMUnitTest tests[] = {
@@ -273,6 +294,7 @@ int main(void) {
         cmocka_unit_test(edges_f32),    cmocka_unit_test(edges_f64),
         cmocka_unit_test(shapes_f32),   cmocka_unit_test(shapes_f64),
         cmocka_unit_test(softmax_f32),  cmocka_unit_test(softmax_f64),
+        cmocka_unit_test(gelu),
     };
     return cmocka_run_group_tests_name("kernels: functions", tests, NULL, NULL);
 }
