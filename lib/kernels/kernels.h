@@ -70,6 +70,8 @@
  * affine_blocked  y = clip(x * scale + shift); the extents are c->in.
  * gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place allowed; the error is
  *                 below 2^-23 |x|.
+ * add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n elements, sa and sb 0 or 1; y may be a
+ * where sa is 1, and b where sb is. The bits are those of the C operator.
  *
  * Sums are chains of multiply-adds, in the order of the packed rows but for the bias, which is
  * first or last: an error of n roundings of the sum of the magnitudes at most. */
@@ -86,7 +88,11 @@
     X(void, pool_blocked_f32, (const infer_conv2d *c, const float *x, float *y))                   \
     X(void, affine_blocked_f32,                                                                    \
       (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))   \
-    X(void, gelu_f32, (const float *x, float *y, size_t n))
+    X(void, gelu_f32, (const float *x, float *y, size_t n))                                        \
+    X(void, add_f32, INFER_BINARY)                                                                 \
+    X(void, sub_f32, INFER_BINARY) X(void, mul_f32, INFER_BINARY) X(void, div_f32, INFER_BINARY)
+
+#define INFER_BINARY (const void *a, size_t sa, const void *b, size_t sb, void *y, size_t n)
 
 /* Every kernel of the house. */
 #define INFER_KERNELS(X)                                                                           \

@@ -10,6 +10,7 @@
 
 #include "simd_f32.inc.h"
 
+#include "simd_binary.inc.h"
 #include "simd_blocked.inc.h"
 #include "simd_conv.inc.h"
 #include "simd_exp.inc.h"

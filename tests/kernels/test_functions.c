@@ -287,6 +287,36 @@ static void gelu(void **state) {
         }
 }
 
+/* Every length and way to broadcast, in place of either: the bits of the C operator. */
+static void arithmetic(void **state) {
+    (void)state;
+    for (size_t i = 0; i < count && list[i].kind != VARIANT_BLAS; i++)
+        for (size_t n = 1; n < 70; n++)
+            for (int way = 0; way < 16; way++) {
+                size_t sa = way & 1, sb = way >> 1 & 1;
+                float *a = fenced(0, (sa ? n : 1) * sizeof *a),
+                      *b = fenced(1, (sb ? n : 1) * sizeof *b);
+                float want[4][70];
+                *a = *b = 3;
+                for (size_t j = 0; j < n; j++) {
+                    a[j * sa] = sa || !j ? (float)number() : *a;
+                    b[j * sb] = sb || !j ? (float)number() : *b;
+                }
+                for (size_t j = 0; j < n; j++) {
+                    want[0][j] = a[j * sa] + b[j * sb];
+                    want[1][j] = a[j * sa] - b[j * sb];
+                    want[2][j] = a[j * sa] * b[j * sb];
+                    want[3][j] = a[j * sa] / b[j * sb];
+                }
+                const infer_kernels *k = &list[i].k;
+                void(*const f[]) INFER_BINARY = {k->add_f32, k->sub_f32, k->mul_f32, k->div_f32};
+                float *y = n % 2 && sa ? a : n % 2 && sb ? b : fenced(2, n * sizeof *y);
+                f[way >> 2](a, sa, b, sb, y, n);
+                assert_memory_equal(y, want[way >> 2], n * sizeof *y);
+                assert_true(fence_holds(0) && fence_holds(1));
+            }
+}
+
 int main(void) {
     count = variants_find(list);
     const struct CMUnitTest tests[] = {
@@ -294,7 +324,7 @@ int main(void) {
         cmocka_unit_test(edges_f32),    cmocka_unit_test(edges_f64),
         cmocka_unit_test(shapes_f32),   cmocka_unit_test(shapes_f64),
         cmocka_unit_test(softmax_f32),  cmocka_unit_test(softmax_f64),
-        cmocka_unit_test(gelu),
+        cmocka_unit_test(gelu),         cmocka_unit_test(arithmetic),
     };
     return cmocka_run_group_tests_name("kernels: functions", tests, NULL, NULL);
 }

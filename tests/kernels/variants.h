@@ -43,7 +43,9 @@ size_t choose(size_t n);
     X(dot)                                                                                         \
     X(matvec) X(gemm_packed) X(exp) X(sigmoid) X(tanh) X(erf) X(softmax) X(log_softmax) X(logsumexp)
 #define JUDGED_BLOCKED(X)                                                                          \
-    X(conv_blocked) X(conv_winograd) X(conv_depthwise) X(pool_blocked) X(affine_blocked) X(gelu)
+    X(conv_blocked)                                                                                \
+    X(conv_winograd) X(conv_depthwise) X(pool_blocked) X(affine_blocked) X(gelu) X(add) X(sub)     \
+        X(mul) X(div)
 #define JUDGED_TWICE(name) +2
 #define JUDGED_ONCE(name)  +1
 _Static_assert(sizeof(infer_kernels) ==
