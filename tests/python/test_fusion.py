@@ -160,3 +160,17 @@ def with_width(data):
     model = onnx.load_from_string(data)
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = WIDTH
     return model.SerializeToString()
+
+
+# ---- reductions of short runs ----
+
+
+@pytest.mark.parametrize("op", ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1",
+                                "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"])
+@pytest.mark.parametrize("shape", [(1, 32, 196, 3), (5000, 7), (3, 1, 2), (700, 31), (300, 33), (1, 3), (4, 1)])
+def test_short_runs(op, shape):
+    """Of the last axis, which is shorter than a run has accumulators, or just not."""
+    for keepdims in (0, 1):
+        feeds = {"x": random.normal(size=shape).astype(np.float32)}
+        node = helper.make_node(op, ["x", "last"], ["y"], keepdims=keepdims)
+        compare(model_of([node], feeds, ["y"], {"last": CONSTANTS["last"]}, opset=18), feeds)
