@@ -61,6 +61,7 @@ struct infer_graph {
         output_room, metadata_count, metadata_room, feature_count, blob_size, blob_room;
     void (*release)(void *owner, void *data, size_t size); /* of borrowed bytes, or NULL */
     void *release_owner;
+    uint32_t without;      /* passes by their place in the list, a bit each */
     infer_kernels kernels; /* the scalar reference: images do not depend on their writer */
 };
 

@@ -174,3 +174,22 @@ def test_short_runs(op, shape):
         feeds = {"x": random.normal(size=shape).astype(np.float32)}
         node = helper.make_node(op, ["x", "last"], ["y"], keepdims=keepdims)
         compare(model_of([node], feeds, ["y"], {"last": CONSTANTS["last"]}, opset=18), feeds)
+
+
+def test_passes_are_left_out_by_name():
+    text = IDIOMS["product and gelu"][0]
+    feeds = {"x": random.normal(size=(2, 3, WIDTH)).astype(np.float32)}
+    nodes = chain(text)
+    read = {value for node in nodes for value in node.input}
+    data = with_width(model_of(nodes, feeds, ["y"], {k: v for k, v in CONSTANTS.items() if k in read}))
+    expected = libinfer.load(data).run(feeds)["y"]
+    for names, left in ((["fuse-products"], ["MatMulPacked", "Add", "Gelu"]),
+                        (["fuse-idioms"], ["MatMulPacked", "Div", "Erf", "Add", "Mul", "Mul"]),
+                        (["fuse-idioms", "fuse-products"], ["MatMulPacked", "Add", "Div", "Erf", "Add", "Mul", "Mul"])):
+        model = libinfer.load(data, without=names)
+        assert operators(model) == left
+        np.testing.assert_allclose(model.run(feeds)["y"], expected, 1e-5, 1e-5)
+    with pytest.raises(libinfer.InferArgumentError, match="no pass has the name fuse-everything"):
+        libinfer.load(data, without=["fuse-everything"])
+    with pytest.raises(libinfer.InferError, match="has been through its passes"):
+        libinfer.load(model.to_bytes(), without=["fuse-idioms"])
