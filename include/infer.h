@@ -147,6 +147,10 @@ typedef struct infer_options {
     size_t metadata_count;
     uint64_t iteration_limit; /* bodies of Loop, Scan, If and the like that one run may execute
                                  before it fails with LIMIT; 0: 2^24 */
+    const char *without;      /* passes over graphs that a loader leaves out, by their names with
+                                 commas between: fold-linear, fold-norm, fuse-idioms, lay-blocks,
+                                 fuse-blocks, fuse-products; NULL: none. For finding which of them
+                                 makes a difference; a prepared image is UNSUPPORTED */
 } infer_options;
 
 #define INFER_CPU_AVX2        1u

@@ -17,13 +17,15 @@ static char *output_path(const char *model) {
     return path;
 }
 
-static int compile(const char *from, const char *to, const char *preprocess, bool quiet) {
+static int compile(const char *from, const char *to, const char *preprocess, const char *without,
+                   bool quiet) {
     infer_model *model;
     infer_metadata entry = {"preprocess", preprocess};
     infer_options options;
     infer_options_init(&options);
     options.metadata = &entry;
     options.metadata_count = preprocess != NULL;
+    options.without = without;
     infer_cli_progress_begin("compiling", 0);
     infer_status status = infer_load_with(from, &options, &model);
     infer_cli_progress_end();
@@ -55,15 +57,16 @@ static char *read_object(const char *path) {
 }
 
 int infer_cli_compile(const infer_cli_command *command, int argc, char **argv) {
-    const char *output = NULL, *preprocess = NULL;
+    const char *output = NULL, *preprocess = NULL, *without = NULL;
     bool quiet = false;
     const infer_cli_option options[] = {
         {"output", 'o', "FILE", "where to write (default: MODEL's name with .infer)", &output},
         {"preprocess", 0, "FILE", "how images become tensors, as JSON, into the model's metadata",
          &preprocess},
         {"quiet", 'q', NULL, "print nothing", &quiet},
+        {"without", 0, "NAMES", "passes to leave out, as fuse-idioms,fuse-products", &without},
     };
-    int code = infer_cli_parse(command, options, 3, &argc, argv);
+    int code = infer_cli_parse(command, options, 4, &argc, argv);
     if (code >= 0)
         return code;
     if (argc != 1)
@@ -77,7 +80,7 @@ int infer_cli_compile(const infer_cli_command *command, int argc, char **argv) {
     else if (made && strcmp(made, argv[0]) == 0)
         code = infer_cli_misused(command, "%s is prepared; --output names another file", made);
     else
-        code = compile(argv[0], output ? output : made, text, quiet);
+        code = compile(argv[0], output ? output : made, text, without, quiet);
     free(made);
     free(text);
     return code;

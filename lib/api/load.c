@@ -21,6 +21,8 @@ static infer_status make_image(infer_source *source, const infer_options *option
         status = infer_graph_set_metadata(loaded.graph, options->metadata[i].key,
                                           options->metadata[i].value);
     if (status == INFER_OK)
+        status = infer_graph_without(loaded.graph, options->without);
+    if (status == INFER_OK)
         status = infer_graph_emit(loaded.graph, image, size);
     loaded.close(&loaded);
     return status;
@@ -30,6 +32,7 @@ static infer_status own_image(const infer_options *options, void *image, size_t 
                               infer_model **model) {
     infer_options rest = *options;
     rest.metadata_count = 0; /* is in the image */
+    rest.without = NULL;     /* and has been heeded */
     infer_status status = infer_model_new(&rest, (infer_map){0}, image, size, NULL, 0, model);
     if (status != INFER_OK) {
         infer_allocator a = infer_options_allocator(options);

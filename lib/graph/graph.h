@@ -95,6 +95,9 @@ const infer_view *infer_graph_view(const infer_graph *g, uint32_t value);
  * loader and by nobody else. */
 infer_status infer_graph_linear(infer_graph *g, const infer_linear_spec *spec);
 
+/* Names of passes that infer_graph_emit leaves out, with commas between; NULL: none. */
+infer_status infer_graph_without(infer_graph *g, const char *names);
+
 /* Runs the passes in their order (passes.c), then writes the image: *data is *size bytes of
  * allocator memory, the caller's. */
 infer_status infer_graph_emit(infer_graph *g, void **data, size_t *size);

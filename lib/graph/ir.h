@@ -61,6 +61,7 @@ struct infer_graph {
         output_room, metadata_count, metadata_room, feature_count, blob_size, blob_room;
     void (*release)(void *owner, void *data, size_t size); /* of borrowed bytes, or NULL */
     void *release_owner;
+    uint32_t without;      /* passes by their place in the list, a bit each */
     infer_kernels kernels; /* the scalar reference: images do not depend on their writer */
 };
 
@@ -107,6 +108,8 @@ infer_status infer_graph_live(infer_graph *g, graph_body ***bodies, size_t *coun
 /* From graph to graph, each in the file of its name; passes.c. */
 infer_status infer_graph_fold_linear(infer_graph *g);
 infer_status infer_graph_fold_norm(infer_graph *g);
+infer_status infer_graph_fuse_idioms(infer_graph *g);
+infer_status infer_graph_fuse_products(infer_graph *g);
 infer_status infer_graph_lay_blocks(infer_graph *g); /* blocked.c */
 infer_status infer_graph_fuse_blocked(infer_graph *g);
 /* blocked.c: whether a node's output has the batch of its inputs, if these have the same. */

@@ -3,6 +3,7 @@
 #include "status.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 infer_status infer_graph_remove_dead(infer_graph *g) {
     char *wanted = infer_arena_array(&g->arena, g->value_count, 1);
@@ -99,29 +100,52 @@ static infer_status release_dead(infer_graph *g) {
     return INFER_OK;
 }
 
-/* everywhere: called for the model's graph, then for each body that is called. */
+/* everywhere: called for the model's graph, then for each body that is called. What has a name can
+ * be left out. */
 static const struct {
     infer_status (*pass)(infer_graph *g);
     bool everywhere;
+    const char *name;
 } passes[] = {
-    {infer_graph_remove_dead, true},
-    {infer_graph_fold_linear, false},
-    {infer_graph_fold_norm, true},
-    {infer_graph_remove_dead, true},
-    {release_dead, false},
-    {infer_graph_lay_blocks, true},
-    {infer_graph_fuse_blocked, true},
-    {infer_graph_remove_dead, true},
-    {release_dead, false},
-    {infer_graph_prepare, true},
-    {infer_graph_remove_dead, true},
-    {release_dead, false},
+    {infer_graph_remove_dead, true, NULL},
+    {infer_graph_fold_linear, false, "fold-linear"},
+    {infer_graph_fold_norm, true, "fold-norm"},
+    {infer_graph_fuse_idioms, true, "fuse-idioms"},
+    {infer_graph_remove_dead, true, NULL},
+    {release_dead, false, NULL},
+    {infer_graph_lay_blocks, true, "lay-blocks"},
+    {infer_graph_fuse_blocked, true, "fuse-blocks"},
+    {infer_graph_remove_dead, true, NULL},
+    {release_dead, false, NULL},
+    {infer_graph_prepare, true, NULL},
+    {infer_graph_fuse_products, true, "fuse-products"},
+    {infer_graph_remove_dead, true, NULL},
+    {release_dead, false, NULL},
 };
 
+enum { PASSES = sizeof passes / sizeof *passes };
+
+infer_status infer_graph_without(infer_graph *g, const char *names) {
+    for (size_t size; names && *names; names += size + (names[size] == ',')) {
+        size_t i = 0;
+        size = strcspn(names, ",");
+        while (i < PASSES && !(passes[i].name && strlen(passes[i].name) == size &&
+                               memcmp(passes[i].name, names, size) == 0))
+            i++;
+        if (i == PASSES)
+            return infer_fail(INFER_ERROR_ARGUMENT, "options: no pass has the name %.*s",
+                              size < 100 ? (int)size : 100, names);
+        g->without |= 1u << i;
+    }
+    return INFER_OK;
+}
+
 infer_status infer_graph_passes(infer_graph *g) {
-    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+    for (size_t i = 0; i < PASSES; i++) {
         graph_body **bodies;
         size_t count = 1;
+        if (g->without >> i & 1)
+            continue;
         INFER_TRY(infer_graph_live(g, &bodies, &count));
         for (size_t b = 0; b < (passes[i].everywhere ? count : 1); b++) {
             g->now = bodies[b];

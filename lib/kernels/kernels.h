@@ -69,8 +69,12 @@
  * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
  *                 count as large.
  * lrn_blocked     y = x / (bias + scale * s)^(3/4), s being the sum of the squares of `size`
- * channels around, (size - 1) / 2 of them before: size is at most INFER_LRN_BLOCKED. affine_blocked
- * y = clip(x * scale + shift); the extents are c->in.
+ *                 channels around, (size - 1) / 2 of them before: size is at most INFER_LRN_BLOCKED.
+ * affine_blocked  y = clip(x * scale + shift); the extents are c->in.
+ * gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place allowed; the error is
+ *                 below 2^-23 |x|.
+ * add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n elements, sa and sb 0 or 1; y may be a
+ * where sa is 1, and b where sb is. The bits are those of the C operator.
  *
  * Sums are chains of multiply-adds, in the order of the packed rows but for the bias, which is
  * first or last: an error of n roundings of the sum of the magnitudes at most. */
@@ -88,7 +92,12 @@
     X(void, lrn_blocked_f32,                                                                       \
       (const infer_conv2d *c, size_t size, float scale, float bias, const float *x, float *y))     \
     X(void, affine_blocked_f32,                                                                    \
-      (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))
+      (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))   \
+    X(void, gelu_f32, (const float *x, float *y, size_t n))                                        \
+    X(void, add_f32, INFER_BINARY)                                                                 \
+    X(void, sub_f32, INFER_BINARY) X(void, mul_f32, INFER_BINARY) X(void, div_f32, INFER_BINARY)
+
+#define INFER_BINARY (const void *a, size_t sa, const void *b, size_t sb, void *y, size_t n)
 
 /* Over 8-bit numbers. B is packed: panel p holds k rounded up to whole groups of four rows, a group
  * INFER_PANEL columns, a column the four numbers of its rows, zero past k and n. `start` and `sums`

@@ -146,6 +146,23 @@ static void affine_blocked_f32(const infer_conv2d *c, const float *x, const floa
                 y[m] = clipped(c, x[m] * scale[p * BLOCK + m] + shift[p * BLOCK + m]);
 }
 
+static void gelu_f32(const float *x, float *y, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * 0.5f + x[i] * 0.5f * erff(x[i] * 0.70710678118654752440f);
+}
+
+#define BINARY(name, op)                                                                           \
+    static void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {   \
+        const float *a = a_, *b = b_;                                                              \
+        float *y = y_;                                                                             \
+        for (size_t i = 0; i < n; i++)                                                             \
+            y[i] = a[i * sa] op b[i * sb];                                                         \
+    }
+BINARY(add_f32, +)
+BINARY(sub_f32, -)
+BINARY(mul_f32, *)
+BINARY(div_f32, /)
+
 void infer_kernels_scalar_blocked(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BLOCKED(INSTALL)

@@ -8,10 +8,13 @@
 
 #include "simd_names.inc.h"
 
-#define S f32
-#define T float
+#include "simd_f32.inc.h"
+
+#include "simd_binary.inc.h"
 #include "simd_blocked.inc.h"
 #include "simd_conv.inc.h"
+#include "simd_exp.inc.h"
+#include "simd_gelu.inc.h"
 #include "simd_winograd.inc.h"
 #undef S
 #undef T

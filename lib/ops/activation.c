@@ -172,6 +172,11 @@ FLOAT_RUN(gelu_tanh)
 
 static infer_status gelu_run(infer_op_env *env) {
     const gelu_params *p = env->params;
+    const infer_view *x = env->in[0];
+    if (!p->approximate && x->type == INFER_TYPE_FLOAT && env->out[0]) {
+        env->kernels->gelu_f32(x->data, env->out[0]->data, (size_t)infer_view_count(x));
+        return INFER_OK;
+    }
     return p->approximate ? gelu_tanh_run(env) : gelu_erf_run(env);
 }
 

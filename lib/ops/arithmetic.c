@@ -24,7 +24,7 @@
     BINARY_LOOP(div_##suffix, ctype, b == 0 ? 0 : b == -1 ? (ctype)(0 - (uint64_t)a) : a / b)
 
 INFER_UNSIGNED_TYPES(WRAPPING_LOOPS)
-INFER_FLOAT_TYPES(FLOAT_LOOPS)
+FLOAT_LOOPS(DOUBLE, double)
 INFER_UNSIGNED_TYPES(DIV_UNSIGNED)
 INFER_SIGNED_TYPES(DIV_SIGNED)
 
@@ -36,7 +36,7 @@ INFER_SIGNED_TYPES(DIV_SIGNED)
             BITS_CASES(op)                                                                         \
             BINARY_CASE(DOUBLE, op)                                                                \
         default:                                                                                   \
-            return infer_binary_run(env, op##_FLOAT);                                              \
+            return infer_binary_run(env, env->kernels->op##_f32);                                  \
         }                                                                                          \
     }
 RUN_WRAPPING(add)
@@ -48,7 +48,7 @@ static infer_status div_run(infer_op_env *env) {
         INTEGER_BINARY_CASES(div)
         BINARY_CASE(DOUBLE, div)
     default:
-        return infer_binary_run(env, div_FLOAT);
+        return infer_binary_run(env, env->kernels->div_f32);
     }
 }
 

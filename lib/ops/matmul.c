@@ -116,12 +116,18 @@ typedef struct pack_params {
     int64_t trans;
 } pack_params;
 
+enum activation { NONE, RELU, SIGMOID, TANH, GELU };
+
 typedef struct packed_params {
     int64_t n; /* columns; the last panel may be wider */
+    int64_t activation;
 } packed_params;
 
 static const infer_op_attr pack_attrs[] = {A_INT(pack_params, trans, 0)};
-static const infer_op_attr packed_attrs[] = {A_INT(packed_params, n, 0)};
+static const infer_op_attr packed_attrs[] = {
+    A_INT(packed_params, n, 0),
+    A_ENUM(packed_params, activation, NONE, "none|relu|sigmoid|tanh|gelu"),
+};
 
 static int64_t panels(int64_t n) {
     return n / INFER_PANEL + (n % INFER_PANEL != 0);
@@ -164,6 +170,8 @@ static infer_status packed_infer(infer_op_env *env) {
         w->dim[0] != panels(p->n))
         return infer_fail(INFER_ERROR_SHAPE, "packed weights do not have %lld columns",
                           (long long)p->n);
+    if (p->activation != NONE && a->type != INFER_TYPE_FLOAT)
+        return infer_fail(INFER_ERROR_TYPE, "an activation of what is no float");
     if (bias && (bias->rank != 1 || (bias->dim[0] >= 0 && bias->dim[0] != p->n)))
         return infer_fail(INFER_ERROR_SHAPE, "the bias does not fit %lld columns", (long long)p->n);
     if (a->rank < 0)
@@ -180,6 +188,40 @@ static infer_status packed_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
+/* What is computed before it is activated: it should still be in the second cache then. */
+#define BLOCK_ROWS     128
+#define BLOCK_ELEMENTS 65536
+
+static void activate(const infer_kernels *k, int64_t activation, float *c, size_t n) {
+    if (activation == SIGMOID)
+        k->sigmoid_f32(c, c, n);
+    else if (activation == TANH)
+        k->tanh_f32(c, c, n);
+    else if (activation == GELU)
+        k->gelu_f32(c, c, n);
+    else
+        for (size_t i = 0; i < n; i++)
+            c[i] = c[i] < 0 ? 0 : c[i];
+}
+
+/* Rows are shared out evenly, as a single one would be summed in another order. */
+static void run_active(const infer_kernels *kernels, int64_t activation, size_t m, size_t n,
+                       size_t k, const float *a, const float *w, const float *bias, float *c) {
+    const size_t blocks = m / BLOCK_ROWS + (m % BLOCK_ROWS != 0);
+    for (size_t i = 0, row = 0, rows; i < blocks; i++, row += rows) {
+        rows = m / blocks + (i < m % blocks);
+        size_t step = BLOCK_ELEMENTS / rows / (2 * INFER_PANEL) * (2 * INFER_PANEL);
+        for (size_t j = 0; j < n; j += step) {
+            size_t columns = n - j < step ? n - j : step;
+            float *to = c + row * n + j;
+            kernels->gemm_packed_f32(rows, columns, k, a + row * k, k, w + j * k,
+                                     bias ? bias + j : NULL, to, n);
+            for (size_t r = 0; r < rows; r++)
+                activate(kernels, activation, to + r * n, columns);
+        }
+    }
+}
+
 static infer_status packed_run(infer_op_env *env) {
     const packed_params *p = env->params;
     const infer_view *a = env->in[0], *w = env->in[1];
@@ -188,7 +230,9 @@ static infer_status packed_run(infer_op_env *env) {
     size_t m = (size_t)infer_span(a, 0, a->rank - 1), k = (size_t)w->dim[1], n = (size_t)p->n;
     if (!y)
         return INFER_OK;
-    if (a->type == INFER_TYPE_FLOAT)
+    if (p->activation != NONE)
+        run_active(env->kernels, p->activation, m, n, k, a->data, w->data, bias, y->data);
+    else if (a->type == INFER_TYPE_FLOAT)
         env->kernels->gemm_packed_f32(m, n, k, a->data, k, w->data, bias, y->data, n);
     else
         env->kernels->gemm_packed_f64(m, n, k, a->data, k, w->data, bias, y->data, n);
@@ -251,12 +295,13 @@ const infer_op infer_op_infer_mat_mul_packed = {
     .name = "MatMulPacked",
     .since = 1,
     .newest = 1,
+    .revision = 1,
     .params_size = sizeof(packed_params),
     .min_in = 2,
     .max_in = 3,
     .min_out = 1,
     .max_out = 1,
-    .attr_count = 1,
+    .attr_count = sizeof packed_attrs / sizeof *packed_attrs,
     .attrs = packed_attrs,
     .types = {T(FLOAT) | T(DOUBLE), T_SAME, T_SAME},
     .infer = packed_infer,

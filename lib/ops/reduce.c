@@ -97,8 +97,9 @@ typedef struct reduction {
     walk kept, reduced;
     int64_t run; /* contiguous elements: reduced together, or kept beside one another */
     bool run_kept;
-    size_t lanes;  /* accumulators of a run that is reduced together */
-    int64_t terms; /* per output */
+    int64_t stride; /* of outputs beside one another */
+    size_t lanes;   /* accumulators of a run that is reduced together */
+    int64_t terms;  /* per output */
     infer_chunk acc, shift;
 } reduction;
 
@@ -132,6 +133,18 @@ static void plan_walks(reduction *r, uint32_t set) {
         steps[i] = step;
     for (int32_t i = 0; i < count - 1; i++)
         walk_add(gone[i] ? &r->reduced : &r->kept, n[i], steps[i]);
+}
+
+/* Short runs of floats that lie side by side: they are reduced together, term by term. */
+static void plan_short(reduction *r) {
+    bool all = r->kept.count == 1 && r->reduced.count == 0 && !r->run_kept;
+    if (!all || r->run >= LANES || r->type != INFER_TYPE_FLOAT || r->source != INFER_TYPE_FLOAT)
+        return;
+    r->stride = r->run;
+    walk_add(&r->reduced, r->run, 1);
+    r->run = r->kept.n[0];
+    r->run_kept = true;
+    r->kept.count = 0;
 }
 
 static void fold_rows(reduction *r, enum fold fold, infer_type source, const void *x, size_t rows,
@@ -175,6 +188,12 @@ static void clear(reduction *r, size_t n) {
 }
 
 static const void *load(const reduction *r, int64_t at, size_t n, infer_chunk *chunk) {
+    if (r->stride > 1) {
+        const float *x = (const float *)r->x->data + at;
+        for (size_t i = 0; i < n; i++)
+            chunk->f[i] = x[(int64_t)i * r->stride];
+        return chunk->f;
+    }
     if (r->source == INFER_TYPE_DOUBLE)
         return infer_load_double(r->type, r->x->data, (size_t)at, n, chunk);
     return infer_load_wide(r->type, r->x->data, (size_t)at, n, chunk);
@@ -315,11 +334,13 @@ static infer_status reduce_run(infer_op_env *env, enum fold fold, enum finish fi
     reduction r;
     r.fold = fold;
     r.x = x;
+    r.stride = 1;
     r.type = (infer_type)x->type;
     r.source = finish == ROOT || finish == LOG ? INFER_TYPE_DOUBLE : infer_wide_type(r.type);
     int64_t elements = infer_view_count(x), outputs = infer_view_count(y), width = outputs;
     if (elements > 0) {
         plan_walks(&r, set);
+        plan_short(&r);
         width = r.run_kept ? r.run : 1;
         if (outputs != elements / r.terms)
             return infer_fail(INFER_ERROR_VALUE, "the axes changed");
@@ -335,9 +356,9 @@ static infer_status reduce_run(infer_op_env *env, enum fold fold, enum finish fi
         for (int64_t i = 0; i < width; i += INFER_CHUNK) {
             size_t n = (size_t)(width - i < INFER_CHUNK ? width - i : INFER_CHUNK);
             if (fold == SUM_EXP)
-                fold_shifted(&r, at + i, n);
+                fold_shifted(&r, at + i * r.stride, n);
             else
-                fold_outputs(&r, at + i, n);
+                fold_outputs(&r, at + i * r.stride, n);
             finish_and_store(&r, finish, y->data, done, n);
             done += n;
         }

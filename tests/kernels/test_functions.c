@@ -266,6 +266,57 @@ static double ulps(long double got, long double exact, int digits, int least, lo
 FUNCTIONS(float, f32, double, , 24, -125, FLT_MAX, 1.02, 1.1, 104, INFER_TEST_SWEEP)
 FUNCTIONS(double, f64, long double, l, 53, -1021, DBL_MAX, 1.1, 1.3, 745, INFER_TEST_SWEEP / 4)
 
+static double exact_gelu(double x) {
+    return x / 2 * erfc(-x * 0.70710678118654752440);
+}
+
+/* Over its bend and far beyond, of every length, in place. */
+static void gelu(void **state) {
+    (void)state;
+    for (size_t i = 0; i < count && list[i].kind != VARIANT_BLAS; i++)
+        for (size_t n = 0; n < 300; n++) {
+            float x[300], *y = fenced(0, n * sizeof *y);
+            for (size_t j = 0; j < n; j++)
+                y[j] = x[j] = (float)(number() * (n % 2 ? 6 : ldexp(1, (int)choose(40) - 20)));
+            list[i].k.gelu_f32(y, y, n);
+            for (size_t j = 0; j < n; j++)
+                if (!(fabs((double)y[j] - exact_gelu((double)x[j])) <=
+                      0x1p-23 * fabs((double)x[j])))
+                    fail_msg("%s gelu(%.9g) = %.9g", list[i].name, (double)x[j], (double)y[j]);
+            assert_true(fence_holds(0));
+        }
+}
+
+/* Every length and way to broadcast, in place of either: the bits of the C operator. */
+static void arithmetic(void **state) {
+    (void)state;
+    for (size_t i = 0; i < count && list[i].kind != VARIANT_BLAS; i++)
+        for (size_t n = 1; n < 70; n++)
+            for (int way = 0; way < 16; way++) {
+                size_t sa = way & 1, sb = way >> 1 & 1;
+                float *a = fenced(0, (sa ? n : 1) * sizeof *a),
+                      *b = fenced(1, (sb ? n : 1) * sizeof *b);
+                float want[4][70];
+                *a = *b = 3;
+                for (size_t j = 0; j < n; j++) {
+                    a[j * sa] = sa || !j ? (float)number() : *a;
+                    b[j * sb] = sb || !j ? (float)number() : *b;
+                }
+                for (size_t j = 0; j < n; j++) {
+                    want[0][j] = a[j * sa] + b[j * sb];
+                    want[1][j] = a[j * sa] - b[j * sb];
+                    want[2][j] = a[j * sa] * b[j * sb];
+                    want[3][j] = a[j * sa] / b[j * sb];
+                }
+                const infer_kernels *k = &list[i].k;
+                void(*const f[]) INFER_BINARY = {k->add_f32, k->sub_f32, k->mul_f32, k->div_f32};
+                float *y = n % 2 && sa ? a : n % 2 && sb ? b : fenced(2, n * sizeof *y);
+                f[way >> 2](a, sa, b, sb, y, n);
+                assert_true(memcmp(y, want[way >> 2], n * sizeof *y) == 0);
+                assert_true(fence_holds(0) && fence_holds(1));
+            }
+}
+
 int main(void) {
     count = variants_find(list);
     const struct CMUnitTest tests[] = {
@@ -273,6 +324,7 @@ int main(void) {
         cmocka_unit_test(edges_f32),    cmocka_unit_test(edges_f64),
         cmocka_unit_test(shapes_f32),   cmocka_unit_test(shapes_f64),
         cmocka_unit_test(softmax_f32),  cmocka_unit_test(softmax_f64),
+        cmocka_unit_test(gelu),         cmocka_unit_test(arithmetic),
     };
     return cmocka_run_group_tests_name("kernels: functions", tests, NULL, NULL);
 }

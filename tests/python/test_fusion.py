@@ -1,6 +1,7 @@
 """What passes make of exporters' patterns: the nodes that are left, and the answers, judged by onnxruntime."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -26,7 +27,7 @@ def model_of(nodes, inputs, outputs, constants, opset=17):
                              ir_version=10).SerializeToString()
 
 
-def compare(data, feeds, rtol=2e-5, atol=2e-6):
+def compare(data, feeds):
     """The model, whose answers are onnxruntime's: loaded, and through its image."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -38,7 +39,8 @@ def compare(data, feeds, rtol=2e-5, atol=2e-6):
         actual = each.run(feeds, numpy=True)
         for name in names:
             assert actual[name].dtype == expected[name].dtype and actual[name].shape == expected[name].shape
-            np.testing.assert_allclose(actual[name], expected[name], rtol, atol)
+            largest = max(1, np.abs(expected[name]).max())
+            np.testing.assert_allclose(actual[name], expected[name], 1e-5, 2e-6 * largest)
     return model
 
 
@@ -74,3 +76,120 @@ def test_recurrent_weights_are_packed(cell, direction, hidden):
         assert operators(double) == [op + "Packed"]
         for name, value in double.run(wide, numpy=True).items():
             np.testing.assert_allclose(value, model.run(feeds, numpy=True)[name], 1e-4, 1e-5)
+
+
+# ---- what exporters spell out ----
+
+
+def chain(text):
+    """Nodes as text: `y = Op(a, b)` a line, attributes as `name=value` behind the inputs."""
+    nodes = []
+    for line in text.strip().splitlines():
+        output, call = (part.strip() for part in line.split("=", 1))
+        op, arguments = call.rstrip(")").split("(", 1)
+        parts = [part.strip() for part in arguments.split(",")]
+        attributes = {key: int(value) for key, value in (part.split("=") for part in parts if "=" in part)}
+        nodes.append(helper.make_node(op, [part for part in parts if "=" not in part], [output], **attributes))
+    return nodes
+
+
+WIDTH = 24
+SCALARS = {"half": 0.5, "one": 1, "two": 2, "three": 3, "root2": 2 ** 0.5, "unroot2": 0.5 ** 0.5,
+           "cubic": 0.044715, "tanh2": (2 / np.pi) ** 0.5, "eps": 1e-5}
+CONSTANTS = {**{name: np.float32(value) for name, value in SCALARS.items()},
+             **{name: random.normal(size=shape).astype(np.float32)
+                for name, shape in {"g": WIDTH, "b": WIDTH, "square": (WIDTH, WIDTH), "row": (1, WIDTH),
+                                    "column": (3, 1), "W": (WIDTH, 40), "c": 40, "c1": (1, 1, 40)}.items()},
+             "last": np.array([-1]), "first": np.array([1])}
+CENTERED = "m = ReduceMean(x, last)\nd = Sub(x, m)\np = Pow(d, two)\nv = ReduceMean(p, last)\nw = Add(v, eps)\ns = Sqrt(w)\n"
+CUBIC = "{cube}\nk = Mul(cubic, q)\na = Add(x, k)\ni = Mul(a, tanh2)\nt = Tanh(i)\nu = Add(one, t)\n"
+IDIOMS = {
+    "gelu": ("a = Div(x, root2)\ne = Erf(a)\nu = Add(e, one)\nv = Mul(x, u)\ny = Mul(v, half)", ["Gelu"]),
+    "gelu, halved first": ("a = Mul(unroot2, x)\ne = Erf(a)\nu = Add(one, e)\nh = Mul(half, x)\ny = Mul(u, h)", ["Gelu"]),
+    "gelu, factor halved": ("a = Div(x, root2)\ne = Erf(a)\nu = Add(e, one)\nh = Mul(u, half)\ny = Mul(x, h)", ["Gelu"]),
+    "gelu, divided by two": ("a = Div(x, root2)\ne = Erf(a)\nu = Add(e, one)\nh = Div(u, two)\ny = Mul(x, h)", ["Gelu"]),
+    "gelu by tanh": (CUBIC.format(cube="q = Pow(x, three)") + "h = Mul(half, x)\ny = Mul(h, u)", ["Gelu"]),
+    "gelu by tanh of products": (CUBIC.format(cube="r = Mul(x, x)\nq = Mul(r, x)") + "v = Mul(u, x)\ny = Mul(v, half)",
+                                 ["Gelu"]),
+    "swish": ("s = Sigmoid(x)\ny = Mul(s, x)", ["Swish"]),
+    "layer": (CENTERED + "n = Div(d, s)\ng0 = Mul(n, g)\ny = Add(b, g0)", ["LayerNormalization"]),
+    "layer, squared": (CENTERED.replace("Pow(d, two)", "Mul(d, d)") + "n = Div(d, s)\ng0 = Mul(g, n)\ny = Add(g0, b)",
+                       ["LayerNormalization"]),
+    "layer, reciprocal": (CENTERED + "r = Reciprocal(s)\nn = Mul(d, r)\ng0 = Mul(n, g)\ny = Add(g0, b)",
+                          ["LayerNormalization"]),
+    "root mean square": ("p = Pow(x, two)\nv = ReduceMean(p, last)\nw = Add(v, eps)\ns = Sqrt(w)\nr = Div(one, s)\n"
+                         "n = Mul(x, r)\ny = Mul(g, n)", ["RMSNormalization"]),
+    "bias": ("z = MatMul(x, W)\ny = Add(c, z)", ["MatMulPacked"]),
+    "bias of rank 3": ("z = MatMul(x, W)\ny = Add(z, c1)", ["MatMulPacked"]),
+    "perceptron": ("z = MatMul(x, W)\na = Add(z, c)\ny = Relu(a)", ["MatMulPacked"]),
+    "product and tanh": ("z = MatMul(x, W)\ny = Tanh(z)", ["MatMulPacked"]),
+    "product and sigmoid": ("z = MatMul(x, W)\na = Add(z, c)\ny = Sigmoid(a)", ["MatMulPacked"]),
+    "product and gelu": ("z = MatMul(x, W)\nx0 = Add(z, c)\na = Div(x0, root2)\ne = Erf(a)\nu = Add(e, one)\n"
+                         "v = Mul(x0, u)\ny = Mul(v, half)", ["MatMulPacked"]),
+    # What looks alike and is something else stays.
+    "gelu of another root": ("a = Div(x, three)\ne = Erf(a)\nu = Add(e, one)\nv = Mul(x, u)\ny = Mul(v, half)", None),
+    "gelu of two values": ("r = Relu(x)\na = Div(x, root2)\ne = Erf(a)\nu = Add(e, one)\nv = Mul(r, u)\n"
+                           "y = Mul(v, half)", None),
+    "layer over another axis": (CENTERED.replace("last", "first") + "n = Div(d, s)\ng0 = Mul(n, g)\ny = Add(g0, b)", None),
+    "layer that broadcasts": (CENTERED + "n = Div(d, s)\ng0 = Mul(n, g)\ny = Add(g0, column)",
+                             ["ReduceMean", "Sub", "RMSNormalization", "Add"]),
+    "layer whose root is read": (CENTERED + "n = Div(d, s)\ng0 = Mul(n, g)\ny0 = Add(g0, b)\ny = Add(y0, s)", None),
+    "bias that broadcasts": ("z = MatMul(x, square)\ny = Add(z, column)", None),
+    "product that is read twice": ("z = MatMul(x, W)\na = Add(z, c)\nr = Relu(a)\ny = Add(r, a)", None),
+}
+
+
+@pytest.mark.parametrize("name", IDIOMS)
+@pytest.mark.parametrize("rows", [1, 3, 300])
+def test_idioms(name, rows):
+    text, expected = IDIOMS[name]
+    if "column" in text and rows != 3:
+        pytest.skip("the constant has three rows")
+    nodes = chain(text)
+    feeds = {"x": (3 * random.normal(size=(2, rows, WIDTH))).astype(np.float32)}
+    read = {value for node in nodes for value in node.input}
+    constants = {key: value for key, value in CONSTANTS.items() if key in read}
+    data = model_of(nodes, feeds, ["y"], constants, opset=18)
+    model = compare(with_width(data), feeds)
+    found = operators(model)
+    assert found == expected if expected else not {"Gelu", "LayerNormalization", "RMSNormalization"} & set(found)
+
+
+def with_width(data):
+    """The same with the last extent of x known, as models of words have it."""
+    model = onnx.load_from_string(data)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = WIDTH
+    return model.SerializeToString()
+
+
+# ---- reductions of short runs ----
+
+
+@pytest.mark.parametrize("op", ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1",
+                                "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"])
+@pytest.mark.parametrize("shape", [(1, 32, 196, 3), (5000, 7), (3, 1, 2), (700, 31), (300, 33), (1, 3), (4, 1)])
+def test_short_runs(op, shape):
+    """Of the last axis, which is shorter than a run has accumulators, or just not."""
+    for keepdims in (0, 1):
+        feeds = {"x": random.normal(size=shape).astype(np.float32)}
+        node = helper.make_node(op, ["x", "last"], ["y"], keepdims=keepdims)
+        compare(model_of([node], feeds, ["y"], {"last": CONSTANTS["last"]}, opset=18), feeds)
+
+
+def test_passes_are_left_out_by_name():
+    text = IDIOMS["product and gelu"][0]
+    feeds = {"x": random.normal(size=(2, 3, WIDTH)).astype(np.float32)}
+    nodes = chain(text)
+    read = {value for node in nodes for value in node.input}
+    data = with_width(model_of(nodes, feeds, ["y"], {k: v for k, v in CONSTANTS.items() if k in read}))
+    expected = libinfer.load(data).run(feeds)["y"]
+    for names, left in ((["fuse-products"], ["MatMulPacked", "Add", "Gelu"]),
+                        (["fuse-idioms"], ["MatMulPacked", "Div", "Erf", "Add", "Mul", "Mul"]),
+                        (["fuse-idioms", "fuse-products"], ["MatMulPacked", "Add", "Div", "Erf", "Add", "Mul", "Mul"])):
+        model = libinfer.load(data, without=names)
+        assert operators(model) == left
+        np.testing.assert_allclose(model.run(feeds)["y"], expected, 1e-5, 1e-5)
+    with pytest.raises(libinfer.InferArgumentError, match="no pass has the name fuse-everything"):
+        libinfer.load(data, without=["fuse-everything"])
+    with pytest.raises(libinfer.InferError, match="has been through its passes"):
+        libinfer.load(model.to_bytes(), without=["fuse-idioms"])

@@ -405,7 +405,7 @@ static void matmul_stacks_broadcast(void **state) {
 
 static void packed_weights_are_checked(void **state) {
     static const int64_t a_dim[] = {3, 5}, b_dim[] = {5, 20}, t_dim[] = {20, 5}, bias_dim[] = {20};
-    int64_t trans = 0, n = 20;
+    int64_t trans = 0, n[2] = {20}; /* columns, activation */
     float want[60];
     call c, packed;
     (void)state;
@@ -424,8 +424,8 @@ static void packed_weights_are_checked(void **state) {
         begin(&packed, &trans);
         set_in(&packed, 0, INFER_TYPE_FLOAT, 2, trans ? t_dim : b_dim, turned);
         run(&packed, "infer", "PackWeights");
-        begin(&c, &n);
-        n = 20;
+        begin(&c, n);
+        n[0] = 20;
         set_in(&c, 0, INFER_TYPE_FLOAT, 2, a_dim, fa);
         set_in(&c, 1, INFER_TYPE_FLOAT, 3, packed.out.dim, packed.out.data);
         set_in(&c, 2, INFER_TYPE_FLOAT, 1, bias_dim, fc);
@@ -433,9 +433,10 @@ static void packed_weights_are_checked(void **state) {
         for (int i = 0; i < 60; i++)
             assert_true(fabsf(((float *)c.out.data)[i] - want[i]) < 1e-5f);
         const infer_op *op = infer_op_find("infer", "MatMulPacked");
-        for (n = -1; n < 40; n += 3) /* 17 to 32 columns fit two panels, but not this bias */
-            assert_int_equal(infer_op_infer(op, &c.env), n == 20 ? INFER_OK : INFER_ERROR_SHAPE);
-        n = INT64_MAX;
+        for (n[0] = -1; n[0] < 40;
+             n[0] += 3) /* 17 to 32 columns fit two panels, but not this bias */
+            assert_int_equal(infer_op_infer(op, &c.env), n[0] == 20 ? INFER_OK : INFER_ERROR_SHAPE);
+        n[0] = INT64_MAX;
         assert_int_equal(infer_op_infer(op, &c.env), INFER_ERROR_SHAPE);
         end(&c);
         end(&packed);

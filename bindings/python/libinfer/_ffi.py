@@ -99,6 +99,7 @@ class Options(Structure):
         ("metadata", POINTER(Metadata)),
         ("metadata_count", c_size_t),
         ("iteration_limit", c_uint64),
+        ("without", c_char_p),
     ]
 
 
