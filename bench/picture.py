@@ -10,7 +10,7 @@ import sys
 from html import escape
 from pathlib import Path
 
-WIDTH, LEFT, RIGHT, ROW, TOP = 900, 230, 150, 18, 64
+WIDTH, LEFT, RIGHT, ROW, TOP = 900, 230, 165, 18, 64
 COLOURS = {"faster": "#2a7f62", "slower": "#b4472e", "even": "#8a8f98"}
 PEERS = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "lightgbm": "LightGBM", "compiled-lleaves": "lleaves",
          "compiled-tl2cgen": "tl2cgen"}
@@ -52,7 +52,7 @@ def picture(report):
         parts += [text(LEFT - 8, y - 4, name, "end"),
                   f'<rect x="{left:.1f}" y="{y - ROW + 4:.1f}" width="{max(right - left, 1):.1f}" height="{ROW - 6}" '
                   f'fill="{COLOURS[verdict]}"/>',
-                  f'<path d="M{place(low):.1f} {y - 5.5:.1f}H{place(high):.1f}" stroke="#222"/>',
+                  f'<path d="M{place(low):.1f} {y - 8:.1f}H{place(high):.1f}" stroke="#222"/>',
                   text(WIDTH - RIGHT + 12, y - 4, f"{ratio:.2f}  {PEERS.get(peer, peer)}")]
     height = y + 24
     grid = []
