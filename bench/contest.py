@@ -13,6 +13,7 @@ from pathlib import Path
 import contest_table
 import peer
 import suite
+import where
 from tools import ROOT, output
 
 TINY = 1 << 14  # bytes of weights below which reading them is no limit
@@ -133,6 +134,8 @@ def measure(bench, exe, libraries, entry, arguments):
     racers.update(suite.peers(folder))
     result = {"field": entry.field, "file_bytes": model.stat().st_size, "weights": facts["weights"], "races": []}
     for batch, about in facts["batches"].items():
+        if int(batch) not in arguments.batch:
+            continue
         for threads in arguments.threads:
             feeds = folder / f"feeds-{batch}"
             found = race(bench, exe, racers, feeds, threads, arguments.seconds or bench.rounds(4, 0.3), bench.rounds(20, 5),
@@ -145,6 +148,9 @@ def measure(bench, exe, libraries, entry, arguments):
     if made.returncode == 0:
         runners["libinfer-image"] = (libraries["libinfer"], image)
         result["image_bytes"] = image.stat().st_size
+    if "libinfer" in result["races"][0]["runtimes"] and entry.field not in ("linear", "trees"):
+        nodes = where.times(model, where.read(folder / "feeds-1", 2))
+        result["operators"] = [{"operator": op, "share": share, "nodes": count} for share, op, count in where.operators(nodes)]
     result["starts"] = starts(bench, exe, runners, folder / "feeds-1", bench.rounds(5, 1))
     image.unlink(missing_ok=True)
     return result
@@ -155,6 +161,7 @@ def run(bench, arguments):
     if prepared is None:
         print("models: ONNX Runtime's header or OpenVINO's package is missing")
         return None
+    where.prepare(bench.shared)
     report, started = {}, time.monotonic()
     contest_table.head()
     for entry in suite.chosen(arguments.models):

@@ -65,6 +65,9 @@ def races(name, result):
                 print(f"    {key}: {found['refused'][key][:150]}")
         if "ended" in found:
             print(f"    ended: {found['ended']}")
+    dear = [f"{one['operator']} x{one['nodes']} {100 * one['share']:.0f}%" for one in result.get("operators", [])[:4]]
+    if dear:
+        print(f"    libinfer's time: {', '.join(dear)}", flush=True)
 
 
 def starts(report):

@@ -54,6 +54,8 @@ def main():
                         help="of the models: names or fields, with * and ?; may be given again")
     parser.add_argument("--threads", metavar="N", type=int, nargs="+", default=[1, 2],
                         help="of the models: threads of a run (1 2)")
+    parser.add_argument("--batch", metavar="N", type=int, nargs="+", default=[1, 8],
+                        help="of the models: rows at a time (1 8)")
     parser.add_argument("--seconds", type=float, help="of the models: for each runtime of a race (4; quick 0.3)")
     arguments = parser.parse_intermixed_args()
     for name in arguments.groups:

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import feeding
 import models
-from tools import ROOT
+from tools import ROOT, output
 
 sys.path.insert(0, str(ROOT / "tests" / "models"))
 
@@ -78,7 +78,7 @@ def tree_feeds():
 
 
 def compiled_by_tl2cgen(model, folder):
-    """C that tl2cgen writes, compiled; None where it takes too long."""
+    """C that tl2cgen writes, compiled."""
     import tl2cgen
 
     tl2cgen.export_lib(model, toolchain="gcc", libpath=str(folder / "tl2cgen.so"), nthread=2,
@@ -93,14 +93,14 @@ def lightgbm_trees(count, depth):
         from onnxmltools.convert.common.data_types import FloatTensorType
 
         booster = lightgbm.LGBMRegressor(n_estimators=count, max_depth=depth, num_leaves=2 ** depth, verbose=-1,
-                                         min_child_samples=5, learning_rate=0.05, n_jobs=2).fit(*tree_data())
+                                         min_child_samples=5, learning_rate=0.05, n_jobs=1).fit(*tree_data())
         booster.booster_.save_model(str(folder / "lightgbm.txt"))
         model = convert_lightgbm(booster, initial_types=[("x", FloatTensorType([None, FEATURES]))])
         onnx.save(model, str(folder / "model.onnx"))
         # One block: a single row gains nothing from blocks of trees.
         peer = lleaves.Model(model_file=str(folder / "lightgbm.txt"))
-        peer.compile(cache=str(folder / "lleaves.o"), fblocksize=count)
-        os.system(f"gcc -shared -o {folder}/lleaves.so {folder}/lleaves.o -lm")
+        peer.compile(cache=str(folder / "lleaves.o"), fblocksize=count, finline=count <= 100)
+        output(["gcc", "-shared", "-o", folder / "lleaves.so", folder / "lleaves.o", "-lm"])
         (folder / "lleaves.o").unlink()
         return tree_feeds()
 
@@ -114,7 +114,7 @@ def xgboost_trees(count, depth):
         from onnxmltools import convert_xgboost
         from onnxmltools.convert.common.data_types import FloatTensorType
 
-        booster = xgboost.XGBRegressor(n_estimators=count, max_depth=depth, learning_rate=0.05, n_jobs=2,
+        booster = xgboost.XGBRegressor(n_estimators=count, max_depth=depth, learning_rate=0.05, n_jobs=1,
                                        base_score=0.0, min_child_weight=0).fit(*tree_data())
         model = convert_xgboost(booster, initial_types=[("x", FloatTensorType([None, FEATURES]))])
         onnx.save(model, str(folder / "model.onnx"))

@@ -113,12 +113,16 @@ static int once(char **argv) {
     _exit(0); /* what runtimes do at the end is nobody's question */
 }
 
-/* How far the float answers are from others', as a part of the largest. */
-static double difference(const racer *r, const racer *peer) {
+/* What was compared so far of one output: the largest number, and the largest difference. */
+typedef struct comparison {
+    double largest, apart;
+} comparison;
+
+/* Compares the float answers of a run with another's; 0 where they do not fit together. */
+static int compare(const racer *r, const racer *peer, comparison *outputs) {
     answer ours[CONTEST_TENSORS], theirs[CONTEST_TENSORS];
     size_t n = r->runtime->answers(r->state, ours), m = peer->runtime->answers(peer->state, theirs),
            j = 0;
-    double worst = NAN;
     for (size_t i = 0; i < n; i++) {
         if (!ours[i].data || ours[i].type != 1)
             continue;
@@ -126,16 +130,15 @@ static double difference(const racer *r, const racer *peer) {
         while (j < m && (!theirs[j].data || theirs[j].type != 1))
             j++;
         if (j == m || ours[i].count != theirs[j].count)
-            return NAN;
+            return 0;
         const float *a = ours[i].data, *b = theirs[j++].data;
-        double largest = 0, apart = 0;
         for (size_t k = 0; k < ours[i].count; k++) {
-            largest = fmax(largest, fabs((double)b[k]));
-            apart = fmax(apart, fabs((double)a[k] - (double)b[k]));
+            double apart = fabs((double)a[k] - (double)b[k]);
+            outputs[i].largest = fmax(outputs[i].largest, fabs((double)b[k]));
+            outputs[i].apart = apart > outputs[i].apart || isnan(apart) ? apart : outputs[i].apart;
         }
-        worst = fmax(isnan(worst) ? 0 : worst, largest > 0 ? apart / largest : apart);
     }
-    return worst;
+    return 1;
 }
 
 static void call(racer *r, const feeds *all) {
@@ -148,15 +151,19 @@ static void call(racer *r, const feeds *all) {
 
 /* Runs every feed once, compares, and finds out how many calls have to be timed together. */
 static int warm(racer *r, const racer *peer, const feeds *all) {
-    r->difference = NAN;
+    comparison outputs[CONTEST_TENSORS] = {{0}};
+    int alike = peer != NULL;
     for (size_t i = 0; i < all->count; i++) {
         if (!r->runtime->run(r->state, i))
             return refused(r);
-        if (peer && peer->runtime->run(peer->state, i)) {
-            double apart = difference(r, peer);
-            r->difference = isnan(r->difference) ? apart : fmax(r->difference, apart);
-        }
+        if (peer)
+            alike = peer->runtime->run(peer->state, i) && compare(r, peer, outputs) && alike;
     }
+    /* As a part of the largest number that an output had. */
+    r->difference = alike ? 0 : NAN;
+    for (size_t i = 0; i < CONTEST_TENSORS && alike; i++)
+        if (outputs[i].apart > 0)
+            r->difference = fmax(r->difference, outputs[i].apart / outputs[i].largest);
     double begun = now_ns();
     call(r, all);
     call(r, all);

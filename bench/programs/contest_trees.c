@@ -100,6 +100,7 @@ static int run_compiled(void *of, size_t number) {
         return 1;
     }
     memcpy(s->row, s->all->items[number].inputs[0].data, s->features * sizeof *s->row);
+    s->narrow = 0; /* it adds */
     s->predict(s->row, 0, &s->narrow);
     return 1;
 }
