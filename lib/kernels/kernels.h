@@ -69,7 +69,7 @@
  * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
  *                 count as large.
  * lrn_blocked     y = x / (bias + scale * s)^(3/4), s being the sum of the squares of `size`
- *                 channels around, (size - 1) / 2 of them before: size is at most INFER_LRN_BLOCKED.
+ *                 channels around, (size - 1) / 2 of them before: INFER_LRN_BLOCKED at most.
  * affine_blocked  y = clip(x * scale + shift); the extents are c->in.
  * gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place allowed; the error is
  *                 below 2^-23 |x|.

@@ -93,19 +93,27 @@ static void NAME(pool_blocked)(const infer_conv2d *c, const T *x, T *y) {
                         x + ((i * c->stride[0] + k * c->dilation[0] - c->before[0]) * c->in[1] +
                              j * c->stride[1] + columns[0] * c->dilation[1] - c->before[1]) *
                                 INFER_PANEL;
-                    VEC sum[INFER_PANEL / LANES];
-                    EACH_VEC sum[v] = V(set1)(0);
+                    VEC sum[INFER_PANEL / LANES], some[INFER_PANEL / LANES];
+                    EACH_VEC sum[v] = some[v] = V(set1)(0);
                     for (size_t l = columns[0]; l < columns[1];
-                         l++, a += c->dilation[1] * INFER_PANEL)
+                         l++, a += c->dilation[1] * INFER_PANEL) {
                         EACH_VEC {
                             VEC u = V(load)(a + v * LANES);
                             if (c->average)
-                                sum[v] = V(add)(sum[v], u);
+                                some[v] = V(add)(some[v], u);
                             else
                                 all[v] = V(max)(u, all[v]);
                         }
+                        /* Sums of sums: an average over a whole image rounds no small numbers
+                         * into a large one. */
+                        if ((l - columns[0]) % 16 == 15)
+                            EACH_VEC {
+                                sum[v] = V(add)(sum[v], some[v]);
+                                some[v] = V(set1)(0);
+                            }
+                    }
                     if (c->average)
-                        EACH_VEC all[v] = V(add)(all[v], sum[v]);
+                        EACH_VEC all[v] = V(add)(all[v], V(add)(sum[v], some[v]));
                 }
                 VEC count = V(set1)(c->average ? infer_pool_count(c, i, j) : 1);
                 EACH_VEC V(store)(y + v * LANES, c->average ? V(div)(all[v], count) : all[v]);

@@ -162,7 +162,7 @@ typedef struct NAME(conv_end) {
     bool last;
 } NAME(conv_end);
 
-/* y[v][rows][LANES] = init + a * b, then the end. Rows of a lie `lda` apart, and k of them in
+/* y[v][rows][LANES] = a * b + init, then the end. Rows of a lie `lda` apart, and k of them in
  * pieces of `piece`, which lie `step` apart. Panels of b lie `panel` apart, those of init `ldp`,
  * its rows `ldi`, panels of y `plane`. */
 VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size_t lda, size_t k,
@@ -172,8 +172,7 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
     VEC sum[TILE_ROWS][TILE_VECS];
     foreach (r, rows)
         foreach (v, vecs)
-            sum[r][v] =
-                V(load)(init + r * ldi + v * LANES / INFER_PANEL * ldp + v * LANES % INFER_PANEL);
+            sum[r][v] = V(set1)(0);
     for (; k; a += step) {
         const size_t n = k < piece ? k : piece;
         k -= n;
@@ -188,6 +187,13 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
             }
         }
     }
+    /* What there was joins the sum of this window as one term: small products are not rounded to
+     * the last digit of a large bias, and errors grow with a window's length, not the whole sum's.
+     */
+    foreach (r, rows)
+        foreach (v, vecs)
+            sum[r][v] = V(add)(sum[r][v], V(load)(init + r * ldi + v * LANES / INFER_PANEL * ldp +
+                                                  v * LANES % INFER_PANEL));
 #define AT (v * LANES / INFER_PANEL * plane + r * INFER_PANEL + v * LANES % INFER_PANEL)
     if (e->last && e->add)
         foreach (r, rows)

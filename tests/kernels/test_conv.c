@@ -66,7 +66,7 @@ static double exact(const infer_conv2d *c, const float *x, const float *w, size_
 }
 
 /* Of Winograd's convolutions: for each product of numbers below 1. */
-#define WINOGRAD_ERROR 1e-6
+#define WINOGRAD_ERROR 3e-7
 
 static double worst;
 
