@@ -1,5 +1,5 @@
-/* The same for the kernels over blocks of channels and over bytes; apart, so that programs of linear models leave
- * them out. */
+/* The same for the kernels over blocks of channels and over bytes; apart, so that programs of
+ * linear models leave them out. */
 #include "kernels.h"
 #include "tiers.h"
 

@@ -1,5 +1,5 @@
-/* Cooley and Tukey's transform in the precision REAL; names end in the one given by NAME. Included by
- * fft.c once for each. */
+/* Cooley and Tukey's transform in the precision REAL; names end in the one given by NAME. Included
+ * by fft.c once for each. */
 
 static NAME(number) NAME(times)(NAME(number) a, NAME(number) b) {
     return (NAME(number)){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
@@ -14,7 +14,7 @@ static NAME(number) NAME(minus)(NAME(number) a, NAME(number) b) {
 }
 
 /* Five numbers, by what cosines and sines of a fifth turn and two fifths have in common. */
-static void NAME(join_five)(NAME(number) *x, size_t m, const NAME(number) *t) {
+static void NAME(join_five)(NAME(number) * x, size_t m, const NAME(number) * t) {
     static const REAL c1 = (REAL)0.30901699437494742, c2 = (REAL)-0.80901699437494742;
     static const REAL s1 = (REAL)0.95105651629515357, s2 = (REAL)0.58778525229247313;
     NAME(number) a = NAME(plus)(t[1], t[4]), b = NAME(minus)(t[1], t[4]);
@@ -32,8 +32,8 @@ static void NAME(join_five)(NAME(number) *x, size_t m, const NAME(number) *t) {
 
 /* Joins p transforms of m elements each, which lie behind one another in x, into one of p * m.
  * roots are those of p * m * step. */
-static void NAME(join)(NAME(number) *x, size_t p, size_t m, size_t step,
-                       const NAME(number) *roots) {
+static void NAME(join)(NAME(number) * x, size_t p, size_t m, size_t step,
+                       const NAME(number) * roots) {
     NAME(number) t[MOST_FACTOR];
     for (size_t k = 0; k < m; k++) {
         t[0] = x[k];
@@ -64,8 +64,8 @@ static void NAME(join)(NAME(number) *x, size_t p, size_t m, size_t step,
 }
 
 /* n elements, `step` apart, into y. */
-static void NAME(transform)(const NAME(number) *x, NAME(number) *y, size_t n, size_t step,
-                            const NAME(number) *roots) {
+static void NAME(transform)(const NAME(number) * x, NAME(number) * y, size_t n, size_t step,
+                            const NAME(number) * roots) {
     if (n <= 1) {
         if (n)
             *y = *x;

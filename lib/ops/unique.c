@@ -123,7 +123,7 @@ static size_t find_groups(const items *s, const int64_t *order, bool sorted, int
     }
     if (sorted)
         return groups;
-    /* For now group[] names the first item of each item's group. */
+    /* Until the loop below numbers them, group[] names the first item of each item's group. */
     groups = 0;
     for (size_t i = 0; i < s->n; i++) {
         int64_t leader = group[i];
