@@ -16,53 +16,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "failing.h"
 #include "lambda_event.h"
 #include "s3.h"
-
-/* ---- memory ---- */
-
-static size_t allocations, fails_at = SIZE_MAX;
-static bool parsing;
-static pthread_t tester;
-
-/* The store's thread has all the memory that it wants. */
-static bool fails(void) {
-    return pthread_equal(pthread_self(), tester) && !parsing && allocations++ == fails_at;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-json_t *__real_json_loadb(const char *text, size_t size, size_t flags, json_error_t *why);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-json_t *__wrap_json_loadb(const char *text, size_t size, size_t flags, json_error_t *why);
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-/* As in test_serve.c: jansson does not bear a parse that fails in its middle. */
-json_t *__wrap_json_loadb(const char *text, size_t size, size_t flags, json_error_t *why) {
-    if (fails()) {
-        *why = (json_error_t){.text = "Out of memory"};
-        why->text[JSON_ERROR_TEXT_LENGTH - 1] = json_error_out_of_memory;
-        return NULL;
-    }
-    parsing = true;
-    json_t *json = __real_json_loadb(text, size, flags, why);
-    parsing = false;
-    return json;
-}
 
 /* ---- the store ---- */
 
@@ -104,7 +60,6 @@ static int start_store(void **state) {
     char url[40];
     pthread_t thread;
     (void)state;
-    tester = pthread_self();
     listener = socket(AF_INET, SOCK_STREAM, 0);
     if (bind(listener, (struct sockaddr *)&where, size) != 0 || listen(listener, 100) != 0 ||
         getsockname(listener, (struct sockaddr *)&where, &size) != 0)
@@ -181,18 +136,15 @@ static bool respond(infer_serve *serve, const char *event, size_t size, infer_se
 
 static void failing_memory(void **state) {
     (void)state;
-    json_set_alloc_funcs(__wrap_malloc, free);
     infer_serve_log_configure(&(infer_serve_options){.log_level = INFER_SERVE_FATAL});
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
         bool unharmed = false;
         for (size_t n = 0; !unharmed; n++) {
             infer_serve_reply reply;
             infer_serve *s = open_model();
-            allocations = 0;
-            fails_at = n;
+            failing_from(n);
             bool good = respond(s, events[i], strlen(events[i]), &reply);
-            fails_at = SIZE_MAX;
-            unharmed = allocations <= n;
+            unharmed = failing_ended();
             assert_true(good == (reply.text != NULL));
             assert_true(good || reply.error.status >= 500);
             assert_true(!unharmed || (good && !reply.error.status));

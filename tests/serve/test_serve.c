@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "failing.h"
 #include "lambda_event.h"
 #include "malformed.h"
 
@@ -364,49 +365,6 @@ static void opening(void **state) {
 
 /* ---- memory that fails ---- */
 
-static size_t allocations, fails_at = SIZE_MAX;
-static bool parsing;
-
-static bool refuse(void) {
-    return !parsing && allocations++ == fails_at;
-}
-
-/* The linker sends the core's and libinfer's calls here. */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *pointer, size_t size);
-json_t *__real_json_loadb(const char *text, size_t size, size_t flags, json_error_t *why);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *pointer, size_t size);
-json_t *__wrap_json_loadb(const char *text, size_t size, size_t flags, json_error_t *why);
-
-void *__wrap_malloc(size_t size) {
-    return refuse() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return refuse() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *pointer, size_t size) {
-    return refuse() ? NULL : __real_realloc(pointer, size);
-}
-
-/* The parser of jansson 2.14 reads behind its buffer where that could not grow: a parse fails as a
- * whole here, not in its middle. */
-json_t *__wrap_json_loadb(const char *text, size_t size, size_t flags, json_error_t *why) {
-    if (refuse()) {
-        *why = (json_error_t){.text = "Out of memory"};
-        why->text[JSON_ERROR_TEXT_LENGTH - 1] = json_error_out_of_memory;
-        return NULL;
-    }
-    parsing = true;
-    json_t *json = __real_json_loadb(text, size, flags, why);
-    parsing = false;
-    return json;
-}
-
 /* Every allocation refused in turn: an error in the right shape, or none at all. That nothing stays
  * behind is for the leak sanitizer to say. */
 static void failing_memory(void **state) {
@@ -422,18 +380,15 @@ static void failing_memory(void **state) {
         "{\"httpMethod\":\"POST\",\"isBase64Encoded\":true,\"body\":\"" NPY "\"}",
     };
     infer_serve *s = open_model(NAMED, (infer_serve_handler){0});
-    json_set_alloc_funcs(__wrap_malloc, free);
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         infer_serve_reply reply = {0};
         const char *error_type;
         bool expected = i == 4, unharmed = false;
         for (size_t n = 0; !unharmed; n++) {
-            allocations = 0;
-            fails_at = n;
+            failing_from(n);
             bool good = infer_lambda_respond(s, &call, asked[i], strlen(asked[i]), NULL, &reply,
                                              &error_type);
-            fails_at = SIZE_MAX;
-            unharmed = allocations <= n;
+            unharmed = failing_ended();
             assert_int_equal(good, reply.text != NULL);
             if (unharmed)
                 assert_int_equal(reply.error.status, expected ? 400 : 0);
@@ -456,15 +411,12 @@ static void failing_memory_of_records(void **state) {
         "{\"N\":\"2\"},{\"N\":\"3\"}]}}}}]}";
     infer_serve *s = open_model(NAMED, (infer_serve_handler){0});
     bool unharmed = false;
-    json_set_alloc_funcs(__wrap_malloc, free);
     for (size_t n = 0; !unharmed; n++) {
         infer_serve_reply reply = {0};
         const char *error_type;
-        allocations = 0;
-        fails_at = n;
+        failing_from(n);
         bool good = infer_lambda_respond(s, &call, event, strlen(event), NULL, &reply, &error_type);
-        fails_at = SIZE_MAX;
-        unharmed = allocations <= n;
+        unharmed = failing_ended();
         json_t *json = good ? json_loadb(reply.text, reply.size, 0, NULL) : NULL;
         json_t *failures = json_object_get(json, "batchItemFailures");
         assert_int_equal(good, json != NULL);
