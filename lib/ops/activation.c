@@ -102,17 +102,9 @@ ACTIVATION("LeakyRelu", leaky_relu, 1, A(alpha, 0.01))
 ACTIVATION("Swish", swish, 24, A(alpha, 1))
 ACTIVATION("ThresholdedRelu", thresholded_relu, 1, A(alpha, 1)) /* experimental before 10 */
 
-#define PLAIN_ACTIVATION(op_name, snake, first)                                                    \
-    FLOAT_RUN(snake)                                                                               \
-    const infer_op infer_op_##snake = {                                                            \
-        UNARY_OP(op_name, first),                                                                  \
-        .flags = INFER_OP_INPLACE,                                                                 \
-        .types = {T_FLOAT},                                                                        \
-        .run = snake##_run,                                                                        \
-    };
-PLAIN_ACTIVATION("HardSwish", hard_swish, 14)
-PLAIN_ACTIVATION("Mish", mish, 18)
-PLAIN_ACTIVATION("Softplus", softplus, 1)
+FLOAT_OP("HardSwish", hard_swish, 14)
+FLOAT_OP("Mish", mish, 18)
+FLOAT_OP("Softplus", softplus, 1)
 
 /* ---- Selu ---- */
 

@@ -111,6 +111,16 @@
                                         : snake##_FLOAT);                                          \
     }
 
+/* The operator of these loops that has no attributes. */
+#define FLOAT_OP(op_name, snake, first)                                                            \
+    FLOAT_RUN(snake)                                                                               \
+    const infer_op infer_op_##snake = {                                                            \
+        UNARY_OP(op_name, first),                                                                  \
+        .flags = INFER_OP_INPLACE,                                                                 \
+        .types = {T_FLOAT},                                                                        \
+        .run = snake##_run,                                                                        \
+    };
+
 /* What an operator of one input and one output of its shape has in common with the others. */
 #define UNARY_OP_OF(op_name, first, upgrade_, infer_)                                              \
     .domain = "", .name = op_name, .since = first, .newest = 27, .min_in = 1, .max_in = 1,         \

@@ -55,20 +55,13 @@ KERNEL_LOOP(sigmoid_DOUBLE, double, sigmoid_f64)
 KERNEL_LOOP(tanh_FLOAT, float, tanh_f32)
 KERNEL_LOOP(tanh_DOUBLE, double, tanh_f64)
 
-#define FLOAT_OP(snake, op_name, first, function)                                                  \
-    FLOAT_RUN(snake)                                                                               \
-    const infer_op infer_op_##snake = {                                                            \
-        UNARY_OP(op_name, first),                                                                  \
-        .flags = INFER_OP_INPLACE,                                                                 \
-        .types = {T_FLOAT},                                                                        \
-        .run = snake##_run,                                                                        \
-    };
-LIBRARY_OPS(FLOAT_OP)
-FLOAT_OP(exp, "Exp", 1, )
-FLOAT_OP(reciprocal, "Reciprocal", 1, )
-FLOAT_OP(sigmoid, "Sigmoid", 1, )
-FLOAT_OP(softsign, "Softsign", 1, )
-FLOAT_OP(tanh, "Tanh", 1, )
+#define LIBRARY_OP(snake, op_name, first, function) FLOAT_OP(op_name, snake, first)
+LIBRARY_OPS(LIBRARY_OP)
+FLOAT_OP("Exp", exp, 1)
+FLOAT_OP("Reciprocal", reciprocal, 1)
+FLOAT_OP("Sigmoid", sigmoid, 1)
+FLOAT_OP("Softsign", softsign, 1)
+FLOAT_OP("Tanh", tanh, 1)
 
 /* ---- with integers ---- */
 
