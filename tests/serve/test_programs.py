@@ -43,3 +43,12 @@ def test_linear_program_says_what_it_cannot_open(runtime, model, tmp_path, kind,
 def test_linear_program_refuses_tensors(runtime, model, tmp_path):
     path = compiled(model(LOGISTIC), tmp_path / "m.infer")
     assert runtime().start("--model", path, exe=LINEAR_EXE).invoke({"inputs": {}})[0] == 501
+
+
+@pytest.mark.parametrize("exe, limit", [(EXE, 3_500_000), (LINEAR_EXE, 1_500_000)])
+def test_programs_stay_small(exe, limit, tmp_path):
+    """What is deployed has everything in it: libc, HTTP, TLS, pictures."""
+    if b"__asan_init" in exe.read_bytes():
+        pytest.skip("built with sanitizers")
+    subprocess.run(["strip", exe, "-o", tmp_path / "stripped"], check=True)
+    assert (tmp_path / "stripped").stat().st_size < limit
