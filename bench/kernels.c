@@ -169,13 +169,20 @@ MAP_NAMES(MAP, double, f64)
 
 /* x, weights, bias and y of a convolution are a, packed, b and c; m, n and k its outputs, places
  * and the length of a sum. The limit is a direct sum's: Winograd's passes it. */
+static infer_conv_part whole(const infer_conv2d *c) {
+    bool fast = infer_conv_is_winograd(c);
+    return (infer_conv_part){.places = fast ? infer_winograd_of(c).tiles : c->out[0] * c->out[1],
+                             .panels = (c->outputs + 15) / 16};
+}
+
 #define CONV_NAMES(X) X(blocked) X(winograd)
 #define CONV(name)                                                                                 \
     static int bench_conv_##name##_f32(const operands *o, size_t variant, size_t times) {          \
         if (variants[variant].kind == BLAS)                                                        \
             return 0;                                                                              \
-        SWITCH(variants[variant].k.conv_##name##_f32(o->conv, o->a, o->packed, o->b, NULL, o->c,   \
-                                                     o->scratch),                                  \
+        infer_conv_part all = whole(o->conv);                                                      \
+        SWITCH(variants[variant].k.conv_##name##_f32(o->conv, &all, o->a, o->packed, o->b, NULL,   \
+                                                     o->c, o->scratch),                            \
                (void)0, sink = bench_fma_f32((double)o->m * (double)o->n * (double)o->k))          \
         return 1;                                                                                  \
     }

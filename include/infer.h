@@ -139,7 +139,8 @@ typedef struct infer_options {
     size_t load_limit;                /* bytes a loader may hold; 0: 64 MiB + 16 x the size of the
                                          model and of the files beside it */
     uint32_t cpu_mask;                /* INFER_CPU_* to allow; 0: all the machine has */
-    uint32_t threads;                 /* 0 or 1: runs in the caller's thread; more: UNSUPPORTED */
+    uint32_t threads;                 /* of each context's runs, the caller's included; 0 or 1: none
+                                         is started; INFER_THREADS_ALL, or 1024 at most */
     uint32_t validation;              /* infer_validation */
     uint32_t blas;                    /* infer_blas */
     const infer_metadata *metadata;   /* entries that a loader adds, or puts in place of those with
@@ -152,6 +153,10 @@ typedef struct infer_options {
                                  fuse-blocks, fuse-products; NULL: none. For finding which of them
                                  makes a difference; a prepared image is UNSUPPORTED */
 } infer_options;
+
+/* As many threads as there are processors that the process may run on, but no more than the CPU
+ * quota of its control group, rounded up. */
+#define INFER_THREADS_ALL UINT32_MAX
 
 #define INFER_CPU_AVX2        1u
 #define INFER_CPU_AVX512      2u
@@ -416,6 +421,28 @@ INFER_API infer_status infer_context_new_in(infer_model *model, void *memory, si
 
 /* NULL is allowed. Values borrowed from the context end with it. Since 0.1.0. */
 INFER_API void infer_context_free(infer_context *context);
+
+/* Threads that share the work of runs, this one's among them; the answers are the same, bit for bit,
+ * whatever their number. They sleep when no run is on, block all signals, and are started again in a
+ * process that forked. While one context's run uses a pool, those of others do without. */
+typedef struct infer_pool infer_pool;
+
+/* A pool of so many threads, as `threads` in the options, for contexts that infer_context_set_pool
+ * gives it to. allocator NULL: the C library's. Any thread. Errors: ARGUMENT, MEMORY (also where
+ * threads cannot be started). Since 0.1.0. */
+INFER_API infer_status infer_pool_new(uint32_t threads, const infer_allocator *allocator,
+                                      infer_pool **pool);
+
+/* Ends the threads. NULL is allowed. No context may use the pool any more. Since 0.1.0. */
+INFER_API void infer_pool_free(infer_pool *pool);
+
+/* How many threads it has; 1 of NULL. Since 0.1.0. */
+INFER_API uint32_t infer_pool_threads(const infer_pool *pool);
+
+/* The context's runs use the pool, which must outlive it, instead of threads of its own; NULL: none.
+ * A context in the caller's memory has threads in no other way. Errors: ARGUMENT, STATE (the context
+ * has run). Since 0.1.0. */
+INFER_API infer_status infer_context_set_pool(infer_context *context, infer_pool *pool);
 
 /* Bytes the context holds now. Since 0.1.0. */
 INFER_API size_t infer_context_memory(const infer_context *context);

@@ -24,7 +24,7 @@ BUILDS = {
     "asan": ("clang", ["-Db_sanitize=address,undefined", "-Db_lundef=false",
                        "-Dbuildtype=debugoptimized"], None),
     "tsan": ("clang", ["-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"],
-             ["test_exec", "test_threads"]),
+             ["test_exec", "test_pool", "test_threads"]),
     "openblas": ("gcc", ["-Dblas=openblas"], ["kernels_test_products", "test_api"]),
 }
 SCRIPTS = ["kernels_aarch64"]  # tests whose exit code is their report

@@ -56,10 +56,6 @@ static int open_model(void *of, const char *model, int *threads, const feeds *al
     options.struct_size = sizeof options;
     options.threads = (uint32_t)*threads;
     infer_status status = s->api.infer_load_with(model, &options, &s->model);
-    if (status == INFER_ERROR_UNSUPPORTED && *threads > 1) {
-        options.threads = (uint32_t)(*threads = 1);
-        status = s->api.infer_load_with(model, &options, &s->model);
-    }
     if (status != INFER_OK)
         return failed(s);
     s->all = all;

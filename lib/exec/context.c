@@ -115,7 +115,8 @@ static infer_status make_tables(infer_context *c) {
     return INFER_OK;
 }
 
-infer_status infer_context_open(infer_model *model, infer_budget budget, infer_context **context) {
+infer_status infer_context_open(infer_model *model, infer_budget budget, uint32_t workers,
+                                infer_context **context) {
     infer_program *program;
     INFER_TRY(infer_program_of(model, &program));
     infer_allocator first = infer_budget_allocator(&budget);
@@ -126,6 +127,8 @@ infer_status infer_context_open(infer_model *model, infer_budget budget, infer_c
                               : INFER_ERROR_MEMORY;
     c->model = model;
     c->program = program;
+    c->workers = workers;
+    c->part_cost = INFER_PART_COST;
     c->budget = budget;
     c->allocator = infer_budget_allocator(&c->budget);
     infer_arena_init(&c->tables, &c->allocator, 0);
@@ -144,6 +147,8 @@ infer_status infer_context_open(infer_model *model, infer_budget budget, infer_c
 void infer_context_free(infer_context *c) {
     if (!c)
         return;
+    if (c->owns_pool)
+        infer_pool_free(c->pool);
     for (size_t i = 0; c->frames && i < c->program->graph_count; i++) {
         infer_frame *f = &c->frames[i];
         if (!f->context)

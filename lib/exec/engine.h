@@ -4,6 +4,7 @@
 
 #include "model.h"
 #include "op.h"
+#include "pool.h"
 
 #include <stdatomic.h>
 
@@ -103,13 +104,19 @@ struct infer_context {
     infer_view **edges;        /* one an entry of the image's edges; NULL for absent */
     uint8_t *state;            /* infer_step_state a step */
     size_t *scratch_need;      /* a step */
-    uint64_t calls;            /* of bodies that the run may still make */
+    uint32_t workers;          /* threads of its runs */
+    infer_pool *pool;          /* they come from it; NULL where there is one */
+    float part_cost;           /* of the env; tests lower it */
+    bool owns_pool, has_planned;
+    uint64_t calls; /* of bodies that the run may still make */
     bool has_run;
     infer_node_observer *observer; /* or NULL */
     void *observer_user;
 };
 
-infer_status infer_context_open(infer_model *model, infer_budget budget, infer_context **context);
+/* It has no pool yet. */
+infer_status infer_context_open(infer_model *model, infer_budget budget, uint32_t workers,
+                                infer_context **context);
 
 /* Plans where the inputs now in context->values have other shapes than those planned for, then runs
  * all steps. */
@@ -125,6 +132,7 @@ infer_op_env infer_step_env(infer_frame *f, size_t step);
 
 /* frame.c: what a step's env offers. */
 void *infer_frame_alloc(infer_op_env *env, size_t size);
+void infer_frame_parallel(infer_op_env *env, size_t parts, infer_work *work, void *arg);
 uint64_t infer_frame_entropy(infer_op_env *env);
 bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t index,
                       infer_view *view);

@@ -14,6 +14,10 @@ void *infer_frame_alloc(infer_op_env *env, size_t size) {
     return infer_arena_alloc(&f->dynamic, size ? size : 1);
 }
 
+void infer_frame_parallel(infer_op_env *env, size_t parts, infer_work *work, void *arg) {
+    infer_pool_run(((infer_frame *)env->owner)->context->pool, parts, work, arg);
+}
+
 /* Asked of the system each time: a copy of the process, by fork or from a snapshot, draws other
  * numbers than this one. */
 uint64_t infer_frame_entropy(infer_op_env *env) {

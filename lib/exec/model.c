@@ -4,6 +4,7 @@
 #include "checked.h"
 #include "cpu.h"
 #include "openblas.h"
+#include "processors.h"
 #include "status.h"
 #include "types.h"
 
@@ -33,9 +34,7 @@ infer_status infer_options_read(const infer_options *given, infer_options *optio
     memcpy(options, given,
            given->struct_size < sizeof *options ? given->struct_size : sizeof *options);
     options->struct_size = sizeof *options;
-    if (options->threads > 1)
-        return infer_fail(INFER_ERROR_UNSUPPORTED, "options: threads is %u; runs use one thread",
-                          options->threads);
+    INFER_TRY(infer_thread_count(options->threads, &options->threads));
     if (options->validation > INFER_VALIDATE_FULL || options->blas > INFER_BLAS_OPENBLAS)
         return infer_fail(INFER_ERROR_ARGUMENT, "options: validation or blas is no such value");
     for (size_t i = 0; i < options->metadata_count; i++)

@@ -24,7 +24,18 @@ infer_status infer_context_new(infer_model *model, infer_context **context) {
     if (!model || !context)
         return infer_fail(INFER_ERROR_ARGUMENT, "infer_context_new: an argument is NULL");
     infer_budget budget = {.backing = model->allocator, .limit = model->options.memory_limit};
-    return infer_context_open(model, budget, context);
+    infer_context *c;
+    INFER_TRY(infer_context_open(model, budget, model->options.threads, &c));
+    if (c->workers > 1) {
+        infer_status status = infer_pool_new(c->workers, &model->allocator, &c->pool);
+        if (status != INFER_OK) {
+            infer_context_free(c);
+            return status;
+        }
+        c->owns_pool = true;
+    }
+    *context = c;
+    return INFER_OK;
 }
 
 infer_status infer_context_new_in(infer_model *model, void *memory, size_t size,
@@ -38,7 +49,20 @@ infer_status infer_context_new_in(infer_model *model, void *memory, size_t size,
                                                 "aligned");
     infer_budget budget = {
         .block = memory, .block_size = size, .limit = model->options.memory_limit};
-    return infer_context_open(model, budget, context);
+    return infer_context_open(model, budget, 1, context);
+}
+
+infer_status infer_context_set_pool(infer_context *c, infer_pool *pool) {
+    if (!c)
+        return infer_fail(INFER_ERROR_ARGUMENT, "infer_context_set_pool: the context is NULL");
+    if (c->has_planned)
+        return infer_fail(INFER_ERROR_STATE, "infer_context_set_pool: the context has run");
+    if (c->owns_pool)
+        infer_pool_free(c->pool);
+    c->owns_pool = false;
+    c->pool = pool;
+    c->workers = infer_pool_threads(pool);
+    return INFER_OK;
 }
 
 void infer_link_operators(void) {
@@ -89,8 +113,14 @@ infer_status infer_run_inputs(infer_context *c, const char *const *names, const 
     c->budget.refused = 0;
     c->calls = c->model->options.iteration_limit;
     infer_status status = set_inputs(c, names, inputs, count);
-    if (status == INFER_OK)
+    if (status == INFER_OK) {
+        c->has_planned = true;
+        if (c->pool)
+            infer_pool_begin(c->pool);
         status = infer_run_frame(&c->frames[0]);
+        if (c->pool)
+            infer_pool_end(c->pool);
+    }
     c->has_run = status == INFER_OK;
     return limited(&c->budget, status);
 }
@@ -243,7 +273,8 @@ infer_status infer_model_memory(const infer_model *model, size_t *bytes, int *ex
         return infer_fail(INFER_ERROR_ARGUMENT, "infer_model_memory: an argument is NULL");
     infer_context *c;
     /* The program of a linear model is made at its first use; nothing else of the model changes. */
-    INFER_TRY(infer_context_new((infer_model *)model, &c));
+    infer_budget budget = {.backing = model->allocator, .limit = model->options.memory_limit};
+    INFER_TRY(infer_context_open((infer_model *)model, budget, model->options.threads, &c));
     const infer_image *m = &model->image;
     *exact = 1;
     for (uint32_t i = 0; i < m->header->inputs.count; i++) {

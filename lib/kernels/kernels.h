@@ -61,7 +61,7 @@
 /* Over blocks of channels (conv2d.h), in float alone. bias, scale and shift have whole panels. y
  * overlaps no input; but affine_blocked may be in place.
  *
- * conv_blocked    y = clip(x * w + bias + add) for one image (add NULL: nothing). scratch has
+ * conv_blocked    y = clip(x * w + bias + add) for a part of an image (add NULL: nothing). scratch has
  *                 INFER_CONV_SCRATCH floats, 64-byte aligned.
  * conv_winograd   the same of less arithmetic where infer_conv_is_winograd says so. scratch has
  *                 infer_winograd_scratch floats.
@@ -80,11 +80,11 @@
  * first or last: an error of n roundings of the sum of the magnitudes at most. */
 #define INFER_KERNELS_BLOCKED(X)                                                                   \
     X(void, conv_blocked_f32,                                                                      \
-      (const infer_conv2d *c, const float *x, const float *w, const float *bias, const float *add, \
-       float *y, float *scratch))                                                                  \
+      (const infer_conv2d *c, const infer_conv_part *part, const float *x, const float *w,         \
+       const float *bias, const float *add, float *y, float *scratch))                             \
     X(void, conv_winograd_f32,                                                                     \
-      (const infer_conv2d *c, const float *x, const float *w, const float *bias, const float *add, \
-       float *y, float *scratch))                                                                  \
+      (const infer_conv2d *c, const infer_conv_part *part, const float *x, const float *w,         \
+       const float *bias, const float *add, float *y, float *scratch))                             \
     X(void, conv_depthwise_f32,                                                                    \
       (const infer_conv2d *c, const float *x, const float *w, const float *bias, const float *add, \
        float *y))                                                                                  \

@@ -279,18 +279,23 @@ VEC_INLINE bool NAME(conv_is_direct)(const infer_conv2d *c) {
     return direct;
 }
 
-/* The products of one window of the sum with all panels, for `count` places from number `place` on.
- * a is their copy or, where direct, the input. */
-static void NAME(conv_panels)(const infer_conv2d *c, const NAME(conv_window) * w, bool direct,
-                              const T *a, const T *packed, const T *bias, const T *add, T *y,
-                              size_t place, size_t count) {
+/* The products of one window of the sum with a part's panels, for `count` places from number
+ * `place` on. a is their copy or, where direct, the input. */
+static void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *part,
+                              const NAME(conv_window) * w, bool direct, const T *a, const T *packed,
+                              const T *bias, const T *add, T *y, size_t place, size_t count) {
     const size_t taps = c->kernel[0] * c->kernel[1], plane = c->out[0] * c->out[1] * INFER_PANEL;
-    const size_t panels = (c->outputs + INFER_PANEL - 1) / INFER_PANEL;
+    const size_t panels = part->panel + part->panels;
     const size_t tiles = (count + TILE_ROWS - 1) / TILE_ROWS;
     const size_t row = direct ? INFER_PANEL : BLOCK_LDA;
     for (size_t p = 0, step; p < panels; p += step) {
         size_t first, end, next_first, next_end;
         infer_conv_range(c, p, &first, &end);
+        step = 1;
+        if (p < part->panel) {
+            packed += (end - first) * taps * INFER_PANEL;
+            continue;
+        }
         infer_conv_range(c, p + 1 < panels ? p + 1 : p, &next_first, &next_end);
         step = TILE_COLS > INFER_PANEL && p + 1 < panels && first == next_first && end == next_end
                    ? 2
@@ -316,13 +321,13 @@ static void NAME(conv_panels)(const infer_conv2d *c, const NAME(conv_window) * w
     }
 }
 
-static void NAME(conv_blocked)(const infer_conv2d *c, const T *x, const T *w, const T *bias,
-                               const T *add, T *y, T *scratch) {
-    const size_t places = c->out[0] * c->out[1], most = CONV_TILES * TILE_ROWS;
-    const size_t passes = (places + most - 1) / most;
+static void NAME(conv_blocked)(const infer_conv2d *c, const infer_conv_part *part, const T *x,
+                               const T *w, const T *bias, const T *add, T *y, T *scratch) {
+    const size_t places = part->place + part->places, most = CONV_TILES * TILE_ROWS;
+    const size_t passes = (part->places + most - 1) / most;
     const size_t depth = c->channels * c->kernel[0] * c->kernel[1];
     const bool direct = NAME(conv_is_direct)(c);
-    for (size_t i = 0, place = 0, count; i < passes; i++, place += count) {
+    for (size_t i = 0, place = part->place, count; i < passes; i++, place += count) {
         /* Whole tiles but for the last, shared out evenly. */
         const size_t tiles = (places - place + TILE_ROWS - 1) / TILE_ROWS;
         count = (tiles + passes - i - 1) / (passes - i) * TILE_ROWS;
@@ -338,7 +343,7 @@ static void NAME(conv_blocked)(const infer_conv2d *c, const T *x, const T *w, co
                 NAME(conv_copy)(c, &window, x, place, count, scratch);
             }
             NAME(conv_panels)
-            (c, &window, direct, direct ? x : scratch, w, bias, add, y, place, count);
+            (c, part, &window, direct, direct ? x : scratch, w, bias, add, y, place, count);
         }
     }
 }

@@ -180,16 +180,16 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
     }
 }
 
-static void NAME(conv_winograd)(const infer_conv2d *c, const T *x, const T *w, const T *bias,
-                                const T *add, T *y, T *scratch) {
+static void NAME(conv_winograd)(const infer_conv2d *c, const infer_conv_part *part, const T *x,
+                                const T *w, const T *bias, const T *add, T *y, T *scratch) {
     const infer_winograd g = infer_winograd_of(c);
     const size_t blocks = (c->channels + 15) / INFER_PANEL;
-    const size_t panels = (c->outputs + 15) / INFER_PANEL;
+    const size_t panels = part->panel + part->panels, tiles = part->place + part->places;
     const size_t plane = c->out[0] * c->out[1] * INFER_PANEL;
     T *input = scratch, *sums = input + 36 * g.input, *packed = sums + 36 * g.sums;
     const size_t panel = c->channels * 9 * INFER_PANEL;
-    for (size_t from = 0, n; from < g.tiles; from += n) {
-        n = g.tiles - from < g.most ? g.tiles - from : g.most;
+    for (size_t from = part->place, n; from < tiles; from += n) {
+        n = tiles - from < g.most ? tiles - from : g.most;
         for (size_t b = 0; b < blocks; b++)
             for (size_t t = 0; t < n; t++) {
                 const T *block = x + b * c->in[0] * c->in[1] * INFER_PANEL;
@@ -197,7 +197,7 @@ static void NAME(conv_winograd)(const infer_conv2d *c, const T *x, const T *w, c
                 size_t row = (from + t) / g.columns * 4, column = (from + t) % g.columns * 4;
                 NAME(winograd_load)(c, block, row, column, g.input, to);
             }
-        for (size_t p = 0, wide; p < panels; p += wide + 1) {
+        for (size_t p = part->panel, wide; p < panels; p += wide + 1) {
             wide = TILE_COLS > INFER_PANEL && p + 1 < panels;
             NAME(winograd_panels)
             (c, &g, n, input, w + p * panel, (panels - p) * panel, wide, packed, sums);

@@ -3,6 +3,7 @@
 #include "blocked.h"
 
 #include "axes.h"
+#include "share.h"
 #include "status.h"
 
 #include <math.h>
@@ -131,19 +132,39 @@ static infer_status affine_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
-static infer_status affine_run(infer_op_env *env) {
-    const infer_affine_blocked_params *p = env->params;
-    const infer_view *x = env->in[0];
-    if (!env->out[0] || infer_view_count(x) == 0)
-        return INFER_OK;
-    infer_conv2d c = {.channels = (size_t)x->dim[1] * INFER_BLOCK,
+/* Blocks of channels of all images. */
+typedef struct affine_work {
+    infer_op_env *env;
+    size_t blocks, parts;
+} affine_work;
+
+static void affine_part(void *arg, size_t part, size_t worker) {
+    const affine_work *w = arg;
+    const infer_affine_blocked_params *p = w->env->params;
+    const infer_view *x = w->env->in[0];
+    infer_conv2d c = {.channels = INFER_BLOCK,
                       .in = {(size_t)x->dim[2], (size_t)x->dim[3]},
                       .low = p->low,
                       .high = p->high};
-    size_t image = c.channels * c.in[0] * c.in[1];
-    for (size_t i = 0; i < (size_t)x->dim[0]; i++)
-        env->kernels->affine_blocked_f32(&c, (const float *)x->data + i * image, env->in[1]->data,
-                                         env->in[2]->data, (float *)env->out[0]->data + i * image);
+    const size_t size = c.in[0] * c.in[1] * INFER_BLOCK;
+    size_t first, end;
+    (void)worker;
+    infer_part(w->blocks, 1, w->parts, part, &first, &end);
+    for (size_t i = first; i < end; i++) {
+        size_t channel = i % (size_t)x->dim[1] * INFER_BLOCK;
+        w->env->kernels->affine_blocked_f32(
+            &c, (const float *)x->data + i * size, (const float *)w->env->in[1]->data + channel,
+            (const float *)w->env->in[2]->data + channel, (float *)w->env->out[0]->data + i * size);
+    }
+}
+
+static infer_status affine_run(infer_op_env *env) {
+    const infer_view *x = env->in[0];
+    if (!env->out[0] || infer_view_count(x) == 0)
+        return INFER_OK;
+    affine_work w = {.env = env, .blocks = (size_t)(x->dim[0] * x->dim[1])};
+    w.parts = infer_parts(env, w.blocks, (double)(x->dim[2] * x->dim[3] * INFER_BLOCK));
+    infer_parallel(env, w.parts, affine_part, &w);
     return INFER_OK;
 }
 

@@ -2,6 +2,8 @@
 #include "blocked.h"
 
 #include "axes.h"
+#include "checked.h"
+#include "share.h"
 #include "status.h"
 
 #include <math.h>
@@ -99,6 +101,14 @@ static infer_status read_conv(const infer_op_env *env, infer_conv2d *c, infer_wi
     return check_weights(env, c);
 }
 
+/* Bytes of one thread's scratch. */
+static size_t scratch_of(const infer_conv2d *c) {
+    if (infer_conv_is_depthwise(c))
+        return 0;
+    size_t floats = infer_conv_is_winograd(c) ? infer_winograd_scratch(c) : INFER_CONV_SCRATCH;
+    return floats * sizeof(float);
+}
+
 static infer_status conv_infer(infer_op_env *env) {
     const infer_conv_blocked_params *p = env->params;
     const infer_view *x = env->in[X], *add = infer_input(env, ADD);
@@ -113,35 +123,103 @@ static infer_status conv_infer(infer_op_env *env) {
     y->dim[4] = INFER_BLOCK;
     INFER_TRY(infer_expect(add, "what is added", 5, y->dim));
     bool known = w.out[0] >= 0 && w.out[1] >= 0;
-    if (known && infer_conv_is_winograd(&c))
-        env->scratch_size = infer_winograd_scratch(&c) * sizeof(float);
-    else if (!infer_conv_is_depthwise(&c))
-        env->scratch_size = INFER_CONV_SCRATCH * sizeof(float);
+    if (known && !infer_mul(scratch_of(&c), infer_workers(env), &env->scratch_size))
+        return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     return INFER_OK;
 }
 
+/* ---- running it ---- */
+
+typedef struct conv_work {
+    const infer_conv2d *c;
+    infer_op_env *env;
+    size_t in, out; /* floats of an image */
+    size_t places, panels;
+    size_t unit, least;        /* places that stay together, units that a part has */
+    size_t by_place, by_panel; /* parts of an image */
+} conv_work;
+
+/* Cuts an image into as many parts as are worth it: places first, as then each input is copied or
+ * transformed once, panels where places do not make whole turns of the threads. */
+static void cut_image(conv_work *w, size_t images) {
+    const size_t workers = infer_workers(w->env), taps = w->c->kernel[0] * w->c->kernel[1];
+    double inputs = (double)(w->c->channels / w->c->group);
+    double cost = (double)w->out * (double)images * inputs * (double)taps * INFER_PRODUCT_COST;
+    size_t parts = infer_parts(w->env, SIZE_MAX, cost / (double)SIZE_MAX);
+    w->by_place = w->by_panel = 1;
+    if (parts == 1)
+        return;
+    const size_t pairs = (w->panels + 1) / 2;
+    const size_t units = (w->places + w->unit - 1) / w->unit / w->least;
+    w->by_place = units < parts ? units : parts;
+    if (w->by_place > workers && w->least > 1)
+        w->by_place = w->by_place / workers * workers;
+    w->by_place = w->by_place ? w->by_place : 1;
+    if (w->by_place * images % workers != 0 && w->by_place * images < 3 * workers)
+        w->by_panel = workers < pairs ? workers : pairs;
+}
+
+static void conv_part(void *arg, size_t number, size_t worker) {
+    const conv_work *w = arg;
+    const size_t parts = w->by_place * w->by_panel, image = number / parts;
+    const infer_view *add = infer_input(w->env, ADD);
+    const float *x = (const float *)w->env->in[X]->data + image * w->in;
+    const float *plus = add ? (const float *)add->data + image * w->out : NULL;
+    const float *weights = w->env->in[WEIGHTS]->data, *bias = w->env->in[BIAS]->data;
+    float *y = (float *)w->env->out[0]->data + image * w->out;
+    infer_conv_part part;
+    size_t end;
+    infer_part(w->places, w->unit, w->by_place, number % parts / w->by_panel, &part.place, &end);
+    part.places = end - part.place;
+    infer_part(w->panels, 2, w->by_panel, number % w->by_panel, &part.panel, &end);
+    part.panels = end - part.panel;
+    if (infer_conv_is_depthwise(w->c)) {
+        const size_t block = part.place * INFER_BLOCK, taps = w->c->kernel[0] * w->c->kernel[1];
+        const size_t plane = w->c->in[0] * w->c->in[1], places = w->c->out[0] * w->c->out[1];
+        infer_conv2d c = *w->c;
+        c.channels = c.outputs = c.group = part.places * INFER_BLOCK;
+        w->env->kernels->conv_depthwise_f32(&c, x + block * plane, weights + block * taps,
+                                            bias + block, plus ? plus + block * places : NULL,
+                                            y + block * places);
+        return;
+    }
+    float *scratch = (float *)((char *)w->env->scratch + worker * scratch_of(w->c));
+    if (infer_conv_is_winograd(w->c))
+        w->env->kernels->conv_winograd_f32(w->c, &part, x, weights, bias, plus, y, scratch);
+    else
+        w->env->kernels->conv_blocked_f32(w->c, &part, x, weights, bias, plus, y, scratch);
+}
+
+/* Places that stay together: some tiles of every tier. */
+#define UNIT 42
+
 static infer_status conv_run(infer_op_env *env) {
-    const infer_view *x = env->in[X], *add = infer_input(env, ADD);
-    infer_view *y = env->out[0];
+    const infer_view *x = env->in[X], *y = env->out[0];
     infer_conv2d c;
-    infer_window w;
-    INFER_TRY(read_conv(env, &c, &w));
+    infer_window window;
+    INFER_TRY(read_conv(env, &c, &window));
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
-    size_t in = (size_t)(infer_view_count(x) / x->dim[0]);
-    size_t out = (size_t)(infer_view_count(y) / y->dim[0]);
-    const float *weights = env->in[WEIGHTS]->data, *bias = env->in[BIAS]->data;
-    for (size_t i = 0; i < (size_t)x->dim[0]; i++) {
-        const float *from = (const float *)x->data + i * in;
-        const float *plus = add ? (const float *)add->data + i * out : NULL;
-        float *to = (float *)y->data + i * out;
-        if (infer_conv_is_depthwise(&c))
-            env->kernels->conv_depthwise_f32(&c, from, weights, bias, plus, to);
-        else if (infer_conv_is_winograd(&c))
-            env->kernels->conv_winograd_f32(&c, from, weights, bias, plus, to, env->scratch);
-        else
-            env->kernels->conv_blocked_f32(&c, from, weights, bias, plus, to, env->scratch);
+    const size_t images = (size_t)x->dim[0];
+    conv_work w = {.c = &c,
+                   .env = env,
+                   .in = (size_t)infer_view_count(x) / images,
+                   .out = (size_t)infer_view_count(y) / images,
+                   .places = c.out[0] * c.out[1],
+                   .panels = (size_t)infer_blocks((int64_t)c.outputs),
+                   .unit = UNIT,
+                   .least = 4};
+    if (infer_conv_is_depthwise(&c)) { /* blocks of channels instead of places */
+        w.places = w.panels;
+        w.panels = w.unit = w.least = 1;
+    } else if (infer_conv_is_winograd(&c)) {
+        infer_winograd tiles = infer_winograd_of(&c);
+        w.places = tiles.tiles;
+        w.unit = tiles.most;
+        w.least = 1;
     }
+    cut_image(&w, images);
+    infer_parallel(env, images * w.by_place * w.by_panel, conv_part, &w);
     return INFER_OK;
 }
 
@@ -176,6 +254,26 @@ static infer_status pool_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
+/* Blocks of channels of all images. */
+typedef struct pool_work {
+    const infer_conv2d *c;
+    infer_op_env *env;
+    size_t blocks, parts;
+} pool_work;
+
+static void pool_part(void *arg, size_t part, size_t worker) {
+    const pool_work *w = arg;
+    const size_t in = w->c->in[0] * w->c->in[1] * INFER_BLOCK;
+    const size_t out = w->c->out[0] * w->c->out[1] * INFER_BLOCK;
+    infer_conv2d c = *w->c;
+    size_t first, end;
+    (void)worker;
+    infer_part(w->blocks, 1, w->parts, part, &first, &end);
+    c.channels = (end - first) * INFER_BLOCK;
+    w->env->kernels->pool_blocked_f32(&c, (const float *)w->env->in[0]->data + first * in,
+                                      (float *)w->env->out[0]->data + first * out);
+}
+
 static infer_status pool_run(infer_op_env *env) {
     const infer_pool_blocked_params *p = env->params;
     const infer_view *x = env->in[0];
@@ -184,15 +282,12 @@ static infer_status pool_run(infer_op_env *env) {
     INFER_TRY(read_pool(env, &w));
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
-    infer_conv2d c = {.channels = (size_t)x->dim[1] * INFER_BLOCK,
-                      .average = p->average != 0,
-                      .with_padding = p->count_include_pad != 0};
+    infer_conv2d c = {.average = p->average != 0, .with_padding = p->count_include_pad != 0};
     infer_blocked_geometry(&w, &c);
-    size_t in = (size_t)(infer_view_count(x) / x->dim[0]);
-    size_t out = (size_t)(infer_view_count(y) / y->dim[0]);
-    for (size_t i = 0; i < (size_t)x->dim[0]; i++)
-        env->kernels->pool_blocked_f32(&c, (const float *)x->data + i * in,
-                                       (float *)y->data + i * out);
+    pool_work work = {.c = &c, .env = env, .blocks = (size_t)(x->dim[0] * x->dim[1])};
+    size_t taps = c.kernel[0] * c.kernel[1], places = c.out[0] * c.out[1];
+    work.parts = infer_parts(env, work.blocks, (double)(taps * places * INFER_BLOCK) / 4);
+    infer_parallel(env, work.parts, pool_part, &work);
     return INFER_OK;
 }
 

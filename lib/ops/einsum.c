@@ -401,7 +401,7 @@ static infer_status multiply(work *w, const operand *a, const operand *b, void *
     size_t size = infer_type_size(w->type);
     for (size_t i = 0; i < (size_t)s.batch; i++) {
         infer_product_set_b(&p, (const char *)b->data + i * p.n * p.k * size, room);
-        infer_product_run(&p, w->env->kernels, (const char *)a->data + i * p.m * p.k * size,
+        infer_product_run(&p, w->env, (const char *)a->data + i * p.m * p.k * size,
                           (char *)c + i * p.m * p.n * size, room);
     }
     return INFER_OK;

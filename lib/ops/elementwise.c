@@ -3,6 +3,7 @@
 
 #include "broadcast.h"
 #include "chunk.h"
+#include "share.h"
 #include "status.h"
 
 /* ---- running ---- */
@@ -16,28 +17,45 @@ static size_t chunk_of(size_t left) {
     return left < INFER_CHUNK ? left : INFER_CHUNK;
 }
 
-infer_status infer_unary_run(infer_op_env *env, infer_unary_loop loop) {
-    const infer_view *x = env->in[0];
-    infer_view *y = env->out[0];
-    size_t n = (size_t)infer_view_count(x);
-    if (!y)
-        return INFER_OK;
-    if (!is_rare(x)) {
-        loop(env, x->data, y->data, n);
-        return INFER_OK;
-    }
+/* What an element of most functions costs. */
+#define COST 2
+
+typedef struct unary_work {
+    infer_op_env *env;
+    infer_unary_loop loop;
+    size_t parts;
+} unary_work;
+
+static void unary_part(void *arg, size_t part, size_t worker) {
+    const unary_work *w = arg;
+    const infer_view *x = w->env->in[0], *y = w->env->out[0];
     infer_type type = (infer_type)x->type;
     size_t size = infer_type_size(type), out_size = infer_type_size((infer_type)y->type);
-    for (size_t i = 0; i < n; i += INFER_CHUNK) {
+    size_t first, end;
+    (void)worker;
+    infer_part((size_t)infer_view_count(x), INFER_CHUNK, w->parts, part, &first, &end);
+    if (!is_rare(x)) {
+        w->loop(w->env, (const char *)x->data + first * size, (char *)y->data + first * out_size,
+                end - first);
+        return;
+    }
+    for (size_t i = first; i < end; i += INFER_CHUNK) {
         infer_chunk chunk;
-        size_t m = chunk_of(n - i);
+        size_t m = chunk_of(end - i);
         infer_widen(type, (const char *)x->data + i * size, chunk.f, m);
         void *to = (char *)y->data + i * out_size;
         bool same = y->type == x->type;
-        loop(env, chunk.f, same ? chunk.f : to, m);
+        w->loop(w->env, chunk.f, same ? chunk.f : to, m);
         if (same)
             infer_narrow(type, chunk.f, to, m, false);
     }
+}
+
+infer_status infer_unary_run(infer_op_env *env, infer_unary_loop loop) {
+    if (!env->out[0])
+        return INFER_OK;
+    unary_work w = {env, loop, infer_parts(env, (size_t)infer_view_count(env->in[0]), COST)};
+    infer_parallel(env, w.parts, unary_part, &w);
     return INFER_OK;
 }
 
@@ -60,18 +78,16 @@ static void rare_run(infer_type type, const char *a, size_t sa, const char *b, s
     }
 }
 
-infer_status infer_binary_run(infer_op_env *env, infer_binary_loop loop) {
-    const infer_view *a = env->in[0], *b = env->in[1];
-    infer_view *y = env->out[0];
-    if (!y)
-        return INFER_OK;
+static void binary_walk(const infer_view *a, const infer_view *b, const infer_view *y,
+                        infer_binary_loop loop) {
+    const infer_view *const in[] = {a, b};
     infer_type type = (infer_type)a->type;
     size_t size = infer_type_size(type), out_size = infer_type_size((infer_type)y->type), at = 0;
     bool rare = is_rare(a);
     infer_broadcast walk;
-    infer_broadcast_begin(&walk, env->in, 2, y);
+    infer_broadcast_begin(&walk, in, 2, y);
     if (walk.empty)
-        return INFER_OK;
+        return;
     do {
         const char *from_a = (const char *)a->data + walk.at[0] * size;
         const char *from_b = (const char *)b->data + walk.at[1] * size;
@@ -82,6 +98,41 @@ infer_status infer_binary_run(infer_op_env *env, infer_binary_loop loop) {
                  walk.inner);
         at += walk.inner;
     } while (infer_broadcast_next(&walk));
+}
+
+typedef struct binary_work {
+    infer_op_env *env;
+    infer_binary_loop loop;
+    infer_rows rows;
+    size_t parts;
+} binary_work;
+
+static void binary_part(void *arg, size_t part, size_t worker) {
+    const binary_work *w = arg;
+    const infer_view *y = w->env->out[0];
+    size_t first, end;
+    (void)worker;
+    infer_part(w->rows.count, 1, w->parts, part, &first, &end);
+    infer_view a = infer_rows_cut(w->env->in[0], y, w->rows, first, end);
+    infer_view b = infer_rows_cut(w->env->in[1], y, w->rows, first, end);
+    infer_view to = infer_rows_cut(y, y, w->rows, first, end);
+    binary_walk(&a, &b, &to, w->loop);
+}
+
+infer_status infer_binary_run(infer_op_env *env, infer_binary_loop loop) {
+    const infer_view *y = env->out[0];
+    if (!y)
+        return INFER_OK;
+    size_t n = (size_t)infer_view_count(y);
+    binary_work w = {.env = env, .loop = loop, .parts = 1};
+    if (infer_workers(env) > 1 && n > 0) {
+        w.rows = infer_rows_of(y);
+        w.parts = infer_parts(env, w.rows.count, (double)n / (double)w.rows.count);
+    }
+    if (w.parts > 1)
+        infer_parallel(env, w.parts, binary_part, &w);
+    else
+        binary_walk(env->in[0], env->in[1], y, loop);
     return INFER_OK;
 }
 

@@ -154,7 +154,7 @@ static infer_status gemm_run(infer_op_env *env) {
         }
     }
     infer_product_set_b(&p, env->in[1]->data, env->scratch);
-    infer_product_run(&p, env->kernels, env->in[0]->data, y->data, env->scratch);
+    infer_product_run(&p, env, env->in[0]->data, y->data, env->scratch);
     return INFER_OK;
 }
 

@@ -1,9 +1,11 @@
 /* MatMul, and what it becomes where B is constant: a product with weights packed at load. */
 #include "axes.h"
 #include "broadcast.h"
+#include "checked.h"
 #include "op.h"
 #include "pack.h"
 #include "product.h"
+#include "share.h"
 #include "status.h"
 
 /* ---- MatMul ---- */
@@ -71,8 +73,47 @@ static infer_status matmul_infer(infer_op_env *env) {
         return INFER_OK;
     infer_product p = product_of(a, &s);
     INFER_TRY(infer_product_plan(&p));
-    env->scratch_size = p.scratch;
+    size_t workers = is_single(&s) ? 1 : infer_workers(env);
+    if (!infer_mul(p.scratch, workers, &env->scratch_size))
+        return infer_fail(INFER_ERROR_SHAPE, "the product does not fit memory");
     return INFER_OK;
+}
+
+/* Products number [first, end) of a stack, in one thread. */
+typedef struct stack_work {
+    infer_op_env *env;
+    const stacks *s;
+    const infer_product *p;
+    size_t count, parts;
+} stack_work;
+
+static void stack_part(void *arg, size_t part, size_t worker) {
+    const stack_work *w = arg;
+    const infer_view *a = w->env->in[0], *b = w->env->in[1];
+    const infer_view *both[] = {&w->s->a, &w->s->b};
+    infer_op_env env = *w->env;
+    infer_product p = *w->p;
+    infer_broadcast walk;
+    size_t first, end, size = infer_type_size(p.type), last = SIZE_MAX, at = 0;
+    infer_part(w->count, 1, w->parts, part, &first, &end);
+    infer_broadcast_begin(&walk, both, 2, &w->s->all);
+    env.workers = 1;
+    env.scratch = env.scratch ? (char *)env.scratch + worker * p.scratch : NULL;
+    if (walk.empty)
+        return;
+    do {
+        for (size_t i = 0; i < walk.inner && at < end; i++, at++) {
+            size_t at_a = walk.at[0] + walk.step[0] * i, at_b = walk.at[1] + walk.step[1] * i;
+            if (at < first)
+                continue;
+            if (at_b != last)
+                infer_product_set_b(&p, (const char *)b->data + at_b * p.k * p.n * size,
+                                    env.scratch);
+            last = at_b;
+            infer_product_run(&p, &env, (const char *)a->data + at_a * p.m * p.k * size,
+                              (char *)w->env->out[0]->data + at * p.m * p.n * size, env.scratch);
+        }
+    } while (at < end && infer_broadcast_next(&walk));
 }
 
 static infer_status matmul_run(infer_op_env *env) {
@@ -86,27 +127,13 @@ static infer_status matmul_run(infer_op_env *env) {
     INFER_TRY(infer_product_plan(&p));
     if (is_single(&s)) {
         infer_product_set_b(&p, b->data, env->scratch);
-        infer_product_run(&p, env->kernels, a->data, y->data, env->scratch);
+        infer_product_run(&p, env, a->data, y->data, env->scratch);
         return INFER_OK;
     }
-    const infer_view *both[] = {&s.a, &s.b};
-    infer_broadcast walk;
-    infer_broadcast_begin(&walk, both, 2, &s.all);
-    if (walk.empty)
-        return INFER_OK;
-    size_t size = infer_type_size(p.type), last = SIZE_MAX;
-    char *to = y->data;
-    do {
-        for (size_t i = 0; i < walk.inner; i++, to += p.m * p.n * size) {
-            size_t at_a = walk.at[0] + walk.step[0] * i, at_b = walk.at[1] + walk.step[1] * i;
-            if (at_b != last)
-                infer_product_set_b(&p, (const char *)b->data + at_b * p.k * p.n * size,
-                                    env->scratch);
-            last = at_b;
-            infer_product_run(&p, env->kernels, (const char *)a->data + at_a * p.m * p.k * size, to,
-                              env->scratch);
-        }
-    } while (infer_broadcast_next(&walk));
+    stack_work w = {env, &s, &p, (size_t)infer_view_count(&s.all), 1};
+    w.parts =
+        infer_parts(env, w.count, (double)p.m * (double)p.n * (double)p.k * INFER_PRODUCT_COST);
+    infer_parallel(env, w.parts, stack_part, &w);
     return INFER_OK;
 }
 
@@ -204,38 +231,68 @@ static void activate(const infer_kernels *k, int64_t activation, float *c, size_
             c[i] = c[i] < 0 ? 0 : c[i];
 }
 
+typedef struct packed_work {
+    const infer_kernels *kernels;
+    infer_grid grid;
+    infer_type type;
+    int64_t activation;
+    size_t k;
+    const void *a, *w, *bias; /* NULL: none */
+    void *c;
+} packed_work;
+
 /* Rows are shared out evenly, as a single one would be summed in another order. */
-static void run_active(const infer_kernels *kernels, int64_t activation, size_t m, size_t n,
-                       size_t k, const float *a, const float *w, const float *bias, float *c) {
-    const size_t blocks = m / BLOCK_ROWS + (m % BLOCK_ROWS != 0);
+static void run_active(const packed_work *w, const float *a, const float *b, const float *bias,
+                       float *c, size_t m, size_t n) {
+    const size_t blocks = m / BLOCK_ROWS + (m % BLOCK_ROWS != 0), ldc = w->grid.n;
     for (size_t i = 0, row = 0, rows; i < blocks; i++, row += rows) {
         rows = m / blocks + (i < m % blocks);
         size_t step = BLOCK_ELEMENTS / rows / (2 * INFER_PANEL) * (2 * INFER_PANEL);
         for (size_t j = 0; j < n; j += step) {
             size_t columns = n - j < step ? n - j : step;
-            float *to = c + row * n + j;
-            kernels->gemm_packed_f32(rows, columns, k, a + row * k, k, w + j * k,
-                                     bias ? bias + j : NULL, to, n);
+            float *to = c + row * ldc + j;
+            w->kernels->gemm_packed_f32(rows, columns, w->k, a + row * w->k, w->k, b + j * w->k,
+                                        bias ? bias + j : NULL, to, ldc);
             for (size_t r = 0; r < rows; r++)
-                activate(kernels, activation, to + r * n, columns);
+                activate(w->kernels, w->activation, to + r * ldc, columns);
         }
     }
+}
+
+static void packed_part(void *arg, size_t part, size_t worker) {
+    const packed_work *w = arg;
+    const infer_tile t = infer_grid_tile(&w->grid, part);
+    const size_t size = infer_type_size(w->type), n = w->grid.n;
+    const void *a = (const char *)w->a + t.row * w->k * size;
+    const void *b = (const char *)w->w + t.column * w->k * size;
+    const void *bias = w->bias ? (const char *)w->bias + t.column * size : NULL;
+    void *c = (char *)w->c + (t.row * n + t.column) * size;
+    (void)worker;
+    if (w->activation != NONE)
+        run_active(w, a, b, bias, c, t.rows, t.columns);
+    else if (w->type == INFER_TYPE_FLOAT)
+        w->kernels->gemm_packed_f32(t.rows, t.columns, w->k, a, w->k, b, bias, c, n);
+    else
+        w->kernels->gemm_packed_f64(t.rows, t.columns, w->k, a, w->k, b, bias, c, n);
 }
 
 static infer_status packed_run(infer_op_env *env) {
     const packed_params *p = env->params;
     const infer_view *a = env->in[0], *w = env->in[1];
-    const void *bias = infer_has_input(env, 2) ? env->in[2]->data : NULL;
     infer_view *y = env->out[0];
-    size_t m = (size_t)infer_span(a, 0, a->rank - 1), k = (size_t)w->dim[1], n = (size_t)p->n;
     if (!y)
         return INFER_OK;
-    if (p->activation != NONE)
-        run_active(env->kernels, p->activation, m, n, k, a->data, w->data, bias, y->data);
-    else if (a->type == INFER_TYPE_FLOAT)
-        env->kernels->gemm_packed_f32(m, n, k, a->data, k, w->data, bias, y->data, n);
-    else
-        env->kernels->gemm_packed_f64(m, n, k, a->data, k, w->data, bias, y->data, n);
+    size_t m = (size_t)infer_span(a, 0, a->rank - 1), k = (size_t)w->dim[1];
+    packed_work work = {.kernels = env->kernels,
+                        .grid = infer_grid_of(env, m, (size_t)p->n, k),
+                        .type = (infer_type)a->type,
+                        .activation = p->activation,
+                        .k = k,
+                        .a = a->data,
+                        .w = w->data,
+                        .bias = infer_has_input(env, 2) ? env->in[2]->data : NULL,
+                        .c = y->data};
+    infer_parallel(env, work.grid.rows * work.grid.columns, packed_part, &work);
     return INFER_OK;
 }
 

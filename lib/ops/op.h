@@ -119,6 +119,12 @@ typedef struct infer_op_attr {
 /* ---- what infer and run see ---- */
 
 typedef struct infer_op_env infer_op_env;
+
+/* Part number `part` of the work that arg describes. `worker` is below env->workers, and no two parts
+ * that are done at once have the same: scratch may be cut by it. It cannot fail and shares nothing
+ * further. */
+typedef void infer_work(void *arg, size_t part, size_t worker);
+
 struct infer_op_env {
     const void *params; /* the node's record, params_size bytes */
     const char *blob;   /* base of the lists in params */
@@ -132,6 +138,10 @@ struct infer_op_env {
     /* In run: memory that lives until the context's next run, for composite and string outputs and
      * for data-dependent extents; NULL with the message set. */
     void *(*alloc)(infer_op_env *env, size_t size);
+    uint32_t workers; /* threads that run may use, 0 as 1; the same in infer and run */
+    float part_cost;  /* what a part is worth at least (share.h) */
+    /* In run, where there are several: has them do all parts of a work (share.h). */
+    void (*parallel)(infer_op_env *env, size_t parts, infer_work *work, void *arg);
     /* A number that differs each time, for operators that are INFER_OP_IMPURE. In run only. */
     uint64_t (*entropy)(infer_op_env *env);
     /* What is known of an input or output of a body; false where it has no such. */

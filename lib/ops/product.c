@@ -5,6 +5,7 @@
 #include "checked.h"
 #include "pack.h"
 #include "scratch.h"
+#include "share.h"
 #include "status.h"
 
 #include <string.h>
@@ -118,6 +119,40 @@ PLAIN(plain_u64, uint64_t)
 
 /* ---- kernels ---- */
 
+#define CUT_ROWS    56 /* in a part: whole tiles of every tier */
+#define CUT_COLUMNS (2 * INFER_PANEL)
+
+infer_grid infer_grid_of(const infer_op_env *env, size_t m, size_t n, size_t k) {
+    infer_grid g = {m, n, 1, 1};
+    if (infer_workers(env) == 1 || m == 0 || n == 0)
+        return g;
+    double cost = (double)m * (double)n * (double)k * INFER_PRODUCT_COST;
+    size_t parts = infer_parts(env, SIZE_MAX, cost / (double)SIZE_MAX);
+    size_t columns = (n + CUT_COLUMNS - 1) / CUT_COLUMNS;
+    g.rows = m / CUT_ROWS < parts ? m / CUT_ROWS : parts;
+    g.rows = g.rows ? g.rows : 1;
+    g.columns = (parts + g.rows - 1) / g.rows;
+    g.columns = g.columns < columns ? g.columns : columns;
+    return g;
+}
+
+infer_tile infer_grid_tile(const infer_grid *g, size_t part) {
+    infer_tile t;
+    infer_part(g->m, 1, g->rows, part / g->columns, &t.row, &t.rows);
+    infer_part(g->n, CUT_COLUMNS, g->columns, part % g->columns, &t.column, &t.columns);
+    t.rows -= t.row;
+    t.columns -= t.column;
+    return t;
+}
+
+typedef struct product_work {
+    const infer_product *p;
+    const infer_kernels *kernels;
+    infer_grid grid;
+    const void *a;
+    void *c;
+} product_work;
+
 #define KERNEL_PATHS(S, ctype)                                                                     \
     static void gather_a_##S(const infer_product *p, const ctype *a, size_t row, size_t rows,      \
                              ctype *to) {                                                          \
@@ -125,8 +160,18 @@ PLAIN(plain_u64, uint64_t)
             for (size_t r = 0; r < rows; r++)                                                      \
                 to[r * p->k + l] = a[l * p->m + row + r];                                          \
     }                                                                                              \
-    static void run_##S(const infer_product *p, const infer_kernels *k, const ctype *a, ctype *c,  \
+    static void gemm_part_##S(void *arg, size_t part, size_t worker) {                             \
+        const product_work *w = arg;                                                               \
+        const infer_product *p = w->p;                                                             \
+        infer_tile t = infer_grid_tile(&w->grid, part);                                            \
+        (void)worker;                                                                              \
+        w->kernels->gemm_packed_##S(t.rows, t.columns, p->k, (const ctype *)w->a + t.row * p->k,   \
+                                    p->k, (const ctype *)p->b + t.column * p->k, NULL,             \
+                                    (ctype *)w->c + t.row * p->n + t.column, p->n);                \
+    }                                                                                              \
+    static void run_##S(const infer_product *p, infer_op_env *env, const ctype *a, ctype *c,       \
                         ctype *room) {                                                             \
+        const infer_kernels *k = env->kernels;                                                     \
         bool copies = copies_a(p);                                                                 \
         size_t step = copies || p->finish ? block_rows(p) : p->m;                                  \
         for (size_t row = 0; row < p->m; row += step) {                                            \
@@ -135,14 +180,16 @@ PLAIN(plain_u64, uint64_t)
             ctype *to = c + row * p->n;                                                            \
             if (copies)                                                                            \
                 gather_a_##S(p, a, row, rows, room);                                               \
-            if (is_packed(p))                                                                      \
-                k->gemm_packed_##S(rows, p->n, p->k, from, p->k, p->b, NULL, to, p->n);            \
-            else if (p->n == 1)                                                                    \
+            if (is_packed(p)) {                                                                    \
+                product_work w = {p, k, infer_grid_of(env, rows, p->n, p->k), from, to};           \
+                infer_parallel(env, w.grid.rows *w.grid.columns, gemm_part_##S, &w);               \
+            } else if (p->n == 1) {                                                                \
                 k->matvec_##S(rows, p->k, from, p->k, p->b, NULL, to);                             \
-            else if (p->trans_b)                                                                   \
+            } else if (p->trans_b) {                                                               \
                 k->matvec_##S(p->n, p->k, p->b, p->k, from, NULL, to);                             \
-            else                                                                                   \
+            } else {                                                                               \
                 plain_##S(p, a, c);                                                                \
+            }                                                                                      \
             if (p->finish)                                                                         \
                 p->finish(p, row, rows, to);                                                       \
         }                                                                                          \
@@ -180,16 +227,16 @@ static void run_rare(const infer_product *p, const infer_kernels *k, const void 
     }
 }
 
-void infer_product_run(const infer_product *p, const infer_kernels *k, const void *a, void *c,
+void infer_product_run(const infer_product *p, infer_op_env *env, const void *a, void *c,
                        void *scratch) {
     if (p->m == 0 || p->n == 0)
         return;
     if (p->type == INFER_TYPE_FLOAT) {
-        run_f32(p, k, a, c, infer_scratch_at(scratch, p->a_at));
+        run_f32(p, env, a, c, infer_scratch_at(scratch, p->a_at));
     } else if (p->type == INFER_TYPE_DOUBLE) {
-        run_f64(p, k, a, c, infer_scratch_at(scratch, p->a_at));
+        run_f64(p, env, a, c, infer_scratch_at(scratch, p->a_at));
     } else if (is_rare(p)) {
-        run_rare(p, k, a, c, scratch);
+        run_rare(p, env->kernels, a, c, scratch);
     } else {
         if (infer_type_size(p->type) == 4)
             plain_u32(p, a, c);

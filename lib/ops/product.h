@@ -23,7 +23,23 @@ typedef struct infer_product {
 infer_status infer_product_plan(infer_product *p);
 void infer_product_set_b(infer_product *p, const void *b, void *scratch);
 /* C is [m][n], contiguous, apart from A and B. */
-void infer_product_run(const infer_product *p, const infer_kernels *k, const void *a, void *c,
+void infer_product_run(const infer_product *p, infer_op_env *env, const void *a, void *c,
                        void *scratch);
+
+/* How products are cut for threads: rows and columns of C into so many parts each. */
+typedef struct infer_grid {
+    size_t m, n;
+    size_t rows, columns;
+} infer_grid;
+
+infer_grid infer_grid_of(const infer_op_env *env, size_t m, size_t n, size_t k);
+
+/* What part number `part` of rows * columns has of C. Where there are two rows or more each has as
+ * many, as a single one is summed in another order; columns come in whole panels. */
+typedef struct infer_tile {
+    size_t row, rows, column, columns;
+} infer_tile;
+
+infer_tile infer_grid_tile(const infer_grid *g, size_t part);
 
 #endif

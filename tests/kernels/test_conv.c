@@ -65,6 +65,40 @@ static double exact(const infer_conv2d *c, const float *x, const float *w, size_
     return sum;
 }
 
+/* Computes in so many parts. */
+static void run(const variant *v, const infer_conv2d *c, const float *x, const float *packed,
+                const float *bias, const float *add, float *y, float *scratch, size_t rows,
+                size_t columns) {
+    bool fast = infer_conv_is_winograd(c);
+    size_t places = fast ? infer_winograd_of(c).tiles : c->out[0] * c->out[1];
+    size_t panels = blocks_of(c->outputs);
+    if (infer_conv_is_depthwise(c)) {
+        v->k.conv_depthwise_f32(c, x, packed, bias, add, y);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) {
+            infer_conv_part part = {.place = places * i / rows, .panel = panels * j / columns};
+            part.places = places * (i + 1) / rows - part.place;
+            part.panels = panels * (j + 1) / columns - part.panel;
+            if (fast)
+                v->k.conv_winograd_f32(c, &part, x, packed, bias, add, y, scratch);
+            else
+                v->k.conv_blocked_f32(c, &part, x, packed, bias, add, y, scratch);
+        }
+}
+
+/* The bits of all channels that are there. */
+static bool same_outputs(const infer_conv2d *c, const float *a, const float *b) {
+    size_t places = c->out[0] * c->out[1];
+    for (size_t m = 0; m < c->outputs; m++)
+        for (size_t i = 0; i < places; i++)
+            if (memcmp(a + (m / 16 * places + i) * 16 + m % 16,
+                       b + (m / 16 * places + i) * 16 + m % 16, sizeof *a) != 0)
+                return false;
+    return true;
+}
+
 /* Of Winograd's convolutions: for each product of numbers below 1. */
 #define WINOGRAD_ERROR 3e-7
 
@@ -92,13 +126,13 @@ static void conv_case(infer_conv2d *c) {
         memset(scratch, 0xff, sizeof scratch);
         if (list[v].kind == VARIANT_BLAS)
             continue;
-        if (infer_conv_is_depthwise(c))
-            list[v].k.conv_depthwise_f32(c, x, packed, bias, add, y);
-        else if (fast)
-            list[v].k.conv_winograd_f32(c, x, packed, bias, add, y, scratch);
-        else
-            list[v].k.conv_blocked_f32(c, x, packed, bias, add, y, scratch);
+        run(&list[v], c, x, packed, bias, add, y, scratch, 1, 1);
         assert_true(fence_holds(5));
+        float *cut = fill(6, blocks_of(c->outputs) * places * 16);
+        memset(scratch, 0xff, sizeof scratch);
+        run(&list[v], c, x, packed, bias, add, cut, scratch, 1 + choose(3), 1 + choose(3));
+        assert_true(fence_holds(6));
+        assert_true(same_outputs(c, y, cut));
         for (size_t m = 0; m < c->outputs; m++)
             for (size_t i = 0; i < c->out[0]; i++)
                 for (size_t j = 0; j < c->out[1]; j++) {

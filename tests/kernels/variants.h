@@ -28,7 +28,7 @@ size_t variants_find(variant *list);
 
 /* bytes of memory that end where a page begins that nobody may touch. The bytes before are filled
  * with guard bytes. Valid until the slot's next use. */
-#define FENCE_SLOTS 6
+#define FENCE_SLOTS 7
 void *fenced(int slot, size_t bytes);
 
 /* Whether the bytes before are as they were. */

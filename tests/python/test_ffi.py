@@ -37,7 +37,7 @@ SCALARS = {
     "infer_type": ctypes.c_int,
     "infer_ownership": ctypes.c_int,
 }
-HANDLES = {"infer_model", "infer_context"}
+HANDLES = {"infer_model", "infer_context", "infer_pool"}
 
 
 def expected(text):

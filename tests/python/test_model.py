@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import ROOT
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import libinfer
 
@@ -266,6 +266,26 @@ def test_threads_share_a_model():
         for thread in threads:
             thread.join()
     assert not wrong
+
+
+def test_threads_give_the_same_bits():
+    random = np.random.default_rng(3)
+    weights = random.normal(size=(512, 700)).astype(np.float32)
+    onnx_model = graph(
+        [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Tanh", ["h"], ["y"])],
+        [("x", TensorProto.FLOAT, ["n", 512])], [("y", TensorProto.FLOAT, ["n", 700])],
+        [numpy_helper.from_array(weights, "w")])
+    x = random.normal(size=(300, 512)).astype(np.float32)
+    with libinfer.load(onnx_model) as one:
+        wanted = one.run({"x": x})["y"]
+    for threads in (0, 2, 3, 5):
+        with libinfer.load(onnx_model, threads=threads) as many:
+            assert (many.run({"x": x})["y"] == wanted).all()
+    for wrong in (-1, 1.5, 1 << 32):
+        with pytest.raises(libinfer.InferArgumentError):
+            libinfer.load(onnx_model, threads=wrong)
+    with pytest.raises(libinfer.InferArgumentError):
+        libinfer.load(onnx_model, threads=2000)
 
 
 def test_closing_while_others_run():

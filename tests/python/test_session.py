@@ -158,12 +158,12 @@ def test_one_import_is_all_that_changes(rt):
     options = rt.SessionOptions()
     options.graph_optimization_level = rt.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = rt.ExecutionMode.ORT_SEQUENTIAL
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = 2
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     assert "CPUExecutionProvider" in rt.get_available_providers()
     session = rt.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [("x", "tensor(float)", [5, 2])]
-    assert session.get_session_options().intra_op_num_threads == 1
+    assert session.get_session_options().intra_op_num_threads == 2
     (y,) = session.run([session.get_outputs()[0].name], feeds)
     np.testing.assert_array_equal(y, feeds["x"].reshape(2, 5))
     with pytest.raises(AttributeError):

@@ -28,6 +28,7 @@ from typing import Iterator
 OK = 0
 COPY, BORROW = 0, 1
 MAX_RANK = 16
+THREADS_ALL = 0xFFFFFFFF
 KIND_TENSOR, KIND_SEQUENCE, KIND_MAP, KIND_OPTIONAL, KIND_SPARSE = range(5)
 VALIDATE_DEFAULT, VALIDATE_FULL = 0, 1
 BLAS = {"default": 0, "native": 1, "openblas": 2}
@@ -164,8 +165,8 @@ STRUCTURES = {
 
 # ---- functions ----
 
-# infer_model * and infer_context *; enums are ints.
-_MODEL = _CONTEXT = c_void_p
+# infer_model *, infer_context *, infer_pool *; enums are ints.
+_MODEL = _CONTEXT = _POOL = c_void_p
 _STATUS = _TYPE = _OWNERSHIP = c_int
 _OUT = POINTER(c_void_p)
 _TEXT_OUT = POINTER(c_char_p)
@@ -229,6 +230,10 @@ FUNCTIONS = {
     "infer_context_new": (_STATUS, [_MODEL, _OUT]),
     "infer_context_new_in": (_STATUS, [_MODEL, c_void_p, c_size_t, _OUT]),
     "infer_context_free": (None, [_CONTEXT]),
+    "infer_pool_new": (_STATUS, [c_uint32, POINTER(Allocator), _OUT]),
+    "infer_pool_free": (None, [_POOL]),
+    "infer_pool_threads": (c_uint32, [_POOL]),
+    "infer_context_set_pool": (_STATUS, [_CONTEXT, _POOL]),
     "infer_context_memory": (c_size_t, [_CONTEXT]),
     "infer_context_observe": (_STATUS, [_CONTEXT, OBSERVER, c_void_p]),
     "infer_context_predict_f64": (

@@ -50,7 +50,7 @@ def operators() -> List[Operator]:
 
 
 def _options(memory_limit: int, load_limit: int, cpu: Union[str, Sequence[str]],
-             full_validation: bool, blas: str, without: Sequence[str] = ()) -> _ffi.Options:
+             full_validation: bool, blas: str, without: Sequence[str], threads: int) -> _ffi.Options:
     options = _ffi.Options()
     _ffi.lib.infer_options_init(options)
     options.struct_size = ctypes.sizeof(_ffi.Options)
@@ -65,19 +65,23 @@ def _options(memory_limit: int, load_limit: int, cpu: Union[str, Sequence[str]],
         raise InferArgumentError(f"blas {blas!r} is none of {', '.join(_ffi.BLAS)}")
     options.blas = _ffi.BLAS[blas]
     options.without = ",".join(without).encode() or None
+    if not isinstance(threads, int) or not 0 <= threads < _ffi.THREADS_ALL:
+        raise InferArgumentError(f"threads is {threads!r}, not a number of threads")
+    options.threads = threads or _ffi.THREADS_ALL
     return options
 
 
 def load(source: Source, *, memory_limit: int = 0, load_limit: int = 0,
          cpu: Union[str, Sequence[str]] = "", full_validation: bool = False,
-         blas: str = "default", without: Sequence[str] = ()) -> "Model":
+         blas: str = "default", without: Sequence[str] = (), threads: int = 1) -> "Model":
     """A model from a path or from bytes; the format (.infer, ONNX, JSON) is recognised.
 
     memory_limit: bytes one context may hold. load_limit: bytes a loader may hold. cpu: the
     instruction sets to allow, "scalar" for none. full_validation: check the content hash too.
-    without: passes to leave out (infer.h).
+    without: passes to leave out (infer.h). threads: that share the work of a run; 0: as many as
+    there are processors and the CPU quota of the control group allow.
     """
-    options = _options(memory_limit, load_limit, cpu, full_validation, blas, without)
+    options = _options(memory_limit, load_limit, cpu, full_validation, blas, without, threads)
     handle = ctypes.c_void_p()
     if isinstance(source, (str, os.PathLike)):
         path = os.fsencode(source)

@@ -40,7 +40,7 @@ class ExecutionMode(enum.IntEnum):
 
 class SessionOptions:
     """onnxruntime's options that change how fast a session is, not what it answers: taken and kept, so that
-    programs run unchanged. Names that are not here do not exist, and what cannot be left out is refused
+    programs run unchanged. Threads start where intra_op_num_threads asks for several; the rest does nothing. Names that are not here do not exist, and what cannot be left out is refused
     by InferenceSession."""
 
     _DEFAULTS = {
@@ -92,7 +92,8 @@ class InferenceSession:
         names = [p if isinstance(p, str) else p[0] for p in providers or get_available_providers()]
         if not set(names) & set(get_available_providers()):
             raise InferUnsupportedError(f"InferenceSession: no provider is supported of {', '.join(names)}")
-        self._model = load(path_or_bytes)
+        threads = max(1, getattr(sess_options, "intra_op_num_threads", 0))  # 0: one, not all
+        self._model = load(path_or_bytes, threads=threads)
         self._options = sess_options if sess_options is not None else SessionOptions()
 
     def get_inputs(self) -> List[NodeArg]:
