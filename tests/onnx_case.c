@@ -376,28 +376,30 @@ static infer_status run_sets(infer_model *model, const char *folder) {
 
 /* The model as it comes back from its prepared image. Without this call a program that only opens
  * images has no operators. */
-static infer_status reopen(const infer_model *model, infer_model **opened) {
+static infer_status reopen(const infer_model *model, const infer_options *given,
+                           infer_model **opened) {
+    infer_options options = *given;
     const char *temporary = getenv("TMPDIR");
     char path[PATH_MAX];
     INFER_TRY(make_path(path, sizeof path, "%s/onnx_runner.%ld.infer",
                         temporary ? temporary : "/tmp", (long)getpid()));
     INFER_TRY(infer_save(model, path));
     infer_link_operators();
-    infer_status status = infer_open(path, opened);
+    options.without = NULL; /* it was left out */
+    infer_status status = infer_open_with(path, &options, opened);
     unlink(path);
     return status;
 }
 
 static infer_status run_model(const char *path, const char *folder, bool from_image,
-                              const infer_allocator *allocator) {
+                              const infer_options *given, const infer_allocator *allocator) {
     infer_model *model, *opened = NULL;
-    infer_options options;
-    infer_options_init(&options);
+    infer_options options = *given;
     options.allocator = allocator;
     /* Some models are a few kilobytes that say how to make half a gigabyte of weights. */
     options.load_limit = (size_t)3 << 30;
     INFER_TRY(infer_load_with(path, &options, &model));
-    infer_status status = from_image ? reopen(model, &opened) : INFER_OK;
+    infer_status status = from_image ? reopen(model, &options, &opened) : INFER_OK;
     if (status == INFER_OK)
         status = run_sets(from_image ? opened : model, folder);
     infer_free(opened);
@@ -425,11 +427,11 @@ static void refusing_free(void *user, void *pointer, size_t size) {
 
 /* The case with allocation 0, 1, ... refused, until it passes: each failure says MEMORY and leaves
  * nothing behind. Later ones are taken in growing steps. */
-static infer_status starve(const char *path, const char *folder) {
+static infer_status starve(const char *path, const char *folder, const infer_options *options) {
     for (size_t n = 0;; n += 1 + n / 64) {
         refusing r = {.refused = n};
         infer_allocator allocator = {refusing_alloc, refusing_free, &r};
-        infer_status status = run_model(path, folder, false, &allocator);
+        infer_status status = run_model(path, folder, false, options, &allocator);
         if (r.out)
             return infer_fail(INFER_ERROR_STATE, "allocation %zu of %zu fails: %zu are left behind",
                               n, r.calls, r.out);
@@ -463,8 +465,8 @@ static infer_status survey(const char *path, const char *ops, char *about, size_
     return status;
 }
 
-case_result run_case(const char *folder, const char *ops, case_kind kind, char *message,
-                     size_t size) {
+case_result run_case(const char *folder, const char *ops, case_kind kind,
+                     const infer_options *options, char *message, size_t size) {
     char path[PATH_MAX], data[PATH_MAX], about[128] = "";
     bool missing = false;
     message[0] = 0;
@@ -481,8 +483,9 @@ case_result run_case(const char *folder, const char *ops, case_kind kind, char *
         return CASE_SKIPPED;
     }
     if (status == INFER_OK)
-        status = kind == CASE_STARVED ? starve(path, folder)
-                                      : run_model(path, folder, kind == CASE_FROM_IMAGE, NULL);
+        status = kind == CASE_STARVED
+                     ? starve(path, folder, options)
+                     : run_model(path, folder, kind == CASE_FROM_IMAGE, options, NULL);
     if (status == INFER_OK)
         return CASE_PASSED;
     snprintf(message, size, "[%s] %s: %s", about, infer_status_name(status), infer_last_error());

@@ -20,10 +20,10 @@ typedef enum case_kind {
 
 /* Runs the case in `folder`, or the model of that name where it is a file "light_NAME.onnx": from
  * the model, or from the image that the model is saved as. ops, where not NULL, restricts it (see
- * onnx_runner.c). message says what failed or why it was skipped.
- */
-case_result run_case(const char *folder, const char *ops, case_kind kind, char *message,
-                     size_t size);
+ * onnx_runner.c). Of the options cpu_mask and without count. message says what failed or why it was
+ * skipped. */
+case_result run_case(const char *folder, const char *ops, case_kind kind,
+                     const infer_options *options, char *message, size_t size);
 
 /* onnx_values.c: the message in size bytes at data as a value of this kind. */
 infer_status read_value(infer_onnx_reader *r, uint32_t kind, const void *data, size_t size,

@@ -1,7 +1,7 @@
 /* Runs ONNX's test data: finds the cases, runs each in a process of its own, and reports.
  *
- * usage: onnx_runner [-j N] [-v] [--starve] [--ops LIST] [--exclude PATTERN] [--junit FILE]
- * FOLDER... [PATTERN...]
+ * usage: onnx_runner [-j N] [-v] [--starve] [--cpu NAME] [--without PASSES] [--ops LIST]
+ * [--exclude PATTERN] [--junit FILE] FOLDER... [PATTERN...]
  *
  * FOLDER is a case (it has a model.onnx) or has cases, or models light_NAME.onnx, below it. Each
  * case runs twice and counts as two: from the model, and as NAME.infer from the image that the
@@ -45,6 +45,7 @@ static struct {
     size_t pattern_count, excluded_count;
     int jobs;
     bool verbose, starve;
+    infer_options options; /* of all cases */
 } run;
 
 static void *checked(void *pointer) {
@@ -146,7 +147,8 @@ typedef struct job {
 static void run_child(const test_case *c, int out) {
     char message[MESSAGE_SIZE];
     alarm(SECONDS);
-    case_result result = run_case(c->folder, run.ops, c->kind, message, sizeof message);
+    case_result result =
+        run_case(c->folder, run.ops, c->kind, &run.options, message, sizeof message);
     if (write(out, message, strlen(message)) < 0)
         result = CASE_FAILED;
     close(out);
@@ -301,9 +303,24 @@ static const char *list_of(const char *argument) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: onnx_runner [-j N] [-v] [--starve] [--ops LIST] [--exclude PATTERN] "
-                    "[--junit FILE] FOLDER... [PATTERN...]\n");
+    fprintf(stderr, "usage: onnx_runner [-j N] [-v] [--starve] [--cpu NAME] [--without PASSES] "
+                    "[--ops LIST] [--exclude PATTERN] [--junit FILE] FOLDER... [PATTERN...]\n");
     return 2;
+}
+
+/* What kernels may use of the processor; 0: no such name. */
+static uint32_t cpu_mask(const char *name) {
+    static const struct {
+        const char *name;
+        uint32_t mask;
+    } list[] = {{"scalar", INFER_CPU_SCALAR},
+                {"avx2", INFER_CPU_AVX2},
+                {"avx512", INFER_CPU_AVX2 | INFER_CPU_AVX512},
+                {"neon", INFER_CPU_NEON}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        if (strcmp(name, list[i].name) == 0)
+            return list[i].mask;
+    return 0;
 }
 
 int main(int argc, char **argv) {
@@ -311,6 +328,7 @@ int main(int argc, char **argv) {
     size_t folder_count = 0;
     struct stat st;
     run.jobs = 2;
+    infer_options_init(&run.options);
     run.patterns = checked(calloc((size_t)argc, sizeof *run.patterns));
     run.excluded = checked(calloc((size_t)argc, sizeof *run.excluded));
     for (int i = 1; i < argc; i++) {
@@ -323,6 +341,10 @@ int main(int argc, char **argv) {
             return usage();
         else if (strcmp(a, "-j") == 0 && atoi(value) >= 1 && atoi(value) <= JOBS_MAX)
             run.jobs = atoi(argv[++i]);
+        else if (strcmp(a, "--cpu") == 0 && (run.options.cpu_mask = cpu_mask(value)))
+            i++;
+        else if (strcmp(a, "--without") == 0)
+            run.options.without = argv[++i];
         else if (strcmp(a, "--ops") == 0)
             run.ops = list_of(argv[++i]);
         else if (strcmp(a, "--junit") == 0)

@@ -65,10 +65,10 @@ def left_out(version):
             for case in re.findall(r"`([^`]+)`", cases)]
 
 
-def command(runner, version, data, junit=None):
+def command(runner, version, data, junit=None, options=()):
     excluded = [word for case in left_out(version) for word in ("--exclude", case)]
     report = ["--junit", str(junit)] if junit else []
-    return [str(runner), "-j", str(os.cpu_count() or 1), *report, *excluded, str(data)]
+    return [str(runner), "-j", str(os.cpu_count() or 1), *report, *options, *excluded, str(data)]
 
 
 def suites():
@@ -83,17 +83,20 @@ def main():
     parser.add_argument("--release", choices=[*RELEASES, "all"])
     parser.add_argument("--runner", default=str(ROOT / "build" / "tests" / "onnx_runner"))
     parser.add_argument("--junit")
+    parser.add_argument("--cpu", choices=["scalar", "avx2", "avx512", "neon"], help="kernels of this tier alone")
+    parser.add_argument("--without", metavar="PASSES", help="passes to leave out, with commas between")
     parser.add_argument("pattern", nargs="*")
     given = parser.parse_args()
     if given.release == "all":
         runs = list(suites())
     else:
         runs = [(given.release, fetched(given.release)) if given.release else installed()]
+    options = [word for name in ("cpu", "without") if getattr(given, name) for word in (f"--{name}", getattr(given, name))]
     worst = 0
     for version, data in runs:
         if len(runs) > 1:
             print(f"onnx {version}", flush=True)
-        worst = max(worst, subprocess.run([*command(given.runner, version, data, given.junit),
+        worst = max(worst, subprocess.run([*command(given.runner, version, data, given.junit, options),
                                            *given.pattern]).returncode)
     return worst
 
