@@ -1,4 +1,4 @@
-/* The same for the kernels over blocks of channels and over bytes; apart, so that programs of
+/* The same for the kernels over blocks of channels, bytes and trees; apart, so that programs of
  * linear models leave them out. */
 #include "kernels.h"
 #include "tiers.h"
@@ -6,6 +6,7 @@
 void infer_kernels_init_blocked(infer_kernels *k, uint32_t cpu_flags) {
     (void)cpu_flags;
     infer_kernels_init_bytes(k, cpu_flags);
+    infer_kernels_init_trees(k, cpu_flags);
     infer_kernels_scalar_blocked(k);
 #define INSTALL(tier, flag)                                                                        \
     if (!(cpu_flags & (flag)))                                                                     \

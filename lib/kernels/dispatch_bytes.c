@@ -1,5 +1,5 @@
-/* The same for the kernels over bytes, whose tiers are others: the wide registers pay only where
- * they multiply bytes. */
+/* The same for the kernels over bytes and trees, whose tiers are others: the wide registers pay
+ * only where they multiply bytes, and where gathers are fast. */
 #include "cpu.h"
 #include "kernels.h"
 
@@ -15,5 +15,18 @@ void infer_kernels_init_bytes(infer_kernels *k, uint32_t cpu_flags) {
 #elif defined(__aarch64__)
     if (cpu_flags & INFER_CPU_NEON)
         infer_kernels_neon_bytes(k);
+#endif
+}
+
+/* Processors with AVX-512 and without its bfloat16 are those whose gathers were made slow by what
+ * keeps them from leaking. */
+void infer_kernels_init_trees(infer_kernels *k, uint32_t cpu_flags) {
+    (void)cpu_flags;
+    infer_kernels_scalar_trees(k);
+#if defined(__x86_64__)
+    if (cpu_flags & INFER_CPU_AVX512_BF16 && cpu_flags & INFER_CPU_AVX512)
+        infer_kernels_avx512_trees(k);
+    else if (cpu_flags & INFER_CPU_AVX2 && !(cpu_flags & INFER_CPU_AVX512))
+        infer_kernels_avx2_trees(k);
 #endif
 }

@@ -27,6 +27,7 @@
 #define INFER_KERNELS_H
 
 #include "conv2d.h"
+#include "walk.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -133,10 +134,23 @@
     X(void, axpy_i32, (size_t n, uint32_t by, const int32_t *x, int32_t *y))                       \
     X(void, range_f32, (const float *x, size_t n, float *low, float *high))
 
+/* Over decision trees.
+ *
+ * trees_f32      takes that many steps from the nodes at[0..count), count being a multiple of
+ *                INFER_WALK_LANES: from a node to its first child or, where row[feature] <= value,
+ *                the one behind it, but never past the last node. values are those of the nodes
+ *                where walks end. Whether one of these has children. The row has all features that
+ *                the mask allows; places and `last` are below 2^31. */
+#define INFER_KERNELS_TREES(X)                                                                     \
+    X(bool, trees_f32,                                                                             \
+      (const infer_tree_nodes *t, const float *row, uint32_t *at, float *values, size_t count,     \
+       uint32_t steps))
+
 /* Every kernel of the house. */
 #define INFER_KERNELS(X)                                                                           \
     INFER_KERNELS_OF(X, float, f32)                                                                \
-    INFER_KERNELS_OF(X, double, f64) INFER_KERNELS_BLOCKED(X) INFER_KERNELS_BYTES(X)
+    INFER_KERNELS_OF(X, double, f64)                                                               \
+    INFER_KERNELS_BLOCKED(X) INFER_KERNELS_BYTES(X) INFER_KERNELS_TREES(X)
 
 typedef struct infer_kernels {
 #define INFER_FIELD(result, name, parameters) result(*name) parameters;
@@ -163,5 +177,11 @@ void infer_kernels_scalar_bytes(infer_kernels *k);
 void infer_kernels_avx2_bytes(infer_kernels *k);
 void infer_kernels_vnni_bytes(infer_kernels *k);
 void infer_kernels_neon_bytes(infer_kernels *k);
+
+/* The part over trees, and its tiers. */
+void infer_kernels_init_trees(infer_kernels *k, uint32_t cpu_flags);
+void infer_kernels_scalar_trees(infer_kernels *k);
+void infer_kernels_avx2_trees(infer_kernels *k);
+void infer_kernels_avx512_trees(infer_kernels *k);
 
 #endif

@@ -8,11 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#define LANES     8 /* trees that are walked at once */
-#define FLAGS_f32 INFER_TREE_FLAGS_F32
-#define FLAGS_f64 INFER_TREE_FLAGS_F64
-#define NEXT_f32  INFER_TREE_NEXT_F32
-#define NEXT_f64  INFER_TREE_NEXT_F64
+#define LANES INFER_WALK_LANES
+#define TREES (2 * LANES) /* trees that are walked together */
 
 /* Whatever a walk needs: constants with their sizes. */
 typedef struct forest {
@@ -20,10 +17,12 @@ typedef struct forest {
     const uint32_t *roots, *targets, *starts, *vote_targets, *set_starts;
     const void *weights, *members;
     uint64_t tree_count, list_count, vote_count, set_count, member_count;
-    uintptr_t end; /* of the nodes */
-    uint32_t feature_mask, target_count;
-    int64_t first, step_limit, aggregate;
+    uint32_t last; /* the number of the last node */
+    uint32_t feature_mask, target_count, flags, next;
+    uint32_t first;
+    int64_t step_limit, aggregate;
     bool wide, adds, plain; /* plain: leaves hold what is added to one sum */
+    const infer_kernels *kernels;
 } forest;
 
 #define BLOCK 16 /* rows that are looked at together */
@@ -41,6 +40,31 @@ static inline void add_vote(const forest *f, double *sum, double vote) {
         *sum += vote;
     else if (f->aggregate == INFER_TREES_MIN ? !(*sum <= vote) : !(*sum >= vote))
         *sum = vote;
+}
+
+static bool steps_f32(const forest *f, const float *row, uint32_t *at, float *values, size_t count,
+                      uint32_t steps) {
+    infer_tree_nodes t = {f->nodes, f->last, f->next, f->feature_mask};
+    return f->kernels->trees_f32(&t, row, at, values, count, steps);
+}
+
+/* Wide nodes have no kernel: all trees take a step before any takes the next. */
+static bool steps_f64(const forest *f, const double *row, uint32_t *at, double *values,
+                      size_t count, uint32_t steps) {
+    const infer_tree_node_f64 *nodes = f->nodes;
+    uint64_t links = 0;
+    for (; steps > 0; steps--)
+        for (size_t i = 0; i < count; i++) {
+            infer_tree_node_f64 n = nodes[at[i]];
+            uint64_t to = at[i] + (n.link >> INFER_TREE_NEXT_F64) +
+                          (row[n.link & f->feature_mask] <= n.value);
+            at[i] = to < f->last ? (uint32_t)to : f->last;
+        }
+    for (size_t i = 0; i < count; i++) {
+        links |= nodes[at[i]].link;
+        values[i] = nodes[at[i]].value;
+    }
+    return links >> INFER_TREE_NEXT_F64;
 }
 
 #define REAL float
@@ -63,16 +87,8 @@ static bool is_list(const infer_view *v, infer_type type, int64_t count) {
            (count < 0 || v->dim[0] == count);
 }
 
-/* Bits that number the features, and the one behind them that leaves ask for. */
-static uint32_t feature_bits(int64_t features) {
-    uint32_t bits = 0;
-    while (features >> bits)
-        bits++;
-    return bits;
-}
-
 static infer_status check_params(const infer_trees_params *p, bool wide) {
-    int64_t most = wide ? (INT64_C(1) << FLAGS_f64) - 1 : (1 << FLAGS_f32) - 1;
+    int64_t most = (INT64_C(1) << (wide ? INFER_TREE_FLAGS_F64 : 28)) - 1;
     if (p->kind < 0 || p->kind >= INFER_TREES_KINDS || p->targets < 1 || p->targets > INT32_MAX ||
         p->aggregate < INFER_TREES_AVERAGE || p->aggregate > INFER_TREES_MAX || p->features < 0 ||
         p->features > most || p->first < 1 || p->first > 16 || p->type < 0 || p->type > 31 ||
@@ -96,7 +112,7 @@ static infer_status check_lists(const infer_op_env *env, const infer_view *nodes
                      *sets = input(env, INFER_TREES_SET_STARTS),
                      *members = input(env, INFER_TREES_MEMBERS);
     if (!is_list(roots, INFER_TYPE_UINT32, -1) || roots->dim[0] > nodes->dim[0] ||
-        nodes->dim[0] > UINT32_MAX ||
+        nodes->dim[0] > INT32_MAX ||
         (targets && (weights || !is_list(targets, INFER_TYPE_UINT32, roots->dim[0]))))
         return infer_fail(INFER_ERROR_FORMAT, "trees and nodes do not fit each other");
     if ((weights && (!is_list(weights, element, -1) || weights->dim[0] > UINT32_MAX)) ||
@@ -120,7 +136,7 @@ static int64_t score_count(const infer_trees_params *p) {
 
 /* Rows lie in scratch memory one after the other, then their sums; few where rows are long. */
 static block plan_block(const infer_trees_params *p) {
-    block b = {.row_stride = (size_t)1 << feature_bits(p->features),
+    block b = {.row_stride = (size_t)1 << infer_feature_bits(p->features),
                .sum_stride = (size_t)p->targets + 1};
     size_t fit = 4096 / b.row_stride;
     b.count = fit < 1 ? 1 : fit > BLOCK ? BLOCK : fit;
@@ -185,13 +201,20 @@ static void see_forest(const infer_op_env *env, forest *f) {
     const infer_view *nodes = env->in[INFER_TREES_NODES];
     uint64_t starts, sets;
     *f = (forest){.nodes = nodes->data,
-                  .end = (uintptr_t)nodes->data + infer_view_bytes(nodes),
+                  .last = (uint32_t)nodes->dim[0] - 1,
                   .wide = nodes->dim[1] == 2,
-                  .feature_mask = (1u << feature_bits(p->features)) - 1,
+                  .feature_mask = (1u << infer_feature_bits(p->features)) - 1,
                   .target_count = (uint32_t)p->targets,
-                  .first = p->first,
+                  .flags = infer_feature_bits(p->features),
+                  .next = infer_tree_next_f32(p->features),
+                  .first = (uint32_t)p->first,
+                  .kernels = env->kernels,
                   .aggregate = p->aggregate,
                   .adds = p->aggregate <= INFER_TREES_SUM};
+    if (f->wide) {
+        f->flags = INFER_TREE_FLAGS_F64;
+        f->next = INFER_TREE_NEXT_F64;
+    }
     f->roots = data_of(env, INFER_TREES_ROOTS, &f->tree_count);
     f->targets = data_of(env, INFER_TREES_TARGETS, NULL);
     f->starts = data_of(env, INFER_TREES_STARTS, &starts);
@@ -202,8 +225,8 @@ static void see_forest(const infer_op_env *env, forest *f) {
     f->set_count = sets ? sets - 1 : 0;
     f->members = data_of(env, INFER_TREES_MEMBERS, &f->member_count);
     f->plain = !f->weights && !f->targets && f->adds;
-    /* The deepest tree of each LANES has no more levels than nodes. */
-    f->step_limit = nodes->dim[0] + (int64_t)(f->tree_count / LANES + 1) * (f->first + 2);
+    /* The deepest of the trees that are walked together has no more levels than nodes. */
+    f->step_limit = nodes->dim[0] + (int64_t)(f->tree_count / TREES + 1) * (p->first + 2);
 }
 
 /* The row that the trees see: the features, then what is no number. Whether a value is missing. */
@@ -350,7 +373,7 @@ const infer_op infer_op_infer_trees = {
     .name = "Trees",
     .since = 1,
     .newest = 1,
-    .revision = 1,
+    .revision = 2,
     .params_size = sizeof(infer_trees_params),
     .attrs = trees_attrs,
     .attr_count = sizeof trees_attrs / sizeof *trees_attrs,

@@ -1,38 +1,46 @@
 /*
  * infer.Trees: ensembles of decision trees, laid out for running.
  *
- * All nodes of all trees are one array. The nodes of a tree lie together, breadth first, the two
- * children of a node side by side: `next` is how far ahead the first one is. A node asks whether
+ * All nodes of all trees are one array. The two children of a node lie side by side, `next` is how
+ * far ahead the first one is (trees_layout.c says where they lie). A node asks whether
  * x[feature] <= value, and goes to the second child where that is so, else to the first; all other
  * comparisons were turned into this one while loading. A leaf has next 0 and asks for a feature
  * that is never a number, so that it leads to itself and walks need no branches. Its value is its
  * vote, or the number of its list of votes.
  *
  * Nothing of this is checked before it is used: images open without their trees being read. A step
- * that leaves the array goes to its start, features are cut to the bits that the row has, and a
+ * that leaves the array goes to its last node, features are cut to the bits that the row has, and a
  * walk that takes more steps than there are nodes is given up.
  */
 #ifndef INFER_OPS_TREES_H
 #define INFER_OPS_TREES_H
 
 #include "op.h"
+#include "walk.h"
 
-/* Narrow nodes compare floats, wide ones doubles. A link is the feature, flags from bit
- * INFER_TREE_FLAGS on, and from bit INFER_TREE_NEXT on what was called next. */
-typedef struct infer_tree_node_f32 {
-    float value;
-    uint32_t link;
-} infer_tree_node_f32;
-
+/* Narrow nodes (infer_tree_node_f32 in walk.h) compare floats, wide ones doubles. A link is the
+ * feature, three flags, and what was called next. In narrow nodes the feature has the bits that it
+ * needs, and next those that are left; in wide ones they are where numbers say. */
 typedef struct infer_tree_node_f64 {
     double value;
     uint64_t link;
 } infer_tree_node_f64;
 
-#define INFER_TREE_FLAGS_F32 13
-#define INFER_TREE_NEXT_F32  16
 #define INFER_TREE_FLAGS_F64 29
 #define INFER_TREE_NEXT_F64  32
+
+/* Bits that number the features, and the one behind them that leaves ask for. */
+static inline uint32_t infer_feature_bits(int64_t features) {
+    uint32_t bits = 0;
+    while (features >> bits)
+        bits++;
+    return bits;
+}
+
+/* The bit where next begins. */
+static inline uint32_t infer_tree_next_f32(int64_t features) {
+    return infer_feature_bits(features) + 3;
+}
 
 /* Flags of a node. Only walks over ensembles or rows that need them read them. */
 #define INFER_TREE_MISSING 1u /* a missing value goes to the second child, not the first */

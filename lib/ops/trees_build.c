@@ -23,9 +23,11 @@ enum { IN_LEAVES, DENSE, SPARSE };
 typedef struct builder {
     const infer_tree_source *s;
     uint32_t *order, *bases; /* items, a tree after the other; where each begins, and the end */
-    uint32_t room;           /* of order */
+    uint32_t *child;         /* the first child's number in its tree; 0: none */
+    uint32_t room;           /* of both */
+    infer_tree_places places;
     int64_t features, depth_sum, leaf_count;
-    uint32_t deepest, furthest;
+    uint32_t deepest;
     bool wide, missing, flagged;
     int form;
 } builder;
@@ -70,7 +72,7 @@ static infer_status put_children(builder *b, uint32_t tree, uint32_t at, uint32_
         return infer_fail(INFER_ERROR_FORMAT, "a node of a tree is the child of two");
     seen[item] = 1;
     INFER_TRY(see_node(b, item));
-    b->furthest = *end - at > b->furthest ? *end - at : b->furthest;
+    b->child[at] = *end - b->bases[tree];
     INFER_TRY(s->child(s, tree, item, !swap, &b->order[*end]));
     INFER_TRY(s->child(s, tree, item, swap, &b->order[*end + 1]));
     *end += 2;
@@ -90,6 +92,7 @@ static infer_status order_tree(builder *b, uint32_t tree, uint8_t *seen) {
             INFER_TRY(put_children(b, tree, at, &end, seen));
             continue;
         }
+        b->child[at] = 0;
         b->depth_sum += depth;
         b->leaf_count++;
         b->deepest = depth > b->deepest ? depth : b->deepest;
@@ -108,8 +111,9 @@ static infer_status order_trees(builder *b) {
     b->room = (uint32_t)room;
     uint8_t *seen = s->rw->alloc(s->rw, s->item_count + (size_t)1);
     b->order = s->rw->alloc(s->rw, (room + 1) * sizeof *b->order);
+    b->child = s->rw->alloc(s->rw, (room + 1) * sizeof *b->child);
     b->bases = s->rw->alloc(s->rw, (s->tree_count + (size_t)1) * sizeof *b->bases);
-    if (!seen || !b->order || !b->bases)
+    if (!seen || !b->order || !b->child || !b->bases)
         return s->rw->failed;
     memset(seen, 0, s->item_count + (size_t)1);
     b->bases[0] = 0;
@@ -281,32 +285,42 @@ static held held_by(const builder *b, uint32_t item) {
     return (held){.bits = b->form == DENSE ? first / (uint32_t)s->targets : item};
 }
 
-/* As float or double. */
+/* As float or double; first: the place of the first child, or of the node where it is a leaf. */
 #define PUT_NODE(suffix, real, integer)                                                            \
-    static void put_##suffix(const builder *b, void *nodes, uint32_t at, uint32_t next) {          \
+    static void put_##suffix(const builder *b, void *nodes, uint32_t at, uint32_t first) {         \
         const infer_tree_source *s = b->s;                                                         \
-        infer_tree_node_##suffix *n = (infer_tree_node_##suffix *)nodes + at;                      \
-        uint32_t item = b->order[at];                                                              \
+        uint32_t item = b->order[at], place = b->places.place[at];                                 \
+        infer_tree_node_##suffix *n = (infer_tree_node_##suffix *)nodes + place;                   \
         held h = held_by(b, item);                                                                 \
         if (h.is_number)                                                                           \
             n->value = (real)h.number;                                                             \
         else                                                                                       \
             memcpy(&n->value, &h.bits, sizeof h.bits);                                             \
-        n->link = next ? (integer)infer_integer_at(&s->features, item) |                           \
-                             (integer)flags_of(s, item) << FLAGS_##suffix |                        \
-                             (integer)next << NEXT_##suffix                                        \
-                       : (integer)b->features;                                                     \
+        n->link = (integer)b->features;                                                            \
+        if (first != place)                                                                        \
+            n->link = (integer)infer_integer_at(&s->features, item) |                              \
+                      (integer)flags_of(s, item) << FLAGS_##suffix(b->features) |                  \
+                      (integer)(first - place) << NEXT_##suffix(b->features);                      \
     }
-#define FLAGS_f32 INFER_TREE_FLAGS_F32
-#define FLAGS_f64 INFER_TREE_FLAGS_F64
-#define NEXT_f32  INFER_TREE_NEXT_F32
-#define NEXT_f64  INFER_TREE_NEXT_F64
+#define FLAGS_f32(features) infer_feature_bits(features)
+#define NEXT_f32(features)  infer_tree_next_f32(features)
+#define FLAGS_f64(features) INFER_TREE_FLAGS_F64
+#define NEXT_f64(features)  INFER_TREE_NEXT_F64
 PUT_NODE(f32, float, uint32_t)
 PUT_NODE(f64, double, uint64_t)
 
+/* Places that no node has are leaves. */
+static void put_holes(const builder *b, void *nodes) {
+    for (uint32_t i = 0; i < b->places.count; i++)
+        if (b->wide)
+            ((infer_tree_node_f64 *)nodes)[i].link = (uint64_t)b->features;
+        else
+            ((infer_tree_node_f32 *)nodes)[i].link = (uint32_t)b->features;
+}
+
 static infer_status put_nodes(builder *b) {
     const infer_tree_source *s = b->s;
-    uint32_t count = b->bases[s->tree_count];
+    uint32_t count = b->places.count;
     infer_view shape = {
         .type = INFER_TYPE_UINT64, .rank = 2, .dim = {count ? count : 1, b->wide ? 2 : 1}};
     void *nodes = new_input(b, INFER_TREES_NODES, &shape);
@@ -314,14 +328,14 @@ static infer_status put_nodes(builder *b) {
     uint32_t *roots = new_input(b, INFER_TREES_ROOTS, &shape);
     if (!nodes || !roots)
         return s->rw->failed;
+    put_holes(b, nodes);
+    const uint32_t *place = b->places.place;
     for (uint32_t t = 0; t < s->tree_count; t++) {
-        uint32_t child = b->bases[t] + 1;
-        roots[t] = b->bases[t];
-        for (uint32_t at = b->bases[t]; at < b->bases[t + 1]; at++) {
-            bool leaf = is_leaf(s, b->order[at]);
-            (b->wide ? put_f64 : put_f32)(b, nodes, at, leaf ? 0 : child - at);
-            child += leaf ? 0 : 2;
-        }
+        uint32_t base = b->bases[t];
+        roots[t] = place[base];
+        for (uint32_t at = base; at < b->bases[t + 1]; at++)
+            (b->wide ? put_f64 : put_f32)(b, nodes, at,
+                                          b->child[at] ? place[base + b->child[at]] : place[at]);
     }
     return INFER_OK;
 }
@@ -352,14 +366,18 @@ infer_status infer_trees_build(const infer_tree_source *s) {
     builder b = {.s = s};
     infer_rewriter *rw = s->rw;
     INFER_TRY(order_trees(&b));
+    INFER_TRY(infer_trees_place(rw, b.bases, s->tree_count, b.child, &b.places));
     uint8_t x = rw->view(rw, rw->input(rw, 0))->type;
     b.wide = (x != INFER_TYPE_FLOAT && x != INFER_TYPE_FLOAT16) ||
              s->splits.type == INFER_TYPE_DOUBLE || s->weights.type == INFER_TYPE_DOUBLE ||
-             b.features >= 1 << INFER_TREE_FLAGS_F32 || b.furthest > UINT16_MAX;
+             infer_tree_next_f32(b.features) > 31 ||
+             b.places.furthest >> (32 - infer_tree_next_f32(b.features));
     INFER_TRY(put_votes(&b));
     INFER_TRY(put_nodes(&b));
     INFER_TRY(put_sets(&b));
     rw->release(rw, b.order, ((size_t)b.room + 1) * sizeof *b.order);
+    rw->release(rw, b.child, ((size_t)b.room + 1) * sizeof *b.child);
+    rw->release(rw, b.places.place, ((size_t)b.bases[s->tree_count] + 1) * sizeof *b.places.place);
     INFER_TRY(infer_set_int(rw, "features", b.features));
     INFER_TRY(infer_set_int(rw, "missing", b.missing));
     INFER_TRY(infer_set_int(rw, "flagged", b.flagged));

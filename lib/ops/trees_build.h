@@ -73,6 +73,16 @@ struct infer_tree_source {
     int64_t targets, aggregate;
 };
 
+/* Numbers of places of nodes, which are `count`; furthest: from a node to its first child. */
+typedef struct infer_tree_places {
+    uint32_t *place, count, furthest;
+} infer_tree_places;
+
+/* Places for the nodes of trees: those of tree t are nodes bases[t] to bases[t + 1], breadth first;
+ * child is the first child's number in its tree, 0 for leaves (trees_layout.c). */
+infer_status infer_trees_place(infer_rewriter *rw, const uint32_t *bases, uint32_t trees,
+                               const uint32_t *child, infer_tree_places *places);
+
 /* Makes the node infer.Trees: sets its inputs, and the attributes that say how nodes are laid out.
  */
 infer_status infer_trees_build(const infer_tree_source *s);

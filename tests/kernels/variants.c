@@ -27,6 +27,8 @@ size_t variants_find(variant *list) {
         {"avx2", VARIANT_SIMD, INFER_CPU_AVX2},
         {"avx512", VARIANT_SIMD, INFER_CPU_AVX2 | INFER_CPU_AVX512},
         {"avx512-vnni", VARIANT_SIMD, INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI},
+        {"avx512-bf16", VARIANT_SIMD,
+         INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI | INFER_CPU_AVX512_BF16},
         {"neon", VARIANT_SIMD, INFER_CPU_NEON},
     };
     size_t n = 0;
@@ -42,6 +44,7 @@ size_t variants_find(variant *list) {
     if (have & INFER_CPU_AVX2 && !(have & INFER_CPU_AVX512)) {
         list[n] = (variant){.name = "avx512-simde", .kind = VARIANT_SIMD};
         infer_kernels_init_bytes(&list[n].k, INFER_CPU_AVX2);
+        infer_kernels_init_trees(&list[n].k, INFER_CPU_AVX2);
         infer_kernels_avx512_simde(&list[n].k);
         infer_kernels_avx512_simde_blocked(&list[n++].k);
     }

@@ -39,24 +39,25 @@ double number(void);
 size_t choose(size_t n);
 
 /* What test_products.c judges, and test_functions.c, each in float and double; test_conv.c;
- * test_bytes.c. */
+ * test_bytes.c; test_trees.c. */
 #define JUDGED(X)                                                                                  \
     X(dot)                                                                                         \
     X(matvec) X(gemm_packed) X(exp) X(sigmoid) X(tanh) X(erf) X(softmax) X(log_softmax) X(logsumexp)
 #define JUDGED_BLOCKED(X)                                                                          \
     X(conv_blocked)                                                                                \
     X(conv_winograd)                                                                               \
-    X(conv_depthwise) X(pool_blocked) X(affine_blocked) X(lrn_blocked) X(gelu) X(add) X(sub)       \
-        X(mul) X(div)
+    X(conv_depthwise)                                                                              \
+    X(pool_blocked) X(affine_blocked) X(lrn_blocked) X(gelu) X(add) X(sub) X(mul) X(div)
 #define JUDGED_BYTES(X)                                                                            \
     X(pack_s8)                                                                                     \
-    X(gemm_u8s8) X(quantize_8) X(requantize_8) X(dequantize_8) X(rescale_f32) X(axpy_i32)          \
-        X(range_f32)
+    X(gemm_u8s8)                                                                                   \
+    X(quantize_8) X(requantize_8) X(dequantize_8) X(rescale_f32) X(axpy_i32) X(range_f32)
+#define JUDGED_TREES(X)    X(trees_f32)
 #define JUDGED_TWICE(name) +2
 #define JUDGED_ONCE(name)  +1
-_Static_assert(sizeof(infer_kernels) ==
-                   (0 JUDGED(JUDGED_TWICE) JUDGED_BLOCKED(JUDGED_ONCE) JUDGED_BYTES(JUDGED_ONCE)) *
-                       sizeof(void (*)(void)),
+_Static_assert(sizeof(infer_kernels) == (0 JUDGED(JUDGED_TWICE) JUDGED_BLOCKED(JUDGED_ONCE)
+                                             JUDGED_BYTES(JUDGED_ONCE) JUDGED_TREES(JUDGED_ONCE)) *
+                                            sizeof(void (*)(void)),
                "a kernel of the list has no test: give it one and name it in JUDGED");
 
 #endif

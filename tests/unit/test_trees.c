@@ -14,6 +14,7 @@
 
 #define NODES 7
 #define VOTES 4
+#define NEXT  (1u << 5) /* of two features: two bits, and three flags */
 
 /* Whatever an image may hold for a small ensemble. */
 typedef struct forged {
@@ -34,7 +35,7 @@ static void make_plain(forged *f) {
                              .first = 1,
                              .type = INFER_TYPE_FLOAT}};
     for (int i = 0; i < 7; i++) {
-        f->narrow[i] = (infer_tree_node_f32){i ? 10.0f * (float)i : 1, i ? 2 : 1u << 16};
+        f->narrow[i] = (infer_tree_node_f32){i ? 10.0f * (float)i : 1, i ? 2 : NEXT};
         f->wide[i] = (infer_tree_node_f64){i ? 10.0 * i : 1, i ? 2 : UINT64_C(1) << 32};
     }
 }
@@ -103,7 +104,7 @@ static void test_circles(void **state) {
         make_plain(&f);
         f.is_wide = wide;
         for (int i = 0; i < NODES; i++) { /* on and on, and from the end to the start */
-            f.narrow[i] = (infer_tree_node_f32){0, 1u << 16};
+            f.narrow[i] = (infer_tree_node_f32){0, NEXT};
             f.wide[i] = (infer_tree_node_f64){0, UINT64_C(1) << 32};
         }
         assert_int_equal(run_forged(&f, (float[]){1, 0}, &y), INFER_ERROR_FORMAT);
@@ -137,7 +138,7 @@ static void test_garbage(void **state) {
             memcpy(&f.narrow[i].value, &bits, sizeof bits);
             memcpy(&f.wide[i].value, &bits, sizeof bits);
             uint32_t next = draw(&seed) % 2 ? 0 : number(&seed);
-            f.narrow[i].link = (uint16_t)number(&seed) | draw(&seed) % 8 << 13 | next << 16;
+            f.narrow[i].link = (number(&seed) & 3) | draw(&seed) % 8 << 2 | next * NEXT;
             f.wide[i].link = number(&seed) | draw(&seed) % 8 << 29 | (uint64_t)next << 32;
         }
         for (int i = 0; i < 3; i++) {
