@@ -1,7 +1,7 @@
 /*
- * Lays activations out in blocks of 16 channels: convolutions over two axes with constant weights
- * become infer.ConvBlocked, and what can follow them in blocks does. Values are taken into blocks
- * and out of them where a run of such nodes begins and ends.
+ * Lays activations out in blocks of 16 channels: convolutions over one or two axes with constant
+ * weights become infer.ConvBlocked, and what can follow them in blocks does. Values are taken into
+ * blocks and out of them where a run of such nodes begins and ends.
  */
 #include "blocked.h"
 
@@ -70,6 +70,28 @@ static size_t copy_attrs(const graph_node *n, const char *const *names, infer_at
     return count;
 }
 
+/* The numbers of a window's attributes in a plane. */
+typedef struct plane_numbers {
+    int64_t room[8][4];
+} plane_numbers;
+
+/* Lists of numbers over one axis get the row's in front: of padding, at both ends. */
+static void widen(infer_attr *attrs, size_t count, int32_t rank, plane_numbers *numbers) {
+    for (size_t i = 0; i < count && rank == 3; i++) {
+        int64_t *to = numbers->room[i];
+        const int64_t *from = attrs[i].data;
+        if (attrs[i].type != INFER_ATTR_INTS || attrs[i].count < 1)
+            continue;
+        bool ends = strcmp(attrs[i].name, "pads") == 0 && attrs[i].count > 1;
+        to[0] = ends ? 0 : 1;
+        to[1] = from[0];
+        to[2] = 0;
+        to[3] = ends ? from[1] : 0;
+        attrs[i].data = to;
+        attrs[i].count = ends ? 4 : 2;
+    }
+}
+
 /* ---- values in both forms ---- */
 
 static const infer_view *view_of(const layout *l, uint32_t value) {
@@ -80,17 +102,19 @@ static bool in_blocks(const layout *l, uint32_t value) {
     return value < l->count && l->blocked[value] != INFER_NO_VALUE;
 }
 
+/* One with one spatial axis is an image of one row. */
 static bool is_image(const infer_view *v) {
-    return v->kind == INFER_KIND_TENSOR && v->type == INFER_TYPE_FLOAT && v->rank == 4 &&
-           v->dim[1] > 0;
+    return v->kind == INFER_KIND_TENSOR && v->type == INFER_TYPE_FLOAT &&
+           (v->rank == 4 || v->rank == 3) && v->dim[1] > 0;
 }
 
 static infer_status to_plain(layout *l, uint32_t value, const graph_node *like) {
     if (value >= l->count || !l->missing[value])
         return INFER_OK;
     l->missing[value] = false;
-    infer_attr channels = int_attr("channels", view_of(l, value)->dim[1]);
-    return add_node(l->g, "infer", "FromBlocks", like, &l->blocked[value], 1, &channels, 1, &value);
+    const infer_view *v = view_of(l, value);
+    const infer_attr attrs[] = {int_attr("channels", v->dim[1]), int_attr("rank", v->rank)};
+    return add_node(l->g, "infer", "FromBlocks", like, &l->blocked[value], 1, attrs, 2, &value);
 }
 
 static infer_status to_blocks(layout *l, uint32_t value, const graph_node *like, uint32_t *to) {
@@ -146,19 +170,23 @@ static infer_status pack(infer_graph *g, const infer_conv2d *c, const float *w, 
 
 static infer_status lay_conv(layout *l, const graph_node *n, bool *done) {
     infer_graph *g = l->g;
-    infer_view w, b;
+    infer_view w = {.rank = 0}, b;
     uint32_t x = infer_graph_resolve(g, n->in[0]), in[3];
     const float *weights = infer_graph_floats(g, n->in[1], &w), *bias = NULL;
     const infer_attr *group = infer_graph_find_attr(n, "group");
-    if (!is_image(view_of(l, x)) || g->values[x].constant || !weights || w.rank != 4 ||
-        w.dim[0] < FEWEST_OUTPUTS || w.dim[1] < 1 || w.dim[2] < 1 || w.dim[3] < 1)
+    const infer_view *from = view_of(l, x);
+    const int32_t rank = w.rank;
+    if (!weights || !is_image(view_of(l, n->out[0])) || g->values[x].constant ||
+        from->type != INFER_TYPE_FLOAT || (from->rank >= 0 && from->rank != rank) ||
+        w.dim[0] < FEWEST_OUTPUTS || w.dim[1] < 1 || w.dim[2] < 1 || w.dim[rank - 1] < 1)
         return INFER_OK;
+    const int64_t kernel[] = {rank == 3 ? 1 : w.dim[2], w.dim[rank - 1]};
     if (n->in_count > 2 && n->in[2] != INFER_NO_VALUE &&
         !(bias = infer_graph_floats(g, n->in[2], &b)))
         return INFER_OK;
     infer_conv2d c = {.outputs = (size_t)w.dim[0],
                       .group = group ? (size_t)group->i : 1,
-                      .kernel = {(size_t)w.dim[2], (size_t)w.dim[3]}};
+                      .kernel = {(size_t)kernel[0], (size_t)kernel[1]}};
     c.channels = (size_t)w.dim[1] * c.group;
     c.plain = !in_blocks(l, x) && c.channels < INFER_BLOCK && c.group == 1 &&
               c.kernel[1] <= INFER_CONV_PLAIN;
@@ -175,9 +203,11 @@ static infer_status lay_conv(layout *l, const graph_node *n, bool *done) {
         in[0] = x;
     static const char *const names[] = {"strides", "pads", "dilations", "auto_pad", "group", NULL};
     infer_attr attrs[9];
+    plane_numbers numbers;
     size_t count = copy_attrs(n, names, attrs);
-    attrs[count++] = (infer_attr){
-        .name = "kernel_shape", .type = INFER_ATTR_INTS, .count = 2, .data = &w.dim[2]};
+    widen(attrs, count, rank, &numbers);
+    attrs[count++] =
+        (infer_attr){.name = "kernel_shape", .type = INFER_ATTR_INTS, .count = 2, .data = kernel};
     attrs[count++] = int_attr("channels", (int64_t)c.channels);
     attrs[count++] = int_attr("outputs", w.dim[0]);
     attrs[count++] = int_attr("plain", c.plain);
@@ -242,6 +272,7 @@ static infer_status lay_unary(layout *l, const graph_node *n, bool *done) {
 /* Broadcasting of values with the same channels, of one number, and of one number a channel. */
 static infer_status lay_broadcast(layout *l, const graph_node *n, bool *done) {
     infer_graph *g = l->g;
+    const int32_t rank = view_of(l, n->out[0])->rank;
     int64_t channels = view_of(l, n->out[0])->dim[1];
     uint32_t in[MOST_INPUTS];
     float *row = infer_arena_array(&g->arena, (size_t)channels, sizeof *row);
@@ -252,8 +283,9 @@ static infer_status lay_broadcast(layout *l, const graph_node *n, bool *done) {
     for (uint32_t i = 0; i < n->in_count; i++) {
         uint32_t v = in[i] = infer_graph_resolve(g, n->in[i]);
         const infer_view *view = view_of(l, v);
-        if (g->values[v].constant ? !infer_graph_channels(g, v, 4, channels, row)
-                                  : !is_image(view) || view->dim[1] != channels)
+        if (g->values[v].constant
+                ? !infer_graph_channels(g, v, rank, channels, row)
+                : !is_image(view) || view->rank != rank || view->dim[1] != channels)
             return INFER_OK;
     }
     for (uint32_t i = 0; i < n->in_count; i++) {
@@ -264,7 +296,7 @@ static infer_status lay_broadcast(layout *l, const graph_node *n, bool *done) {
             infer_view shape = {.type = INFER_TYPE_FLOAT,
                                 .rank = 5,
                                 .dim = {1, infer_blocks(channels), 1, 1, INFER_BLOCK}};
-            infer_graph_channels(g, in[i], 4, channels, row);
+            infer_graph_channels(g, in[i], rank, channels, row);
             INFER_TRY(panels(g, row, channels, &shape, &in[i]));
         }
     }
@@ -276,7 +308,8 @@ static infer_status lay_broadcast(layout *l, const graph_node *n, bool *done) {
 static infer_status lay_concat(layout *l, const graph_node *n, bool *done) {
     const infer_attr *axis = infer_graph_find_attr(n, "axis");
     uint32_t in[MOST_INPUTS];
-    if (!axis || (axis->i != 1 && axis->i != -3) || n->in_count > MOST_INPUTS)
+    const int32_t rank = view_of(l, n->out[0])->rank;
+    if (!axis || (axis->i != 1 && axis->i != 1 - rank) || n->in_count > MOST_INPUTS)
         return INFER_OK;
     for (uint32_t i = 0; i < n->in_count; i++) {
         in[i] = infer_graph_resolve(l->g, n->in[i]);
@@ -298,9 +331,11 @@ static infer_status lay_pool(layout *l, const graph_node *n, bool *done) {
                                         "dilations",         "auto_pad", "ceil_mode",
                                         "count_include_pad", NULL};
     infer_attr attrs[10];
+    plane_numbers numbers;
     if (!is_alone(n))
         return INFER_OK;
     size_t count = copy_attrs(n, names, attrs);
+    widen(attrs, count, view_of(l, n->out[0])->rank, &numbers);
     attrs[count++] = int_attr("whole", name[0] == 'G');
     attrs[count++] = int_attr("average", strstr(name, "Average") != NULL);
     *done = true;
@@ -323,7 +358,7 @@ static infer_status lay_lrn(layout *l, const graph_node *n, bool *done) {
 
 /* Whether a Reshape makes groups of an image's channels and leaves the rest alone. */
 static bool makes_groups(const infer_view *x, const infer_view *y) {
-    return is_image(x) && y->rank == 5 && y->dim[1] > 0 && y->dim[2] > 0 &&
+    return is_image(x) && x->rank == 4 && y->rank == 5 && y->dim[1] > 0 && y->dim[2] > 0 &&
            x->dim[1] % y->dim[1] == 0 && x->dim[1] / y->dim[1] == y->dim[2] && x->dim[2] > 0 &&
            x->dim[3] > 0 && x->dim[2] == y->dim[3] && x->dim[3] == y->dim[4];
 }
@@ -342,7 +377,7 @@ static infer_status lay_shuffle(layout *l, const graph_node *n, bool *done) {
         return INFER_OK;
     const infer_view *to = view_of(l, back->out[0]);
     for (int32_t i = 1; i < 4; i++)
-        if (!is_image(to) || to->dim[i] != from->dim[i])
+        if (!is_image(to) || to->rank != 4 || to->dim[i] != from->dim[i])
             return INFER_OK;
     const infer_attr attrs[] = {int_attr("channels", from->dim[1]),
                                 int_attr("group", groups->dim[1])};

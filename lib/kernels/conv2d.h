@@ -25,8 +25,8 @@ typedef struct infer_conv_part {
     size_t panel, panels;
 } infer_conv_part;
 
-/* Columns of a kernel over a plain input, at most. */
-#define INFER_CONV_PLAIN 64
+/* Columns of a kernel over a plain input, at most: no more than the rows of a tile's copy have. */
+#define INFER_CONV_PLAIN 256
 
 /* Channels that lrn_blocked sums over, at most. */
 #define INFER_LRN_BLOCKED 33

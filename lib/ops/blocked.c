@@ -22,13 +22,25 @@ infer_status infer_blocked_check(const infer_view *x, int64_t channels) {
     return INFER_OK;
 }
 
+infer_view infer_blocked_plane(const infer_view *x) {
+    infer_view plane = *x;
+    if (x->rank == 3) {
+        plane.dim[3] = x->dim[2];
+        plane.dim[2] = 1;
+    }
+    plane.rank = 4;
+    return plane;
+}
+
 /* ---- ToBlocks and FromBlocks ---- */
 
+/* Plain values have rank 4, or 3: what has one spatial axis has one row. */
 typedef struct from_params {
-    int64_t channels;
+    int64_t channels, rank;
 } from_params;
 
-static const infer_op_attr from_attrs[] = {A_REQUIRED(from_params, channels, INT)};
+static const infer_op_attr from_attrs[] = {A_REQUIRED(from_params, channels, INT),
+                                           A_INT(from_params, rank, 4)};
 
 static infer_status to_infer(infer_op_env *env) {
     const infer_view *x = env->in[0];
@@ -36,27 +48,31 @@ static infer_status to_infer(infer_op_env *env) {
     y->dim[4] = INFER_BLOCK;
     if (x->rank < 0)
         return INFER_OK;
-    if (x->rank != 4)
-        return infer_fail(INFER_ERROR_SHAPE, "rank %d instead of 4", (int)x->rank);
-    y->dim[0] = x->dim[0];
-    y->dim[1] = infer_blocks(x->dim[1]);
-    y->dim[2] = x->dim[2];
-    y->dim[3] = x->dim[3];
+    if (x->rank != 4 && x->rank != 3)
+        return infer_fail(INFER_ERROR_SHAPE, "rank %d instead of 3 or 4", (int)x->rank);
+    infer_view plane = infer_blocked_plane(x);
+    y->dim[0] = plane.dim[0];
+    y->dim[1] = infer_blocks(plane.dim[1]);
+    y->dim[2] = plane.dim[2];
+    y->dim[3] = plane.dim[3];
     return INFER_OK;
 }
 
 static infer_status from_infer(infer_op_env *env) {
     const from_params *p = env->params;
     const infer_view *x = env->in[0];
-    infer_view spare, *y = infer_out(env, 0, x->type, 4, &spare);
-    if (p->channels < 0)
-        return infer_fail(INFER_ERROR_VALUE, "channels is %lld", (long long)p->channels);
+    if (p->channels < 0 || (p->rank != 4 && p->rank != 3))
+        return infer_fail(INFER_ERROR_VALUE, "%lld channels, rank %lld", (long long)p->channels,
+                          (long long)p->rank);
+    infer_view spare, *y = infer_out(env, 0, x->type, (int32_t)p->rank, &spare);
     INFER_TRY(infer_blocked_check(x, p->channels));
     y->dim[1] = p->channels;
     if (x->rank < 0)
         return INFER_OK;
     y->dim[0] = x->dim[0];
-    y->dim[2] = x->dim[2];
+    if (p->rank == 3 && x->dim[2] >= 0 && x->dim[2] != 1)
+        return infer_fail(INFER_ERROR_SHAPE, "%lld rows instead of one", (long long)x->dim[2]);
+    y->dim[2] = x->dim[p->rank == 3 ? 3 : 2];
     y->dim[3] = x->dim[3];
     return INFER_OK;
 }
@@ -83,10 +99,11 @@ static void block_out(const float *x, size_t n, size_t plane, float *y) {
     }
 }
 
-/* plain: the view of rank 4, whose extents are those of both. */
+/* plain: the view whose extents are those of both. */
 static void each_block(const infer_view *plain, const float *x, float *y, bool in) {
-    size_t channels = (size_t)plain->dim[1], plane = (size_t)(plain->dim[2] * plain->dim[3]);
-    for (int64_t b = 0; b < plain->dim[0]; b++)
+    const infer_view v = infer_blocked_plane(plain);
+    size_t channels = (size_t)v.dim[1], plane = (size_t)(v.dim[2] * v.dim[3]);
+    for (int64_t b = 0; b < v.dim[0]; b++)
         for (size_t c = 0, n; c < channels; c += n) {
             n = channels - c < INFER_BLOCK ? channels - c : INFER_BLOCK;
             if (in)
@@ -179,7 +196,7 @@ const infer_op infer_op_infer_to_blocks = {
 
 const infer_op infer_op_infer_from_blocks = {
     COMMON("FromBlocks"), .min_in = 1,     .max_in = 1,         .params_size = sizeof(from_params),
-    .attrs = from_attrs,  .attr_count = 1, .types = {T(FLOAT)}, .infer = from_infer,
+    .attrs = from_attrs,  .attr_count = 2, .types = {T(FLOAT)}, .infer = from_infer,
     .run = from_run,
 };
 

@@ -17,7 +17,7 @@ static inline int64_t infer_blocks(int64_t channels) {
 typedef struct infer_conv_blocked_params {
     infer_window_params window;
     int64_t group, channels, outputs;
-    int64_t plain; /* x is [N][C][H][W] */
+    int64_t plain; /* x is [N][C][H][W], or [N][C][W] */
     float low, high;
 } infer_conv_blocked_params;
 
@@ -34,6 +34,9 @@ typedef struct infer_affine_blocked_params {
 
 /* x has blocks, as many as channels fill (-1: unknown). */
 infer_status infer_blocked_check(const infer_view *x, int64_t channels);
+
+/* The first four extents of x, which has rank 4 or 5, or 3: then it has one row. */
+infer_view infer_blocked_plane(const infer_view *x);
 
 /* A window over x, in blocks or plain; *c has its extents where all are known, else in[0] is
  * SIZE_MAX. */

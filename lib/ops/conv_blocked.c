@@ -33,8 +33,7 @@ static const infer_op_attr pool_attrs[] = {
 
 infer_status infer_blocked_window(const infer_op_env *env, const infer_window_params *p,
                                   const infer_view *x, bool ceil, infer_window *w) {
-    infer_view plane = *x;
-    plane.rank = 4;
+    infer_view plane = infer_blocked_plane(x);
     INFER_TRY(infer_window_read(env, p, &plane, NULL, w));
     return infer_window_out(w, p->auto_pad, ceil);
 }
@@ -58,7 +57,8 @@ enum { X, WEIGHTS, BIAS, ADD };
 static infer_status check_input(const infer_conv_blocked_params *p, const infer_view *x) {
     if (!p->plain)
         return infer_blocked_check(x, p->channels);
-    if (x->rank >= 0 && (x->rank != 4 || (x->dim[1] >= 0 && x->dim[1] != p->channels)))
+    if (x->rank >= 0 &&
+        ((x->rank != 4 && x->rank != 3) || (x->dim[1] >= 0 && x->dim[1] != p->channels)))
         return infer_fail(INFER_ERROR_SHAPE, "the input has rank %d or not %lld channels",
                           (int)x->rank, (long long)p->channels);
     return INFER_OK;

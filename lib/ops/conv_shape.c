@@ -64,8 +64,12 @@ infer_status infer_conv_shape(const infer_op_env *env, const infer_conv_params *
                               const infer_view *x, const infer_view *w, const infer_view *bias,
                               size_t element, infer_conv *c, infer_view *y) {
     *c = (infer_conv){.known = false};
-    if (x->rank < 0)
+    if (x->rank < 0) { /* of its rank, at least, the weights know */
+        y->rank = w->rank >= 2 ? w->rank : -1;
+        for (int32_t i = 0; i < y->rank; i++)
+            y->dim[i] = i == 1 ? extent(w, 0) : -1;
         return INFER_OK;
+    }
     INFER_TRY(infer_conv_read(env, p, x, w, bias, c));
     INFER_TRY(infer_window_out(&c->window, p->window.auto_pad, false));
     y->rank = x->rank;

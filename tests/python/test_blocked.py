@@ -31,7 +31,7 @@ class Net:
         return name
 
     def conv(self, x, channels, outputs, kernel=(3, 3), bias=True, group=1, **attributes):
-        fan_in = channels // group * kernel[0] * kernel[1]
+        fan_in = channels // group * int(np.prod(kernel))
         w = numbers(outputs, channels // group, *kernel) / np.float32(np.sqrt(fan_in))
         extra = [numbers(outputs)] if bias else []
         return self.add("Conv", x, w, *extra, group=group, **attributes)
@@ -87,6 +87,44 @@ def test_convolution(geometry, channels, outputs, group):
     y = net.conv("x", channels, outputs, group=group, bias=bool(outputs % 3), **geometry)
     found = check(net.model(channels, ("h", "w"), y), 2, channels, 13, 17)
     assert "ConvBlocked" in found
+
+
+ROWS = [
+    {"kernel": (1,)}, {"kernel": (3,), "pads": [1, 1]}, {"kernel": (5,), "pads": [0, 3], "strides": [2]},
+    {"kernel": (4,), "dilations": [3], "pads": [4, 5]}, {"kernel": (2,), "auto_pad": "SAME_LOWER", "strides": [3]},
+    {"kernel": (200,), "pads": [99, 100], "strides": [7]}, {"kernel": (300,), "pads": [150, 150]},
+]
+
+
+@pytest.mark.parametrize("geometry", ROWS, ids=str)
+@pytest.mark.parametrize("channels, outputs, group", CHANNELS)
+def test_convolution_of_a_row(geometry, channels, outputs, group):
+    net = Net()
+    y = net.conv("x", channels, outputs, group=group, bias=bool(outputs % 3), **geometry)
+    found = check(net.model(channels, ("w",), y), 2, channels, 117)
+    grows = group == 12 and geometry["kernel"][0] > 100  # a panel of outputs has blocks of inputs
+    assert ("ConvBlocked" in found) != grows
+
+
+def test_rows_stay_in_blocks():
+    net = Net()
+    y = net.norm(net.conv("x", 3, 32, kernel=(3,), pads=[1, 1]), 32)
+    y = net.add("Relu", net.add("Add", net.add("Mul", y, numbers(32, 1)), numbers(1, 32, 1)))
+    a = net.add("MaxPool", y, kernel_shape=[3], strides=[2], pads=[1, 0])
+    b = net.add("AveragePool", y, kernel_shape=[2], strides=[2], ceil_mode=1)
+    y = net.add("Concat", a, b, axis=-2)
+    y = net.add("Add", y, net.conv(y, 64, 64, kernel=(1,)))
+    y = net.add("GlobalAveragePool", net.conv(y, 64, 20, kernel=(3,)))
+    found = check(net.model(3, ("w",), y), 3, 3, 42, nodes={"ToBlocks": 0, "FromBlocks": 1, "ConvBlocked": 3})
+    assert "Relu" not in found
+
+
+def test_a_row_of_unknown_length():
+    net = Net()
+    shape = net.add("Gather", np.int64([[1, 4, 66], [2, 4, 33]]), net.add("ReduceMax", net.add(
+        "Cast", net.add("Greater", "x", np.float32(-100)), to=7), keepdims=0))
+    y = net.conv(net.add("Reshape", "x", shape), 4, 16, kernel=(3,))
+    check(net.model(4, ("w",), y), 2, 4, 33, nodes={"ConvBlocked": 1})
 
 
 def test_norm_and_activations_fold():
