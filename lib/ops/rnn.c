@@ -120,6 +120,18 @@ static int64_t panels_of_r(infer_rnn_cell cell, int64_t hidden) {
                                  : panels((int64_t)gates_of[cell] * hidden);
 }
 
+/* Bytes of a direction's packed 8-bit weights; of none where it is not known how many. */
+static infer_status packed_bytes(int64_t k, int64_t n, int64_t *bytes) {
+    size_t size;
+    *bytes = -1;
+    if (n < 0 || k < 0)
+        return INFER_OK;
+    if (!infer_rnn_bytes_size((size_t)k, (size_t)n, &size) || size > INT64_MAX)
+        return infer_fail(INFER_ERROR_SHAPE, "the weights do not fit memory");
+    *bytes = (int64_t)size;
+    return INFER_OK;
+}
+
 /* The extents; -1 where unknown. */
 typedef struct extents {
     int64_t steps, batch, input, hidden, directions;
@@ -131,7 +143,7 @@ static infer_status read_extents(const infer_op_env *env, infer_rnn_cell cell, b
     const bool bytes = has_bytes(env);
     const size_t gates = gates_of[cell];
     const infer_view *x = env->in[X];
-    const int32_t rank = packed ? 4 : 3;
+    const int32_t rank = !packed ? 3 : bytes ? 2 : 4;
     if (p->layout != 0 && p->layout != 1)
         return infer_fail(INFER_ERROR_VALUE, "layout is %lld", (long long)p->layout);
     for (uint32_t i = X; i <= R; i++)
@@ -140,7 +152,7 @@ static infer_status read_extents(const infer_op_env *env, infer_rnn_cell cell, b
     e->steps = extent(x, p->layout ? 1 : 0);
     e->batch = extent(x, p->layout ? 0 : 1);
     e->input = extent(x, 2);
-    e->hidden = env->in[R]->rank == rank ? env->in[R]->dim[bytes ? 1 : 2] : -1;
+    e->hidden = rank > 2 && env->in[R]->rank == rank ? env->in[R]->dim[bytes ? 1 : 2] : -1;
     e->directions = p->direction == BIDIRECTIONAL ? 2 : 1;
     if (p->hidden_size && e->hidden >= 0 && p->hidden_size != e->hidden)
         return infer_fail(INFER_ERROR_SHAPE, "hidden_size is %lld, but R has %lld",
@@ -156,7 +168,11 @@ static infer_status read_extents(const infer_op_env *env, infer_rnn_cell cell, b
     int64_t packed_w[] = {d, panels(width), e->input, INFER_PANEL};
     int64_t packed_r[] = {d, panels_of_r(cell, n), n, INFER_PANEL};
     if (bytes)
-        INFER_TRY(infer_rnn_bytes_check(env, d, width));
+        INFER_TRY(infer_rnn_bytes_check(env, packed, d, width));
+    if (bytes && packed) {
+        INFER_TRY(packed_bytes(e->input, width, &packed_w[1]));
+        INFER_TRY(packed_bytes(n, width, &packed_r[1]));
+    }
     INFER_TRY(infer_expect(infer_input(env, W), "W", rank, packed ? packed_w : w));
     INFER_TRY(infer_expect(infer_input(env, R), "R", rank, packed ? packed_r : r));
     INFER_TRY(infer_expect(infer_input(env, B), "B", 2, b));
@@ -170,13 +186,12 @@ static infer_status read_extents(const infer_op_env *env, infer_rnn_cell cell, b
  * the sums of their columns behind them. */
 static bool take_weights(infer_rnn *r, bool packs, size_t k, size_t n, size_t more, size_t element,
                          size_t *count, size_t *at) {
-    size_t first, last, sums;
+    size_t first, last;
     if (!r->bytes)
         return infer_pack_size(k, n, &first) && infer_pack_size(k, more, &last) &&
                infer_add(first, last, count) &&
                infer_scratch_take(&r->size, packs, *count, element, at);
-    return infer_bytes_pack_size(k, n, &first, &sums) && infer_mul(sums, 4, &sums) &&
-           infer_add(first, sums, &first) && infer_scratch_take(&r->size, first, 1, 1, at);
+    return infer_rnn_bytes_size(k, n, count) && infer_scratch_take(&r->size, packs, *count, 1, at);
 }
 
 static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, bool packed,
@@ -199,9 +214,9 @@ static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, bool pack
                      .clip = p->clip > 0 ? (double)p->clip : (double)INFINITY};
     INFER_TRY(read_functions(env, r));
     width = r->gates * r->hidden;
-    r->pack_r = r->bytes || (!packed && r->batch > 1);
+    r->pack_r = !packed && (r->bytes || r->batch > 1);
     r->pack_w =
-        r->bytes || (!packed && (r->batch > 2 || r->batch * (r->steps < 3 ? r->steps : 3) > 2));
+        !packed && (r->bytes || r->batch > 2 || r->batch * (r->steps < 3 ? r->steps : 3) > 2);
     r->chunk = r->batch && r->batch < CHUNK_ROWS ? CHUNK_ROWS / r->batch : 1;
     r->chunk = r->chunk > r->steps ? r->steps : r->chunk;
     bool fits =
@@ -407,4 +422,6 @@ CELL_OP("RNN", rnn, INFER_RNN_PLAIN, 6, 2, rnn_attrs)
 CELL_OP("LSTM", lstm, INFER_RNN_LSTM, 8, 3, lstm_attrs)
 CELL_OP("GRU", gru, INFER_RNN_GRU, 6, 2, gru_attrs)
 CELL_OP_OF("com.microsoft", 1, "DynamicQuantizeLSTM", ms_dynamic_quantize_lstm, INFER_RNN_LSTM,
-           false, 12, 3, bytes_attrs, T(INT8) | T(UINT8), T(FLOAT), NULL)
+           false, 12, 3, bytes_attrs, T(INT8) | T(UINT8), T(FLOAT), infer_rnn_bytes_prepare)
+CELL_OP_OF("infer", 1, "DynamicQuantizeLSTMPacked", infer_dynamic_quantize_lstm_packed,
+           INFER_RNN_LSTM, true, 12, 3, bytes_attrs, T(INT8) | T(UINT8), T(FLOAT), NULL)

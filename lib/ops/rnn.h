@@ -53,7 +53,7 @@ typedef struct infer_rnn {
 
 /* ---- 8-bit weights (rnn_bytes.c) ---- */
 
-/* side 0 is W, 1 is R: [directions][rows][columns]. */
+/* side 0 is W, 1 is R: [directions][k rows][n columns], or packed, [directions][bytes]. */
 
 /* How what they multiply is quantized. */
 typedef struct infer_rnn_range {
@@ -61,17 +61,23 @@ typedef struct infer_rnn_range {
     uint8_t zero;
 } infer_rnn_range;
 
+/* Bytes of a direction's packed weights and the sums of their columns; false: more than memory. */
+bool infer_rnn_bytes_size(size_t k, size_t n, size_t *bytes);
 /* Refuses scales and zero points that do not fit. */
-infer_status infer_rnn_bytes_check(const infer_op_env *env, int64_t directions, int64_t width);
+infer_status infer_rnn_bytes_check(const infer_op_env *env, bool packed, int64_t directions,
+                                   int64_t width);
 /* A direction's weights, packed, and the sums of their columns. */
-void infer_rnn_bytes_pack(const infer_op_env *env, int side, size_t number, void *packed);
+void infer_rnn_bytes_pack(const infer_kernels *kernels, const infer_view *weights, size_t number,
+                          void *packed);
+/* Constant weights are packed while the model is loaded. */
+infer_status infer_rnn_bytes_prepare(infer_rewriter *rw);
 /* The range of n numbers; of all inputs. */
 infer_rnn_range infer_rnn_bytes_range(const infer_op_env *env, const float *x, size_t n);
 infer_rnn_range infer_rnn_bytes_inputs(const infer_op_env *env);
-/* c = a * weights + bias (NULL: none). room: for a's numbers as bytes, and behind, aligned, for c's
- * as integers. */
+/* c = a [rows][k] * weights [k][n] + bias (NULL: none). room: for a's numbers as bytes, and behind,
+ * aligned, for c's as integers. */
 void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, size_t rows,
-                              const float *a, infer_rnn_range range, const void *packed,
-                              const float *bias, void *room, float *c);
+                              size_t k, size_t n, const float *a, infer_rnn_range range,
+                              const void *packed, const float *bias, void *room, float *c);
 
 #endif

@@ -134,7 +134,7 @@ static void NAME(step)(const NAME(direction) * d, size_t s, const int32_t *lengt
     const bool gru = p->cell == INFER_RNN_GRU;
     const size_t first = gru ? 2 * n : width; /* rows of R in the first product */
     if (p->bytes)
-        infer_rnn_bytes_multiply(p->bytes, 1, d->number, p->batch, (void *)d->h,
+        infer_rnn_bytes_multiply(p->bytes, 1, d->number, p->batch, n, width, (void *)d->h,
                                  infer_rnn_bytes_range(p->bytes, (void *)d->h, p->batch * n),
                                  (const void *)d->packed_r[0], NULL, (void *)d->bytes,
                                  (void *)d->rec);
@@ -182,7 +182,10 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
                         void *scratch) {
     const infer_rnn *p = d->p;
     const size_t n = p->hidden, width = p->gates * n;
-    if (p->packed) {
+    if (p->packed && p->bytes) {
+        d->packed_w = (const void *)((const uint8_t *)t->w + number * p->w_elements);
+        d->packed_r[0] = (const void *)((const uint8_t *)t->r + number * p->r_elements);
+    } else if (p->packed) {
         d->packed_w = t->w + number * p->w_elements;
         d->packed_r[0] = t->r + number * p->r_elements;
         d->packed_r[1] = d->packed_r[0] + NAME(first_part)(p);
@@ -195,7 +198,7 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
     if (p->pack_w) {
         REAL *to = infer_scratch_at(scratch, p->w_at);
         if (p->bytes)
-            infer_rnn_bytes_pack(p->bytes, 0, number, (void *)to);
+            infer_rnn_bytes_pack(d->k, p->bytes->in[1], number, (void *)to);
         else
             NAME(infer_pack_b)(p->input, width, d->w, p->input, true, to);
         d->packed_w = to;
@@ -204,7 +207,7 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
         REAL *to = infer_scratch_at(scratch, p->r_at);
         size_t first = p->cell == INFER_RNN_GRU ? 2 * n : width, used = NAME(first_part)(p);
         if (p->bytes)
-            infer_rnn_bytes_pack(p->bytes, 1, number, (void *)to);
+            infer_rnn_bytes_pack(d->k, p->bytes->in[2], number, (void *)to);
         else
             NAME(infer_pack_b)(n, first, d->r, n, true, to);
         d->packed_r[0] = to;
@@ -280,9 +283,9 @@ static void NAME(recur)(const infer_rnn *p, const infer_kernels *k, const NAME(t
                     memcpy(x + i * p->input, t->x + at * p->input, p->input * sizeof *x);
                 }
                 if (p->bytes)
-                    infer_rnn_bytes_multiply(p->bytes, 0, number, count * p->batch, (void *)x,
-                                             range, (const void *)d.packed_w, (void *)d.bias,
-                                             (void *)d.bytes, (void *)d.z);
+                    infer_rnn_bytes_multiply(p->bytes, 0, number, count * p->batch, p->input, width,
+                                             (void *)x, range, (const void *)d.packed_w,
+                                             (void *)d.bias, (void *)d.bytes, (void *)d.z);
                 else
                     NAME(multiply)
                 (k, count * p->batch, width, p->input, x, d.w, d.packed_w, d.bias, d.z, width);

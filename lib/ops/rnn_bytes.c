@@ -1,5 +1,7 @@
 /* Products of recurrent cells with 8-bit weights: what they multiply is quantized on the way. */
+#include "axes.h"
 #include "bytes.h"
+#include "checked.h"
 #include "chunk.h"
 #include "quantize.h"
 #include "rnn.h"
@@ -17,7 +19,14 @@ static const infer_view *zero_of(const infer_op_env *env, int side) {
     return env->in[ZERO + 2 * side];
 }
 
-infer_status infer_rnn_bytes_check(const infer_op_env *env, int64_t directions, int64_t width) {
+bool infer_rnn_bytes_size(size_t k, size_t n, size_t *bytes) {
+    size_t sums;
+    return infer_bytes_pack_size(k, n, bytes, &sums) && infer_mul(sums, sizeof(int32_t), &sums) &&
+           infer_add(*bytes, sums, bytes);
+}
+
+infer_status infer_rnn_bytes_check(const infer_op_env *env, bool packed, int64_t directions,
+                                   int64_t width) {
     if (env->in_count != 12)
         return infer_fail(INFER_ERROR_FORMAT, "%u inputs instead of 12", env->in_count);
     for (uint32_t i = LENGTHS + 1; i < SCALE; i++)
@@ -28,8 +37,9 @@ infer_status infer_rnn_bytes_check(const infer_op_env *env, int64_t directions, 
         const infer_view *v = env->in[SCALE + i];
         if (!v)
             return infer_fail(INFER_ERROR_FORMAT, "input %d is missing", SCALE + i);
-        const uint8_t type = i % 2 ? env->in[W + i / 2]->type : INFER_TYPE_FLOAT;
-        if (v->type != type)
+        const infer_type of_w = (infer_type)env->in[W + i / 2]->type;
+        const bool zero = i % 2, byte = v->type == INFER_TYPE_INT8 || v->type == INFER_TYPE_UINT8;
+        if (zero ? (packed ? !byte : v->type != of_w) : v->type != INFER_TYPE_FLOAT)
             return infer_fail(INFER_ERROR_TYPE, "input %d has elements of %s", SCALE + i,
                               infer_type_name((infer_type)v->type));
         bool fits =
@@ -59,11 +69,11 @@ static const int32_t *sums_of(const uint8_t *packed, size_t k, size_t n) {
     return (const int32_t *)(packed + bytes);
 }
 
-void infer_rnn_bytes_pack(const infer_op_env *env, int side, size_t number, void *packed) {
-    const infer_view *v = env->in[side ? R : W];
-    const size_t k = (size_t)v->dim[1], n = (size_t)v->dim[2];
-    env->kernels->pack_s8(k, n, (const uint8_t *)v->data + number * k * n, n,
-                          infer_flip_right(v->type), packed, (int32_t *)sums_of(packed, k, n));
+void infer_rnn_bytes_pack(const infer_kernels *kernels, const infer_view *weights, size_t number,
+                          void *packed) {
+    const size_t k = (size_t)weights->dim[1], n = (size_t)weights->dim[2];
+    kernels->pack_s8(k, n, (const uint8_t *)weights->data + number * k * n, n,
+                     infer_flip_right(weights->type), packed, (int32_t *)sums_of(packed, k, n));
 }
 
 infer_rnn_range infer_rnn_bytes_inputs(const infer_op_env *env) {
@@ -92,7 +102,7 @@ static void finish(const infer_op_env *env, int side, size_t number, size_t k, s
                    infer_rnn_range range, uint32_t sum, const float *bias, int32_t *sums,
                    float *c) {
     const infer_view *scale = scale_of(env, side), *zero = zero_of(env, side);
-    const int32_t flip = infer_flip_right(env->in[side ? R : W]->type);
+    const int32_t flip = infer_flip_right(zero->type);
     const bool uniform = is_uniform(scale) && is_uniform(zero);
     const uint32_t by = (uint32_t)k * range.zero - sum;
     for (size_t j = 0, m; j < n; j += m) {
@@ -114,10 +124,8 @@ static void finish(const infer_op_env *env, int side, size_t number, size_t k, s
 }
 
 void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, size_t rows,
-                              const float *a, infer_rnn_range range, const void *packed,
-                              const float *bias, void *room, float *c) {
-    const infer_view *v = env->in[side ? R : W];
-    const size_t k = (size_t)v->dim[1], n = (size_t)v->dim[2];
+                              size_t k, size_t n, const float *a, infer_rnn_range range,
+                              const void *packed, const float *bias, void *room, float *c) {
     int32_t *sums = infer_scratch_at(room, (rows * k + 63) / 64 * 64);
     const int32_t *columns = sums_of(packed, k, n);
     uint8_t *bytes = room;
@@ -129,3 +137,56 @@ void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, 
         finish(env, side, number, k, n, range, infer_sum_bytes(bytes, k), bias, sums, c);
     }
 }
+
+/* ---- packed weights ---- */
+
+infer_status infer_rnn_bytes_prepare(infer_rewriter *rw) {
+    for (uint32_t i = W; i <= R; i++) {
+        const infer_view *w = rw->view(rw, rw->input(rw, i));
+        if (!w->data || w->rank != 3 || infer_view_count(w) == 0)
+            return INFER_OK;
+    }
+    INFER_TRY(infer_set_int(rw, "hidden_size", rw->view(rw, rw->input(rw, R))->dim[1]));
+    for (uint32_t i = W; i <= R; i++) {
+        uint32_t w = rw->input(rw, i);
+        w = rw->add(rw, "infer", "PackRecurrentBytes", &w, 1, NULL, 0);
+        INFER_TRY(rw->set_input(rw, i, w));
+    }
+    return rw->become(rw, "infer", "DynamicQuantizeLSTMPacked");
+}
+
+static infer_status pack_infer(infer_op_env *env) {
+    const infer_view *w = env->in[0];
+    infer_view spare, *y = infer_out(env, 0, INFER_TYPE_UINT8, 2, &spare);
+    size_t bytes;
+    if (w->rank != 3)
+        return infer_fail(INFER_ERROR_SHAPE, "weights of rank %d", (int)w->rank);
+    if (!infer_view_concrete(w))
+        return INFER_OK;
+    if (!infer_rnn_bytes_size((size_t)w->dim[1], (size_t)w->dim[2], &bytes) || bytes > INT64_MAX)
+        return infer_fail(INFER_ERROR_SHAPE, "the weights do not fit memory");
+    y->dim[0] = w->dim[0];
+    y->dim[1] = (int64_t)bytes;
+    return infer_view_check(y, false);
+}
+
+static infer_status pack_run(infer_op_env *env) {
+    const infer_view *w = env->in[0], *y = env->out[0];
+    for (int64_t d = 0; y && d < w->dim[0]; d++)
+        infer_rnn_bytes_pack(env->kernels, w, (size_t)d, (uint8_t *)y->data + d * y->dim[1]);
+    return INFER_OK;
+}
+
+const infer_op infer_op_infer_pack_recurrent_bytes = {
+    .domain = "infer",
+    .name = "PackRecurrentBytes",
+    .since = 1,
+    .newest = 1,
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .types = {T(INT8) | T(UINT8)},
+    .infer = pack_infer,
+    .run = pack_run,
+};
