@@ -5,13 +5,22 @@
 
 #include <immintrin.h>
 
+/* Rows of the largest tile: with two panels as many sums as registers hold. */
+#define MOST_ROWS 12
+
+/* sum += u * v, four products a lane. Said to the assembler because gcc moves the sums of the
+ * intrinsic from register to register, and out of them. */
+VEC_INLINE void add_products(__m512i *sum, __m512i u, __m512i v) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(u), "v"(v));
+}
+
 /* rows x panels sums in registers. Panels past the last are the last again and not stored. */
 VEC_INLINE void tile(const size_t rows, const size_t panels, size_t n, size_t k, const uint8_t *a,
                      size_t lda, const int8_t *packed, const int32_t *start, int32_t *c,
                      size_t ldc) {
     const size_t panel = (k + 3) / 4 * 64;
     const int8_t *b[4];
-    __m512i sum[8][4];
+    __m512i sum[MOST_ROWS][4];
     foreach (p, panels) {
         const bool there = p * INFER_PANEL < n;
         b[p] = there ? packed + p * panel : b[p - 1];
@@ -28,14 +37,14 @@ VEC_INLINE void tile(const size_t rows, const size_t panels, size_t n, size_t k,
         foreach (r, rows) {
             __m512i u = _mm512_set1_epi32((int32_t)bytes_word(a + r * lda + l));
             foreach (p, panels)
-                sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], u, v[p]);
+                add_products(&sum[r][p], u, v[p]);
         }
     }
     if (l < k)
         foreach (r, rows) {
             __m512i u = _mm512_set1_epi32((int32_t)bytes_rest(a + r * lda + l, k - l));
             foreach (p, panels)
-                sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], u, _mm512_loadu_si512(b[p] + at));
+                add_products(&sum[r][p], u, _mm512_loadu_si512(b[p] + at));
         }
     foreach (p, panels) {
         if (p * INFER_PANEL >= n)
@@ -47,26 +56,51 @@ VEC_INLINE void tile(const size_t rows, const size_t panels, size_t n, size_t k,
     }
 }
 
+/* Rows of the tile for what is left of m rows: the smallest that takes all, where rows before these
+ * make it whole, as to compute them twice changes nothing; else the largest that fits. */
+static size_t tile_rows(size_t left, size_t m) {
+    static const size_t sizes[] = {1, 2, 3, 4, 6, 8, MOST_ROWS};
+    size_t below = 1;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        if (sizes[i] >= left && sizes[i] <= m)
+            return sizes[i];
+        if (sizes[i] <= left)
+            below = sizes[i];
+    }
+    return below;
+}
+
 static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
                       const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
-    const size_t panel = (k + 3) / 4 * 64;
-    size_t i = 0;
-    if (m > 1)
-        for (size_t j = 0; j < n; j += 2 * INFER_PANEL) {
-            const int8_t *b = packed + j / INFER_PANEL * panel;
-            const int32_t *first = start ? start + j : NULL;
-            i = 0;
-#define ROWS(rows)                                                                                 \
-    for (; m - i >= (rows); i += (rows))                                                           \
-        tile(rows, 2, n - j, k, a + i * lda, lda, b, first, c + i * ldc + j, ldc);
-            ROWS(8)
-            ROWS(2)
-#undef ROWS
+    const size_t panel = (k + 3) / 4 * 64, panels = m > 1 ? 2 : 4;
+    for (size_t j = 0; m > 0 && j < n; j += panels * INFER_PANEL) {
+        const int8_t *b = packed + j / INFER_PANEL * panel;
+        const int32_t *first = start ? start + j : NULL;
+        for (size_t i = 0, rows; i < m; i += rows) {
+            rows = tile_rows(m - i, m);
+            i = rows > m - i ? m - rows : i;
+            const uint8_t *from = a + i * lda;
+            int32_t *to = c + i * ldc + j;
+            switch (rows) {
+#define TILE(rows, panels)                                                                         \
+    case rows:                                                                                     \
+        tile(rows, panels, n - j, k, from, lda, b, first, to, ldc);                                \
+        break;
+                TILE(MOST_ROWS, 2)
+                TILE(8, 2)
+                TILE(6, 2)
+                TILE(4, 2)
+                TILE(3, 2)
+                TILE(2, 2)
+#undef TILE
+            default:
+                if (panels == 4)
+                    tile(1, 4, n - j, k, from, lda, b, first, to, ldc);
+                else
+                    tile(1, 2, n - j, k, from, lda, b, first, to, ldc);
+            }
         }
-    if (i < m)
-        for (size_t j = 0; j < n; j += 4 * INFER_PANEL)
-            tile(1, 4, n - j, k, a + i * lda, lda, packed + j / INFER_PANEL * panel,
-                 start ? start + j : NULL, c + i * ldc + j, ldc);
+    }
 }
 
 void infer_kernels_vnni_bytes(infer_kernels *k) {
