@@ -26,6 +26,7 @@
 #ifndef INFER_KERNELS_H
 #define INFER_KERNELS_H
 
+#include "attend.h"
 #include "conv2d.h"
 #include "walk.h"
 
@@ -77,6 +78,10 @@
  * add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n elements, sa and sb 0 or 1; y may be a
  * where sa is 1, and b where sb is. The bits are those of the C operator.
  *
+ * attend          y = softmax(scores) * v for queries of one head (attend.h); scratch has
+ *                 infer_attend_scratch floats, 64-byte aligned. A query's bits depend on itself, the
+ *                 keys and `few` alone.
+ *
  * Sums are chains of multiply-adds, in the order of the packed rows but for the bias, which is
  * first or last: an error of n roundings of the sum of the magnitudes at most. */
 #define INFER_KERNELS_BLOCKED(X)                                                                   \
@@ -95,6 +100,7 @@
     X(void, affine_blocked_f32,                                                                    \
       (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))   \
     X(void, gelu_f32, (const float *x, float *y, size_t n))                                        \
+    X(void, attend_f32, (const infer_attend *a, float *scratch))                                   \
     X(void, add_f32, INFER_BINARY)                                                                 \
     X(void, sub_f32, INFER_BINARY) X(void, mul_f32, INFER_BINARY) X(void, div_f32, INFER_BINARY)
 

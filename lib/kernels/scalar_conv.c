@@ -176,6 +176,8 @@ BINARY(sub_f32, -)
 BINARY(mul_f32, *)
 BINARY(div_f32, /)
 
+#include "scalar_attention.inc.h"
+
 void infer_kernels_scalar_blocked(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BLOCKED(INSTALL)

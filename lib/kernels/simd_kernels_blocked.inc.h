@@ -14,6 +14,8 @@
 #include "simd_blocked.inc.h"
 #include "simd_conv.inc.h"
 #include "simd_exp.inc.h"
+
+#include "simd_attention.inc.h"
 #include "simd_gelu.inc.h"
 #include "simd_winograd.inc.h"
 #undef S

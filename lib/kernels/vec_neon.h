@@ -144,4 +144,22 @@ VEC_INLINE void v_sum4_f64(vec_f64 a, vec_f64 b, vec_f64 c, vec_f64 d, double *o
     vst1q_f64(out + 2, vpaddq_f64(c, d));
 }
 
+VEC_INLINE void v_turn_f32(const float *from, size_t ld, float *to, size_t ldt) {
+    foreach (i, 2)
+        foreach (j, 2) {
+            const float *x = from + 4 * i * ld + 4 * j;
+            float *y = to + 4 * j * ldt + 4 * i;
+            /* Pairs of rows 0 and 2, 1 and 3, then these of one another. */
+            float32x4_t a = vld1q_f32(x), b = vld1q_f32(x + ld), c = vld1q_f32(x + 2 * ld);
+            float32x4_t d = vld1q_f32(x + 3 * ld);
+            float32x4x2_t even = vzipq_f32(a, c), odd = vzipq_f32(b, d);
+            float32x4x2_t low = vzipq_f32(even.val[0], odd.val[0]);
+            float32x4x2_t high = vzipq_f32(even.val[1], odd.val[1]);
+            vst1q_f32(y, low.val[0]);
+            vst1q_f32(y + ldt, low.val[1]);
+            vst1q_f32(y + 2 * ldt, high.val[0]);
+            vst1q_f32(y + 3 * ldt, high.val[1]);
+        }
+}
+
 #endif

@@ -39,7 +39,7 @@ double number(void);
 size_t choose(size_t n);
 
 /* What test_products.c judges, and test_functions.c, each in float and double; test_conv.c;
- * test_bytes.c; test_trees.c. */
+ * test_attention.c; test_bytes.c; test_trees.c. */
 #define JUDGED(X)                                                                                  \
     X(dot)                                                                                         \
     X(matvec) X(gemm_packed) X(exp) X(sigmoid) X(tanh) X(erf) X(softmax) X(log_softmax) X(logsumexp)
@@ -47,7 +47,7 @@ size_t choose(size_t n);
     X(conv_blocked)                                                                                \
     X(conv_winograd)                                                                               \
     X(conv_depthwise)                                                                              \
-    X(pool_blocked) X(affine_blocked) X(lrn_blocked) X(gelu) X(add) X(sub) X(mul) X(div)
+    X(pool_blocked) X(affine_blocked) X(lrn_blocked) X(gelu) X(attend) X(add) X(sub) X(mul) X(div)
 #define JUDGED_BYTES(X)                                                                            \
     X(pack_s8)                                                                                     \
     X(gemm_u8s8)                                                                                   \
