@@ -51,8 +51,7 @@ static inline bool infer_attend_scratch(size_t queries, size_t keys, size_t size
     fits = fits && infer_round_up(size, 16, &n) && infer_mul(n, INFER_ATTEND_ROWS, &n) &&
            infer_add(total, n, &total);
     r->scores = total;
-    fits = fits &&
-           infer_add(total, (r->keys + INFER_ATTEND_APART) * INFER_ATTEND_ROWS, &total);
+    fits = fits && infer_add(total, (r->keys + INFER_ATTEND_APART) * INFER_ATTEND_ROWS, &total);
     r->state = total;
     return fits && infer_mul(queries, 2, &n) && infer_add(total, n, floats);
 }

@@ -46,8 +46,8 @@ typedef void NAME(attend_fn)(size_t k, const T *a, size_t lda, const T *b, size_
                            const T *factor, T *c, size_t ldc) {                                    \
         NAME(attend_tile)(rows, vecs, k, a, lda, b, panel, factor, c, ldc);                        \
     }
-#define ATTEND_WIDE   (TILE_COLS > INFER_PANEL)
-#define ATTEND_PANEL  (INFER_PANEL / LANES)
+#define ATTEND_WIDE  (TILE_COLS > INFER_PANEL)
+#define ATTEND_PANEL (INFER_PANEL / LANES)
 ATTEND_TILE(attend_whole, TILE_ROWS, ATTEND_PANEL)
 ATTEND_TILE(attend_half, ATTEND_HALF, ATTEND_PANEL)
 ATTEND_TILE(attend_quarter, ATTEND_QUARTER, ATTEND_PANEL)

@@ -1,8 +1,10 @@
-/* Attention: softmax of scaled products of queries and keys, times values. */
+/* Attention: softmax of scaled products of queries and keys, times values. In float it is the
+ * kernel's, which never stores the scores, but where these are wanted or masks are integers. */
 #include "axes.h"
 #include "broadcast.h"
 #include "checked.h"
 #include "chunk.h"
+#include "heads.h"
 #include "op.h"
 #include "pack.h"
 #include "real.h"
@@ -39,10 +41,12 @@ enum { Y, PRESENT_KEY, PRESENT_VALUE, QK };
 typedef struct attention {
     size_t batch, heads, kv_heads, queries, keys, past, size, value_size;
     double scale, softcap;
-    bool causal, packs;
+    bool causal, packs, fused;
     int64_t output_mode;
     size_t block; /* queries at a time */
     size_t k_at, v_at, packed_k_at, packed_v_at, rows_at, scores_at;
+    infer_heads each; /* where fused */
+    size_t each_at;
 } attention;
 
 /* The mask, broadcast to [batch][heads][queries], of rows that may be shorter than the keys. */
@@ -61,6 +65,32 @@ typedef struct attention_mask {
 #define REAL double
 #define S    f64
 #include "attention.inc.h"
+
+static void attend_fused(const attention *a, const attention_mask *m, const infer_op_env *env) {
+    infer_heads s = a->each;
+    const bool bools = m->mask && m->mask->type == INFER_TYPE_BOOL;
+    s.one.q = env->in[Q]->data;
+    s.one.y = env->out[Y] ? env->out[Y]->data : NULL;
+    s.one.add = m->mask && !bools ? m->mask->data : NULL;
+    s.one.keep = bools ? m->mask->data : NULL;
+    s.add_batch = s.keep_batch = m->batch_step;
+    s.add_head = s.keep_head = m->head_step;
+    s.one.add_row = s.one.keep_row = m->row_step;
+    for (size_t n = 0; n < a->batch * a->kv_heads; n++) {
+        const size_t b = n / a->kv_heads;
+        head_f32 head = read_head_f32(a, env, n);
+        s.one.k = head.k;
+        s.one.v = head.v;
+        s.one.ldk = head.ldk;
+        s.one.ldv = head.ldv;
+        s.one.keys = m->mask && m->width < a->keys ? m->width : a->keys;
+        if (m->lengths && m->lengths[b] < (int64_t)s.one.keys)
+            s.one.keys = m->lengths[b] > 0 ? (size_t)m->lengths[b] : 0;
+        if (s.one.y)
+            infer_heads_run(&s, env->kernels, b, n % a->kv_heads,
+                            infer_scratch_at(env->scratch, a->each_at));
+    }
+}
 
 /* ---- shapes ---- */
 
@@ -113,6 +143,41 @@ static infer_status read_mask(const infer_op_env *env, const attention *a, atten
     return INFER_OK;
 }
 
+/* Whether the kernel computes it, in float by then. */
+static bool is_fused(const infer_op_env *env) {
+    const infer_view *mask = infer_input(env, MASK);
+    return infer_widen_type(env) == INFER_TYPE_FLOAT && !(env->out_count > QK && env->out[QK]) &&
+           (!mask || mask->type == INFER_TYPE_BOOL ||
+            infer_type_kind((infer_type)mask->type) == INFER_CLASS_FLOATING);
+}
+
+static infer_status plan_fused(infer_op_env *env, attention *a) {
+    const bool flat = env->in[Q]->rank == 3;
+    const size_t size = a->size, wide = a->value_size;
+    a->each = (infer_heads){
+        .one = {.queries = a->queries,
+                .keys = a->keys,
+                .size = size,
+                .value_size = wide,
+                .ldq = flat ? a->heads * size : size,
+                .ldy = flat ? a->heads * wide : wide,
+                .add_key = 1,
+                .keep_key = 1,
+                .first = a->past + 1,
+                .scale = (float)a->scale,
+                .softcap = (float)a->softcap,
+                .fill = -INFINITY,
+                .causal = a->causal,
+                .zeros = a->keys == 0},
+        .group = a->heads / a->kv_heads,
+        .q_batch = a->heads * a->queries * size,
+        .y_batch = a->heads * a->queries * wide,
+        .q_head = flat ? size : a->queries * size,
+        .y_head = flat ? wide : a->queries * wide,
+    };
+    return infer_heads_plan(&a->each, &env->scratch_size, &a->each_at);
+}
+
 /* Everything about concrete inputs; adds to the scratch. */
 static infer_status plan(infer_op_env *env, attention *a) {
     const attention_params *p = env->params;
@@ -145,6 +210,7 @@ static infer_status plan(infer_op_env *env, attention *a) {
                      .softcap = (double)p->softcap,
                      .causal = p->is_causal != 0,
                      .packs = q[2] >= FEW_QUERIES,
+                     .fused = is_fused(env),
                      .output_mode = p->qk_matmul_output_mode};
     a->scale = isnan(p->scale) ? 1 / sqrt((double)q[3]) : (double)p->scale;
     size_t element = infer_type_size(infer_widen_type(env)), packed_k = 0, packed_v = 0;
@@ -156,15 +222,17 @@ static infer_status plan(infer_op_env *env, attention *a) {
         fits &&
         infer_scratch_take(&env->scratch_size, past_k ? a->keys : 0, a->size, element, &a->k_at) &&
         infer_scratch_take(&env->scratch_size, past_v ? a->keys : 0, a->value_size, element,
-                           &a->v_at) &&
-        infer_pack_size(a->size, a->keys, &packed_k) &&
-        infer_pack_size(a->keys, a->value_size, &packed_v) &&
-        infer_scratch_take(&env->scratch_size, a->packs ? packed_k : 0, 1, element,
-                           &a->packed_k_at) &&
-        infer_scratch_take(&env->scratch_size, a->packs ? packed_v : 0, 1, element,
-                           &a->packed_v_at) &&
-        infer_scratch_take(&env->scratch_size, a->block, a->size, element, &a->rows_at) &&
-        infer_scratch_take(&env->scratch_size, a->block, a->keys, element, &a->scores_at);
+                           &a->v_at);
+    if (fits && a->fused)
+        return plan_fused(env, a);
+    fits = fits && infer_pack_size(a->size, a->keys, &packed_k) &&
+           infer_pack_size(a->keys, a->value_size, &packed_v) &&
+           infer_scratch_take(&env->scratch_size, a->packs ? packed_k : 0, 1, element,
+                              &a->packed_k_at) &&
+           infer_scratch_take(&env->scratch_size, a->packs ? packed_v : 0, 1, element,
+                              &a->packed_v_at) &&
+           infer_scratch_take(&env->scratch_size, a->block, a->size, element, &a->rows_at) &&
+           infer_scratch_take(&env->scratch_size, a->block, a->keys, element, &a->scores_at);
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the scores do not fit memory");
 }
 
@@ -218,7 +286,9 @@ static infer_status attention_body(infer_op_env *env) {
     measure.scratch_size = 0;
     INFER_TRY(plan(&measure, &a));
     INFER_TRY(read_mask(env, &a, &m));
-    if (infer_widen_type(env) == INFER_TYPE_DOUBLE)
+    if (a.fused)
+        attend_fused(&a, &m, env);
+    else if (infer_widen_type(env) == INFER_TYPE_DOUBLE)
         attend_f64(&a, &m, env);
     else
         attend_f32(&a, &m, env);

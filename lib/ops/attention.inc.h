@@ -122,23 +122,29 @@ static void NAME(block)(const attention *a, const attention_mask *m, const infer
     }
 }
 
-static void NAME(attend)(const attention *a, const attention_mask *m, const infer_op_env *env) {
+/* Keys and values of head n of them all, with what is past before them. */
+static NAME(head) NAME(read_head)(const attention *a, const infer_op_env *env, size_t n) {
     const infer_view *past_k = infer_input(env, PAST_KEY), *past_v = infer_input(env, PAST_VALUE);
     infer_view *present_k = env->out_count > PRESENT_KEY ? env->out[PRESENT_KEY] : NULL;
     infer_view *present_v = env->out_count > PRESENT_VALUE ? env->out[PRESENT_VALUE] : NULL;
+    size_t b = n / a->kv_heads, h = n % a->kv_heads;
+    NAME(head) head = {.k = NULL};
+    REAL *joined_k = present_k ? (REAL *)present_k->data + n * a->keys * a->size
+                     : past_k  ? infer_scratch_at(env->scratch, a->k_at)
+                               : NULL;
+    REAL *joined_v = present_v ? (REAL *)present_v->data + n * a->keys * a->value_size
+                     : past_v  ? infer_scratch_at(env->scratch, a->v_at)
+                               : NULL;
+    head.ldk = NAME(side)(env->in[K], past_k, b, h, a->kv_heads, a->size, joined_k, &head.k);
+    head.ldv = NAME(side)(env->in[V], past_v, b, h, a->kv_heads, a->value_size, joined_v, &head.v);
+    return head;
+}
+
+static void NAME(attend)(const attention *a, const attention_mask *m, const infer_op_env *env) {
     void *scratch = env->scratch;
     for (size_t n = 0; n < a->batch * a->kv_heads; n++) {
         size_t b = n / a->kv_heads, h = n % a->kv_heads, group = a->heads / a->kv_heads;
-        NAME(head) head = {.k = NULL};
-        REAL *joined_k = present_k ? (REAL *)present_k->data + n * a->keys * a->size
-                         : past_k  ? infer_scratch_at(scratch, a->k_at)
-                                   : NULL;
-        REAL *joined_v = present_v ? (REAL *)present_v->data + n * a->keys * a->value_size
-                         : past_v  ? infer_scratch_at(scratch, a->v_at)
-                                   : NULL;
-        head.ldk = NAME(side)(env->in[K], past_k, b, h, a->kv_heads, a->size, joined_k, &head.k);
-        head.ldv =
-            NAME(side)(env->in[V], past_v, b, h, a->kv_heads, a->value_size, joined_v, &head.v);
+        NAME(head) head = NAME(read_head)(a, env, n);
         if (a->packs) {
             REAL *packed_k = infer_scratch_at(scratch, a->packed_k_at);
             REAL *packed_v = infer_scratch_at(scratch, a->packed_v_at);

@@ -73,8 +73,7 @@ static void judge(const variant *v, const infer_attend *a, size_t i) {
 static float *scratch_of(const infer_attend *a) {
     infer_attend_room room;
     size_t floats = 0;
-    assert_true(
-        infer_attend_scratch(a->queries, a->keys, a->size, a->value_size, &room, &floats));
+    assert_true(infer_attend_scratch(a->queries, a->keys, a->size, a->value_size, &room, &floats));
     float *scratch = fenced(5, (floats + 15) / 16 * 16 * sizeof(float));
     memset(scratch, 0xff, floats * sizeof(float));
     return scratch;
@@ -145,7 +144,8 @@ static void attention(void **state) {
         a.few = a.queries <= INFER_ATTEND_ROWS && choose(2);
         attend_case(a);
     }
-    attend_case((infer_attend){.queries = 29, .keys = 1024, .size = 64, .value_size = 64, .scale = 1});
+    attend_case(
+        (infer_attend){.queries = 29, .keys = 1024, .size = 64, .value_size = 64, .scale = 1});
     attend_case((infer_attend){
         .queries = 1, .keys = 1100, .size = 64, .value_size = 64, .scale = 1, .few = true});
 }
@@ -158,9 +158,21 @@ static void edges(void **state) {
             for (size_t at = 0; at < 600; at += 37) {
                 static float q[2] = {1, 2}, k[600], x[600], add[600];
                 static _Alignas(64) float scratch[20000];
-                infer_attend a = {.queries = 1, .keys = 600, .size = 1, .value_size = 1, .ldq = 1,
-                                  .ldk = 1, .ldv = 1, .ldy = 1, .q = q, .k = k, .v = x, .add = add,
-                                  .add_key = 1, .scale = 1, .few = few};
+                infer_attend a = {.queries = 1,
+                                  .keys = 600,
+                                  .size = 1,
+                                  .value_size = 1,
+                                  .ldq = 1,
+                                  .ldk = 1,
+                                  .ldv = 1,
+                                  .ldy = 1,
+                                  .q = q,
+                                  .k = k,
+                                  .v = x,
+                                  .add = add,
+                                  .add_key = 1,
+                                  .scale = 1,
+                                  .few = few};
                 float y = 0;
                 a.y = &y;
                 for (size_t i = 0; i < 600; i++) {
