@@ -108,6 +108,7 @@ infer_status infer_graph_live(infer_graph *g, graph_body ***bodies, size_t *coun
 /* From graph to graph, each in the file of its name; passes.c. */
 infer_status infer_graph_fold_linear(infer_graph *g);
 infer_status infer_graph_fold_norm(infer_graph *g);
+infer_status infer_graph_fuse_attention(infer_graph *g);
 infer_status infer_graph_fuse_idioms(infer_graph *g);
 infer_status infer_graph_fuse_products(infer_graph *g);
 infer_status infer_graph_lay_blocks(infer_graph *g); /* blocked.c */

@@ -79,8 +79,8 @@
  * where sa is 1, and b where sb is. The bits are those of the C operator.
  *
  * attend          y = softmax(scores) * v for queries of one head (attend.h); scratch has
- *                 infer_attend_scratch floats, 64-byte aligned. A query's bits depend on itself, the
- *                 keys and `few` alone.
+ *                 infer_attend_scratch floats, 64-byte aligned. A query's bits depend on itself,
+ * the keys and `few` alone.
  *
  * Sums are chains of multiply-adds, in the order of the packed rows but for the bias, which is
  * first or last: an error of n roundings of the sum of the magnitudes at most. */
