@@ -4,20 +4,32 @@
  * bias, whatever the tile, the blocks or the instruction set: its bits depend on k alone. A single
  * row is bound by reading the panels and sums in several chains instead. */
 
+/* A block of A, a few tiles of rows by so much of k, lies copied on the stack: the copy's distance
+ * of rows keeps them off each other's lines, where A's own may make them collide. It stays in the
+ * second cache, a panel's part in the first; the more tiles there are, the less often a product's
+ * weights come from memory. */
+#define GEMM_TILES 7
+#define GEMM_K     (10752 / TILE_ROWS / sizeof(T) / 16 * 16)
+#define GEMM_LDA   (GEMM_K + 64 / sizeof(T))
+
 /* c[rows][vecs * LANES] = init + a * b. b points into the first panel, panel is the distance to the
- * next; init's rows may be one and the same (ldi 0), and init may be c. */
+ * next; init's rows may be one and the same (ldi 0), and init may be c. What lies ahead, panels as
+ * b's, is on its way to the second cache meanwhile. */
 VEC_INLINE void NAME(tile)(const size_t rows, const size_t vecs, size_t k, const T *a, const T *b,
-                           size_t panel, const T *init, size_t ldi, T *c, size_t ldc) {
+                           size_t panel, const T *init, size_t ldi, T *c, size_t ldc,
+                           const T *ahead) {
     VEC sum[TILE_ROWS][TILE_VECS];
     foreach (r, rows)
         foreach (v, vecs)
             sum[r][v] = V(load)(init + r * ldi + v * LANES);
-    for (size_t i = 0; i < k; i++, b += INFER_PANEL) {
+    for (size_t i = 0; i < k; i++, b += INFER_PANEL, ahead += INFER_PANEL) {
         VEC row[TILE_VECS];
         foreach (v, vecs)
             row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
+        foreach (v, vecs * LANES / INFER_PANEL)
+            __builtin_prefetch(ahead + v * panel, 0, 2);
         foreach (r, rows) {
-            VEC x = V(set1)(a[r * BLOCK_LDA + i]);
+            VEC x = V(set1)(a[r * GEMM_LDA + i]);
             foreach (v, vecs)
                 sum[r][v] = V(fma)(x, row[v], sum[r][v]);
         }
@@ -28,12 +40,12 @@ VEC_INLINE void NAME(tile)(const size_t rows, const size_t vecs, size_t k, const
 }
 
 typedef void NAME(tile_fn)(size_t k, const T *a, const T *b, size_t panel, const T *init,
-                           size_t ldi, T *c, size_t ldc);
+                           size_t ldi, T *c, size_t ldc, const T *ahead);
 
 #define TILE_FUNCTION(name, rows, vecs)                                                            \
     static void name##rows(size_t k, const T *a, const T *b, size_t panel, const T *init,          \
-                           size_t ldi, T *c, size_t ldc) {                                         \
-        NAME(tile)(rows, vecs, k, a, b, panel, init, ldi, c, ldc);                                 \
+                           size_t ldi, T *c, size_t ldc, const T *ahead) {                         \
+        NAME(tile)(rows, vecs, k, a, b, panel, init, ldi, c, ldc, ahead);                          \
     }
 #define TILE_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(wide), rows, TILE_VECS)
 #define TILE_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(narrow), rows, 1)
@@ -61,18 +73,18 @@ static NAME(tile_fn) *const NAME(narrow_tiles)[TILE_ROWS + 1] = {TILE_LIST(TILE_
 /* One tile of C at column j, whole or cut off by n. first: C starts at the bias, else at itself. */
 VEC_INLINE void NAME(gemm_tile)(NAME(tile_fn) * tile, size_t rows, size_t width, size_t cols,
                                 size_t k, const T *a, const T *b, size_t panel, const T *bias,
-                                int first, T *c, size_t ldc) {
+                                int first, T *c, size_t ldc, const T *ahead) {
     static const T zeros[TILE_COLS];
     const T *init = !first ? c : bias ? bias : zeros;
     size_t ldi = first ? 0 : ldc;
     if (cols == width) {
-        tile(k, a, b, panel, init, ldi, c, ldc);
+        tile(k, a, b, panel, init, ldi, c, ldc, ahead);
         return;
     }
     T edge[TILE_ROWS * TILE_COLS] = {0};
     for (size_t r = 0; r < rows; r++)
         memcpy(edge + r * width, init + r * ldi, cols * sizeof(T));
-    tile(k, a, b, panel, edge, width, edge, width);
+    tile(k, a, b, panel, edge, width, edge, width, ahead);
     for (size_t r = 0; r < rows; r++)
         memcpy(c + r * ldc, edge + r * width, cols * sizeof(T));
 }
@@ -127,7 +139,7 @@ static void NAME(gemm_row)(size_t n, size_t k, const T *a, const T *b, const T *
 
 static void NAME(gemm_packed)(size_t m, size_t n, size_t k, const T *a, size_t lda, const T *packed,
                               const T *bias, T *c, size_t ldc) {
-    T block[BLOCK_TILES * TILE_ROWS * BLOCK_LDA];
+    T block[GEMM_TILES * TILE_ROWS * GEMM_LDA];
     if (m == 1) {
         NAME(gemm_row)(n, k, a, packed, bias, c);
         return;
@@ -137,26 +149,28 @@ static void NAME(gemm_packed)(size_t m, size_t n, size_t k, const T *a, size_t l
     const size_t tiles = m / TILE_ROWS + (m % TILE_ROWS != 0);
     size_t i = 0, depth;
     do {
-        depth = k - i < BLOCK_K ? k - i : BLOCK_K;
+        depth = k - i < GEMM_K ? k - i : GEMM_K;
         size_t row = 0;
-        for (size_t t = 0; t < tiles; t += BLOCK_TILES) {
-            size_t end = tiles - t < BLOCK_TILES ? tiles : t + BLOCK_TILES, rows = 0, width;
+        for (size_t t = 0; t < tiles; t += GEMM_TILES) {
+            size_t end = tiles - t < GEMM_TILES ? tiles : t + GEMM_TILES, rows = 0, width;
             for (size_t u = t; u < end; u++)
                 rows += m / tiles + (u < m % tiles);
             for (size_t r = 0; depth && r < rows; r++)
-                memcpy(block + r * BLOCK_LDA, a + (row + r) * lda + i, depth * sizeof(T));
+                memcpy(block + r * GEMM_LDA, a + (row + r) * lda + i, depth * sizeof(T));
             for (size_t j = 0; j < n; j += width) {
                 int narrow = TILE_COLS > INFER_PANEL && n - j <= INFER_PANEL;
                 NAME(tile_fn) *const *list = narrow ? NARROW_TILES : NAME(wide_tiles);
                 const T *b = packed + j / INFER_PANEL * (k * INFER_PANEL) + i * INFER_PANEL +
                              j % INFER_PANEL;
                 width = narrow ? INFER_PANEL : TILE_COLS;
+                /* The first tile sends for the next panels, which may be in memory still. */
+                const T *next = j + width < n ? b + width / INFER_PANEL * (k * INFER_PANEL) : b;
                 for (size_t u = t, r = 0, height; u < end; u++, r += height) {
                     height = m / tiles + (u < m % tiles);
                     NAME(gemm_tile)
                     (list[height], height, width, n - j < width ? n - j : width, depth,
-                     block + r * BLOCK_LDA, b, k * INFER_PANEL, bias ? bias + j : NULL, i == 0,
-                     c + (row + r) * ldc + j, ldc);
+                     block + r * GEMM_LDA, b, k * INFER_PANEL, bias ? bias + j : NULL, i == 0,
+                     c + (row + r) * ldc + j, ldc, u == t ? next : b);
                 }
             }
             row += rows;

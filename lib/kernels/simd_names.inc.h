@@ -18,14 +18,11 @@
 #define TILE_VECS JOIN(TILE_VECS_, S)
 #define TILE_LIST JOIN(TILE_LIST_, S)
 #define TILE_COLS (TILE_VECS * LANES)
-/* The block of k that gemm works on at once: a tile's rows of A take up to 24 kB, most of the first
- * cache. Their copy's distance keeps rows off each other's lines, where A's own may make them
- * collide. */
+/* The block of k that a convolution works on at once: a tile's rows take up to 24 kB, most of the
+ * first cache. Their copy's distance keeps rows off each other's lines. */
 #define BLOCK_K   (24576 / TILE_ROWS / 64 * 64 / sizeof(T))
 #define BLOCK_LDA (BLOCK_K + 64 / sizeof(T))
 /* Panels that a single row is multiplied with at once. */
 #define ROW_PANELS 3
-/* Tiles of rows in the copy, which lies on the stack. */
-#define BLOCK_TILES 3
 
 #endif
