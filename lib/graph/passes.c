@@ -112,6 +112,7 @@ static const struct {
     {infer_graph_fold_norm, true, "fold-norm"},
     {infer_graph_fuse_idioms, true, "fuse-idioms"},
     {infer_graph_fuse_attention, true, "fuse-attention"},
+    {infer_graph_fuse_rotary, true, "fuse-rotary"},
     {infer_graph_remove_dead, true, NULL},
     {release_dead, false, NULL},
     {infer_graph_lay_blocks, true, "lay-blocks"},

@@ -1,5 +1,7 @@
-/* RotaryEmbedding: pairs of numbers turned by the angle of their position. */
+/* RotaryEmbedding: pairs of numbers turned by the angle of their position; and the operator that
+ * the pass fuse-rotary makes of the nodes that spell it. */
 #include "axes.h"
+#include "broadcast.h"
 #include "elementwise.h"
 #include "status.h"
 #include "widen.h"
@@ -63,6 +65,23 @@ static infer_status rotary_infer(infer_op_env *env) {
     return infer_widen_plan(env);
 }
 
+/* Halves of a row: to[i] = a[i] cos[i] - b[i] sin[i], to[i + half] the other way round with the
+ * later cos and sin, in the kernels' operations. to is not where the others are. */
+static void turn(const infer_kernels *k, size_t half, const float *x, const float *cos,
+                 const float *cos_late, const float *sin, const float *sin_late, float *to) {
+    float part[256];
+    for (size_t i = 0, n; i < half; i += n) {
+        n = half - i < 256 ? half - i : 256;
+        const float *a = x + i, *b = x + half + i;
+        k->mul_f32(b, 1, sin + i, 1, part, n);
+        k->mul_f32(a, 1, cos + i, 1, to + i, n);
+        k->sub_f32(to + i, 1, part, 1, to + i, n);
+        k->mul_f32(a, 1, sin_late + i, 1, part, n);
+        k->mul_f32(b, 1, cos_late + i, 1, to + half + i, n);
+        k->add_f32(to + half + i, 1, part, 1, to + half + i, n);
+    }
+}
+
 static infer_status rotary_body(infer_op_env *env) {
     const rotary_params *p = env->params;
     const infer_view *x = env->in[X];
@@ -70,7 +89,6 @@ static infer_status rotary_body(infer_op_env *env) {
     rotary r;
     INFER_TRY(plan(env, &r));
     bool flat = x->rank == 3;
-    int64_t step = p->interleaved ? 2 : 1, other = p->interleaved ? 1 : r.pairs;
     for (int64_t i = 0; i < r.batch * r.steps; i++) {
         int64_t place = positions ? infer_index(positions, i) : i, b = i / r.steps;
         if (positions && (place < 0 || place >= env->in[COS]->dim[0]))
@@ -82,10 +100,12 @@ static infer_status rotary_body(infer_op_env *env) {
             int64_t row = flat ? i * r.heads + h : (b * r.heads + h) * r.steps + i % r.steps;
             const float *from = (const float *)x->data + row * r.size;
             float *to = (float *)env->out[0]->data + row * r.size;
-            for (int64_t k = 0; k < r.pairs; k++) {
-                float a = from[k * step], c = from[k * step + other];
-                to[k * step] = cos[k] * a - sin[k] * c;
-                to[k * step + other] = sin[k] * a + cos[k] * c;
+            if (!p->interleaved)
+                turn(env->kernels, (size_t)r.pairs, from, cos, cos, sin, sin, to);
+            for (int64_t k = 0; p->interleaved && k < r.pairs; k++) {
+                float a = from[2 * k], c = from[2 * k + 1];
+                to[2 * k] = cos[k] * a - sin[k] * c;
+                to[2 * k + 1] = sin[k] * a + cos[k] * c;
             }
             memcpy(to + 2 * r.pairs, from + 2 * r.pairs,
                    (size_t)(r.size - 2 * r.pairs) * sizeof *to);
@@ -113,4 +133,82 @@ const infer_op infer_op_rotary_embedding = {
     .types = {T(FLOAT) | T(FLOAT16) | T(BFLOAT16), T_SAME, T_SAME, T(INT64)},
     .infer = rotary_infer,
     .run = rotary_run,
+};
+
+/* ---- infer.Rotary ---- */
+
+/* The axes before the last. */
+static infer_view leading(const infer_view *v) {
+    infer_view front = *v;
+    front.rank--;
+    return front;
+}
+
+static infer_status spelled_shape(const infer_op_env *env, infer_view *front, infer_view *all) {
+    const infer_view *views[3];
+    const int64_t size = env->in[X]->rank > 0 ? env->in[X]->dim[env->in[X]->rank - 1] : 0;
+    if (size < 2 || size % 2)
+        return infer_fail(INFER_ERROR_SHAPE, "the last axis has %lld elements", (long long)size);
+    for (int i = X; i <= SIN; i++) {
+        const infer_view *v = env->in[i];
+        if (v->rank < 1 || v->rank > env->in[X]->rank || v->dim[v->rank - 1] != size)
+            return infer_fail(INFER_ERROR_SHAPE, "input %d does not fit", i);
+        front[i] = leading(v);
+        views[i] = &front[i];
+    }
+    *all = (infer_view){.rank = 0};
+    return infer_broadcast_shape(views, 3, all);
+}
+
+static infer_status spelled_infer(infer_op_env *env) {
+    infer_view spare, front[3], all, *y = infer_out(env, 0, INFER_TYPE_FLOAT, -1, &spare);
+    for (int i = X; i <= SIN; i++)
+        if (env->in[i]->rank < 0 ||
+            (env->in[i]->rank > 0 && env->in[i]->dim[env->in[i]->rank - 1] < 0))
+            return INFER_OK;
+    INFER_TRY(spelled_shape(env, front, &all));
+    y->rank = all.rank + 1;
+    for (int32_t i = 0; i < all.rank; i++)
+        y->dim[i] = all.dim[i];
+    y->dim[all.rank] = env->in[X]->dim[env->in[X]->rank - 1];
+    return INFER_OK;
+}
+
+static infer_status spelled_run(infer_op_env *env) {
+    infer_view front[3], all;
+    if (!env->out[0])
+        return INFER_OK;
+    INFER_TRY(spelled_shape(env, front, &all));
+    const infer_view *views[] = {&front[X], &front[COS], &front[SIN]};
+    const size_t size = (size_t)env->in[X]->dim[env->in[X]->rank - 1], half = size / 2;
+    float *to = env->out[0]->data;
+    infer_broadcast walk;
+    infer_broadcast_begin(&walk, views, 3, &all);
+    if (walk.empty)
+        return INFER_OK;
+    do {
+        for (size_t i = 0; i < walk.inner; i++, to += size) {
+            const float *row[3];
+            for (int j = X; j <= SIN; j++)
+                row[j] = (const float *)env->in[j]->data + (walk.at[j] + walk.step[j] * i) * size;
+            turn(env->kernels, half, row[X], row[COS], row[COS] + half, row[SIN], row[SIN] + half,
+                 to);
+        }
+    } while (infer_broadcast_next(&walk));
+    return INFER_OK;
+}
+
+/* x cos + (-x2, x1) sin, x1 and x2 being the halves of x's last axis; all broadcast before it. */
+const infer_op infer_op_infer_rotary = {
+    .domain = "infer",
+    .name = "Rotary",
+    .since = 1,
+    .newest = 1,
+    .min_in = 3,
+    .max_in = 3,
+    .min_out = 1,
+    .max_out = 1,
+    .types = {T(FLOAT), T_SAME, T_SAME},
+    .infer = spelled_infer,
+    .run = spelled_run,
 };

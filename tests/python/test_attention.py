@@ -149,3 +149,47 @@ def test_what_does_not_fit_is_refused():
             wrong["v"] = np.zeros((B, H, T + 1, D), np.float32)
         with pytest.raises(libinfer.InferError, match="Attention"):
             model.run(wrong)
+
+
+# ---- rotary embeddings ----
+
+HALVES = {
+    "slices": "a = Slice(q, none, half, last)\nb = Slice(q, half, far, last)\n",
+    "slices with steps": "a = Slice(q, none, half, axis3, step)\nb = Slice(q, half, far, axis3, step)\n",
+    "split": "a, b = Split(q, halves, axis=-1)\n",
+}
+TURNED = "n = Neg(b)\nt = Concat(n, a, axis=-1)\nu = Mul(q, cos)\nv = Mul(t, sin)\ny = Add(u, v)"
+ROTARY = {
+    **{name: (text + TURNED, True) for name, text in HALVES.items()},
+    "other orders": (HALVES["slices"] + "n = Neg(b)\nt = Concat(n, a, axis=3)\nu = Mul(cos, q)\nv = Mul(sin, t)\ny = Add(v, u)", True),
+    "the first half turned": (HALVES["slices"] + "n = Neg(a)\nt = Concat(b, n, axis=-1)\nu = Mul(q, cos)\nv = Mul(t, sin)\n"
+                              "y = Add(u, v)", False),
+    "halves as they are": (HALVES["slices"] + "n = Neg(a)\nt = Concat(n, b, axis=-1)\nu = Mul(q, cos)\nv = Mul(t, sin)\n"
+                           "y = Add(u, v)", False),
+    "of something else": (HALVES["slices"] + "n = Neg(b)\nt = Concat(n, a, axis=-1)\nr = Relu(q)\nu = Mul(r, cos)\n"
+                          "v = Mul(t, sin)\ny = Add(u, v)", False),
+}
+ROTARY_CONSTANTS = {"none": np.array([0]), "half": np.array([D // 2]), "far": np.array([2 ** 63 - 1]), "last": np.array([-1]),
+                    "axis3": np.array([3]), "step": np.array([1]), "halves": np.array([D // 2, D // 2])}
+
+
+@pytest.mark.parametrize("angles", [(B, 1, S, D), (1, 1, S, D), (S, D), (B, H, S, D)])
+@pytest.mark.parametrize("name", ROTARY)
+def test_rotary(name, angles):
+    text, found = ROTARY[name]
+    nodes = []
+    for node in chain(text.replace("a, b =", "a|b =")):
+        outputs = node.output[0].split("|")
+        del node.output[:]
+        node.output.extend(outputs)
+        nodes.append(node)
+    feeds = {"q": (B, H, S, D), "cos": angles, "sin": angles}
+    feeds = {key: random.normal(size=shape).astype(np.float32) for key, shape in feeds.items()}
+    given = [helper.make_tensor_value_info(key, TensorProto.FLOAT, [None] * (value.ndim - 1) + [D]) for key, value in feeds.items()]
+    read = {value for node in nodes for value in node.input}
+    constants = [numpy_helper.from_array(value, key) for key, value in ROTARY_CONSTANTS.items() if key in read]
+    graph = helper.make_graph(nodes, "g", given, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], constants)
+    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    model = compare(data, feeds)
+    assert (operators(model) == ["Rotary"]) == found
+    np.testing.assert_array_equal(libinfer.load(data, without=["fuse-rotary"]).run(feeds)["y"], model.run(feeds)["y"])
