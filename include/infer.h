@@ -131,6 +131,29 @@ typedef struct infer_metadata {
     const char *value;
 } infer_metadata;
 
+/* How many nodes of one operator there are more, or fewer, than before; domain "" is ai.onnx. */
+typedef struct infer_operator_change {
+    const char *domain;
+    const char *name;
+    int64_t nodes;
+} infer_operator_change;
+
+/* What one pass did to a graph that a loader made, bodies included. Pointers are valid during the
+ * call. */
+typedef struct infer_pass_info {
+    size_t struct_size; /* sizeof(infer_pass_info) of the library: later ones append */
+    const char *name;   /* those that `without` of the options knows, and "remove-dead", "release",
+                           "prepare", which are always there */
+    uint64_t nanoseconds;
+    size_t nodes_before, nodes_after;
+    size_t bytes_before, bytes_after; /* of the constants that nodes and outputs read */
+    const infer_operator_change *changes;
+    size_t change_count;
+} infer_pass_info;
+
+/* Hears of each pass, in their order, after it. */
+typedef void infer_pass_observer(void *user, const infer_pass_info *pass);
+
 /* Fill with infer_options_init, then change what you need. Fields are only ever appended. */
 typedef struct infer_options {
     size_t struct_size;               /* sizeof(infer_options) of the caller */
@@ -152,6 +175,9 @@ typedef struct infer_options {
                                  commas between: fold-linear, fold-norm, fuse-idioms, lay-blocks,
                                  fuse-blocks, fuse-products; NULL: none. For finding which of them
                                  makes a difference; a prepared image is UNSUPPORTED */
+    infer_pass_observer *pass_observer; /* hears what each pass of a loader does; NULL: nobody. A
+                                           prepared image is UNSUPPORTED */
+    void *pass_observer_user;
 } infer_options;
 
 /* As many threads as there are processors that the process may run on, but no more than the CPU

@@ -57,6 +57,12 @@ int infer_cli_choice(const char *const *names, const char *text);
 /* Whether all that was printed went out. */
 int infer_cli_finish(int code);
 
+/* ---- passes.c ---- */
+
+/* An infer_pass_observer that adds an object to the array (json_t) at array; and the text form. */
+void infer_cli_add_pass(void *array, const infer_pass_info *pass);
+void infer_cli_print_passes(const void *array);
+
 /* ---- progress.c ---- */
 
 /* Draws on stderr, if that is a terminal, while work lasts longer than a moment. total 0: only the

@@ -245,29 +245,42 @@ static int inspect_missing(const char *path, bool json, infer_status status) {
 }
 
 int infer_cli_inspect(const infer_cli_command *command, int argc, char **argv) {
-    bool json = false, each = false;
+    bool json = false, each = false, by_pass = false;
     const infer_cli_option options[] = {
         {"json", 0, NULL, "as one JSON object", &json},
         {"nodes", 0, NULL, "a line for each node, with its name", &each},
+        {"passes", 0, NULL, "what each pass over the graph did", &by_pass},
     };
-    int code = infer_cli_parse(command, options, 2, &argc, argv);
+    int code = infer_cli_parse(command, options, 3, &argc, argv);
     if (code >= 0)
         return code;
     if (argc != 1)
         return infer_cli_misused(command, "one MODEL is needed");
     infer_model *model;
+    json_t *passes = json_array();
+    infer_options load;
+    infer_options_init(&load);
+    load.pass_observer = by_pass ? infer_cli_add_pass : NULL;
+    load.pass_observer_user = passes;
     infer_cli_progress_begin("loading", 0);
-    infer_status status = infer_load(argv[0], &model);
+    infer_status status = infer_load_with(argv[0], &load, &model);
     infer_cli_progress_end();
-    if (status != INFER_OK)
+    if (status != INFER_OK) {
+        json_decref(passes);
         return inspect_missing(argv[0], json, status);
+    }
     json_t *all = describe(model);
+    if (by_pass)
+        json_object_set(all, "passes", passes);
     if (json) {
         json_dumpf(all, stdout, JSON_INDENT(2));
         putchar('\n');
+    } else if (by_pass) {
+        infer_cli_print_passes(passes);
     } else {
         print_text(all, each);
     }
+    json_decref(passes);
     json_decref(all);
     infer_free(model);
     return INFER_CLI_OK;

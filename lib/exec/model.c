@@ -284,7 +284,7 @@ static void empty(infer_model *m) {
 infer_status infer_model_new(const infer_options *options, infer_map map, void *owned,
                              size_t owned_size, const void *borrowed, size_t borrowed_size,
                              infer_model **model) {
-    if (options->without)
+    if (options->without || options->pass_observer)
         return infer_fail(INFER_ERROR_UNSUPPORTED, "a prepared image has been through its passes");
     if (options->metadata_count)
         return infer_fail(INFER_ERROR_UNSUPPORTED,

@@ -61,7 +61,9 @@ struct infer_graph {
         output_room, metadata_count, metadata_room, feature_count, blob_size, blob_room;
     void (*release)(void *owner, void *data, size_t size); /* of borrowed bytes, or NULL */
     void *release_owner;
-    uint32_t without;      /* passes by their place in the list, a bit each */
+    uint32_t without;              /* passes by their place in the list, a bit each */
+    infer_pass_observer *observer; /* or NULL */
+    void *observer_user;
     infer_kernels kernels; /* the scalar reference: images do not depend on their writer */
 };
 
@@ -118,5 +120,14 @@ infer_status infer_graph_fuse_blocked(infer_graph *g);
 bool infer_graph_keeps_batch(const graph_node *n);
 infer_status infer_graph_remove_dead(infer_graph *g);
 infer_status infer_graph_passes(infer_graph *g); /* all of them, in their order */
+
+/* watch.c: what there is of a graph, and what a pass made of it. */
+typedef struct graph_census {
+    uint32_t *operators; /* nodes of each, by their place in the list */
+    size_t nodes, bytes; /* bytes of constants */
+    uint64_t time;
+} graph_census;
+infer_status infer_graph_count(infer_graph *g, graph_census *census);
+infer_status infer_graph_tell(infer_graph *g, const char *pass, const graph_census *before);
 
 #endif

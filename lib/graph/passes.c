@@ -100,29 +100,26 @@ static infer_status release_dead(infer_graph *g) {
     return INFER_OK;
 }
 
-/* everywhere: called for the model's graph, then for each body that is called. What has a name can
- * be left out. */
+/* everywhere: called for the model's graph, then for each body that is called. optional: can be
+ * left out. */
 static const struct {
     infer_status (*pass)(infer_graph *g);
-    bool everywhere;
+    bool everywhere, optional;
     const char *name;
 } passes[] = {
-    {infer_graph_remove_dead, true, NULL},
-    {infer_graph_fold_linear, false, "fold-linear"},
-    {infer_graph_fold_norm, true, "fold-norm"},
-    {infer_graph_fuse_idioms, true, "fuse-idioms"},
-    {infer_graph_fuse_attention, true, "fuse-attention"},
-    {infer_graph_fuse_rotary, true, "fuse-rotary"},
-    {infer_graph_remove_dead, true, NULL},
-    {release_dead, false, NULL},
-    {infer_graph_lay_blocks, true, "lay-blocks"},
-    {infer_graph_fuse_blocked, true, "fuse-blocks"},
-    {infer_graph_remove_dead, true, NULL},
-    {release_dead, false, NULL},
-    {infer_graph_prepare, true, NULL},
-    {infer_graph_fuse_products, true, "fuse-products"},
-    {infer_graph_remove_dead, true, NULL},
-    {release_dead, false, NULL},
+    {infer_graph_remove_dead, true, false, "remove-dead"},
+    {infer_graph_fold_linear, false, true, "fold-linear"},
+    {infer_graph_fold_norm, true, true, "fold-norm"},
+    {infer_graph_fuse_idioms, true, true, "fuse-idioms"},
+    {infer_graph_fuse_attention, true, true, "fuse-attention"},
+    {infer_graph_fuse_rotary, true, true, "fuse-rotary"},
+    {release_dead, false, false, "release"},
+    {infer_graph_lay_blocks, true, true, "lay-blocks"},
+    {infer_graph_fuse_blocked, true, true, "fuse-blocks"},
+    {release_dead, false, false, "release"},
+    {infer_graph_prepare, true, false, "prepare"},
+    {infer_graph_fuse_products, true, true, "fuse-products"},
+    {release_dead, false, false, "release"},
 };
 
 enum { PASSES = sizeof passes / sizeof *passes };
@@ -131,7 +128,7 @@ infer_status infer_graph_without(infer_graph *g, const char *names) {
     for (size_t size; names && *names; names += size + (names[size] == ',')) {
         size_t i = 0;
         size = strcspn(names, ",");
-        while (i < PASSES && !(passes[i].name && strlen(passes[i].name) == size &&
+        while (i < PASSES && !(passes[i].optional && strlen(passes[i].name) == size &&
                                memcmp(passes[i].name, names, size) == 0))
             i++;
         if (i == PASSES)
@@ -142,19 +139,32 @@ infer_status infer_graph_without(infer_graph *g, const char *names) {
     return INFER_OK;
 }
 
+/* What a pass leaves without a reader goes with it. */
+static infer_status run(infer_graph *g, size_t pass) {
+    graph_body **bodies;
+    size_t count;
+    INFER_TRY(infer_graph_live(g, &bodies, &count));
+    for (size_t b = 0; b < (passes[pass].everywhere ? count : 1); b++) {
+        g->now = bodies[b];
+        infer_status status = passes[pass].pass(g);
+        if (status == INFER_OK)
+            status = infer_graph_remove_dead(g);
+        g->now = &g->main;
+        INFER_TRY(status);
+    }
+    return INFER_OK;
+}
+
 infer_status infer_graph_passes(infer_graph *g) {
     for (size_t i = 0; i < PASSES; i++) {
-        graph_body **bodies;
-        size_t count = 1;
+        graph_census before = {0};
         if (g->without >> i & 1)
             continue;
-        INFER_TRY(infer_graph_live(g, &bodies, &count));
-        for (size_t b = 0; b < (passes[i].everywhere ? count : 1); b++) {
-            g->now = bodies[b];
-            infer_status status = passes[i].pass(g);
-            g->now = &g->main;
-            INFER_TRY(status);
-        }
+        if (g->observer)
+            INFER_TRY(infer_graph_count(g, &before));
+        INFER_TRY(run(g, i));
+        if (g->observer)
+            INFER_TRY(infer_graph_tell(g, passes[i].name, &before));
     }
     return INFER_OK;
 }

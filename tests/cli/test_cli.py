@@ -335,6 +335,32 @@ def test_inspect(model):
     assert "linear" in infer("inspect", path, "--nodes").stdout
 
 
+def test_passes(model):
+    about = json.loads(infer("inspect", model(LOGISTIC), "--passes", "--json").stdout)
+    names = [p["name"] for p in about["passes"]]
+    assert names[0] == "remove-dead" and {"fold-linear", "fuse-idioms", "prepare"} <= set(names)
+    for p, then in zip(about["passes"], about["passes"][1:]):
+        assert p["nodes"][1] == then["nodes"][0] and p["constant_bytes"][1] == then["constant_bytes"][0]
+    text = infer("inspect", model(LOGISTIC), "--passes").stdout
+    assert len(text.splitlines()) == len(names) + 1 and "fold-linear" in text
+
+
+def test_passes_of_a_graph(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    nodes = [onnx.helper.make_node("Sigmoid", ["x"], ["s"]), onnx.helper.make_node("Mul", ["x", "s"], ["y"]),
+             onnx.helper.make_node("Exp", ["x"], ["nobody"])]
+    ports = [onnx.helper.make_tensor_value_info(name, 1, [4]) for name in "xy"]
+    path = tmp_path / "swish.onnx"
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", ports[:1], ports[1:]), ir_version=8,
+                                     opset_imports=[onnx.helper.make_opsetid("", 17)]), path)
+    passes = {p["name"]: p for p in json.loads(infer("inspect", path, "--passes", "--json").stdout)["passes"]}
+    assert passes["remove-dead"]["nodes"] == [3, 2]
+    assert passes["remove-dead"]["changes"] == [{"domain": "ai.onnx", "op": "Exp", "nodes": -1}]
+    assert {c["op"]: c["nodes"] for c in passes["fuse-idioms"]["changes"]} == {"Mul": -1, "Sigmoid": -1, "Swish": 1}
+    infer("compile", "-q", path)
+    assert "through its passes" in infer("inspect", "--passes", tmp_path / "swish.infer", code=MODEL).stderr
+
+
 def test_bench(model):
     result = json.loads(infer("bench", model(LOGISTIC), "-n", 500, "--json").stdout)
     assert result["predictions"] == 500 and result["call"] == "infer_predict"

@@ -77,6 +77,7 @@ ALLOC = CFUNCTYPE(c_void_p, c_void_p, c_size_t)
 FREE = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t)
 OBSERVER = CFUNCTYPE(None, c_void_p, c_size_t, c_uint64)
 MISSING = CFUNCTYPE(None, c_void_p, c_char_p, c_char_p, c_int, c_char_p)
+PASS_OBSERVER = CFUNCTYPE(None, c_void_p, c_void_p)
 
 
 class Allocator(Structure):
@@ -101,6 +102,8 @@ class Options(Structure):
         ("metadata_count", c_size_t),
         ("iteration_limit", c_uint64),
         ("without", c_char_p),
+        ("pass_observer", PASS_OBSERVER),
+        ("pass_observer_user", c_void_p),
     ]
 
 
