@@ -508,6 +508,25 @@ INFER_API infer_status infer_context_observe(infer_context *context, infer_node_
  * the next run. Errors: ARGUMENT (no such output), STATE (no run so far). Since 0.1.0. */
 INFER_API infer_status infer_output(infer_context *context, const char *name, infer_value *value);
 
+/* The memory that a run's own values need. */
+typedef struct infer_plan_info {
+    size_t struct_size; /* set by the caller to sizeof(infer_plan_info) */
+    size_t
+        intermediates; /* bytes of the block in which values lie between nodes, outputs included */
+    size_t least;      /* what is needed at once at the worst node: no block could be smaller */
+    size_t scratch;    /* of the node that needs the most beside its inputs and outputs */
+    size_t context;    /* all that a context holds, as infer_model_memory tells */
+    uint32_t exact;    /* 0 where values are left out, as there */
+    uint32_t reserved; /* 0 */
+} infer_plan_info;
+
+/* Plans a run without running. Names and shapes are those of `count` inputs: type, data and count
+ * of a value are not read; dynamic extents of inputs not named count as 1. count may be 0. Errors:
+ * ARGUMENT, SHAPE, and what a run may say of shapes. Since 0.1.0. */
+INFER_API infer_status infer_model_plan(const infer_model *model, const char *const *names,
+                                        const infer_value *shapes, size_t count,
+                                        infer_plan_info *info);
+
 /* Does nothing. A static program that uses only infer_open and infer_predict links the linear
  * models alone; one that also names this function links every operator for graph models.
  * Since 0.1.0. */

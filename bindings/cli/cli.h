@@ -57,6 +57,26 @@ int infer_cli_choice(const char *const *names, const char *text);
 /* Whether all that was printed went out. */
 int infer_cli_finish(int code);
 
+/* ---- memory.c ---- */
+
+#define INFER_CLI_SHAPES 16
+
+/* Shapes of inputs by name, as the command line has them. */
+typedef struct infer_cli_shapes {
+    size_t count;
+    char text[1024]; /* the names */
+    const char *names[INFER_CLI_SHAPES];
+    infer_value values[INFER_CLI_SHAPES];
+    int64_t extents[INFER_CLI_SHAPES][INFER_MAX_RANK];
+} infer_cli_shapes;
+
+/* Reads "x=1,3,224,224;y=2"; NULL: none. */
+bool infer_cli_read_shapes(const char *text, infer_cli_shapes *shapes);
+
+/* What the image and a run of it take, as JSON (json_t), and its text form. */
+void *infer_cli_memory(const infer_model *model, const infer_cli_shapes *shapes);
+void infer_cli_print_memory(const void *memory);
+
 /* ---- passes.c ---- */
 
 /* An infer_pass_observer that adds an object to the array (json_t) at array; and the text form. */

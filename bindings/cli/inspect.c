@@ -78,21 +78,7 @@ static json_t *nodes(const infer_model *model) {
     return list;
 }
 
-static json_t *memory(const infer_model *model) {
-    size_t bytes = 0, size = 0;
-    int exact = 0;
-    const void *data;
-    json_t *all = json_object();
-    if (infer_model_image(model, &data, &size) == INFER_OK)
-        json_object_set_new(all, "image", json_integer((json_int_t)size));
-    if (infer_model_memory(model, &bytes, &exact) == INFER_OK) {
-        json_object_set_new(all, "context", json_integer((json_int_t)bytes));
-        json_object_set_new(all, "exact", json_boolean(exact));
-    }
-    return all;
-}
-
-static json_t *describe(const infer_model *model) {
+static json_t *describe(const infer_model *model, const infer_cli_shapes *shapes) {
     json_t *all = json_object();
     json_object_set_new(all, "inputs", ports(model, infer_model_inputs(model), infer_model_input));
     json_object_set_new(all, "outputs",
@@ -104,7 +90,7 @@ static json_t *describe(const infer_model *model) {
     json_object_set_new(all, "classes", classes(model));
     json_object_set_new(all, "metadata", metadata(model));
     json_object_set_new(all, "nodes", nodes(model));
-    json_object_set_new(all, "memory", memory(model));
+    json_object_set_new(all, "memory", infer_cli_memory(model, shapes));
     return all;
 }
 
@@ -167,7 +153,7 @@ static void print_nodes(const json_t *list, bool each) {
 
 static void print_text(const json_t *all, bool each) {
     const char *key;
-    json_t *value, *memory_of = json_object_get(all, "memory");
+    json_t *value;
     print_ports("inputs", json_object_get(all, "inputs"));
     print_ports("outputs", json_object_get(all, "outputs"));
     printf("predict: %lld value(s) a row in, %lld out\n",
@@ -179,14 +165,7 @@ static void print_text(const json_t *all, bool each) {
     json_object_foreach(json_object_get(all, "metadata"), key, value)
         printf("  %s: %s\n", key, json_string_value(value));
     print_nodes(json_object_get(all, "nodes"), each);
-    printf("memory: image %lld bytes",
-           (long long)json_integer_value(json_object_get(memory_of, "image")));
-    value = json_object_get(memory_of, "context");
-    if (value)
-        printf(", a context %s%lld bytes",
-               json_is_true(json_object_get(memory_of, "exact")) ? "" : "from ",
-               (long long)json_integer_value(value));
-    putchar('\n');
+    infer_cli_print_memory(json_object_get(all, "memory"));
 }
 
 /* ---- what is missing ---- */
@@ -246,16 +225,22 @@ static int inspect_missing(const char *path, bool json, infer_status status) {
 
 int infer_cli_inspect(const infer_cli_command *command, int argc, char **argv) {
     bool json = false, each = false, by_pass = false;
+    const char *shape = NULL;
+    infer_cli_shapes shapes;
     const infer_cli_option options[] = {
         {"json", 0, NULL, "as one JSON object", &json},
         {"nodes", 0, NULL, "a line for each node, with its name", &each},
         {"passes", 0, NULL, "what each pass over the graph did", &by_pass},
+        {"shape", 0, "SHAPES", "of inputs, for the memory that a run needs: x=1,3,224,224", &shape},
     };
-    int code = infer_cli_parse(command, options, 3, &argc, argv);
+    int code = infer_cli_parse(command, options, 4, &argc, argv);
     if (code >= 0)
         return code;
     if (argc != 1)
         return infer_cli_misused(command, "one MODEL is needed");
+    if (!infer_cli_read_shapes(shape, &shapes))
+        return infer_cli_misused(command,
+                                 "--shape takes NAME=EXTENT,EXTENT,... with ; between inputs");
     infer_model *model;
     json_t *passes = json_array();
     infer_options load;
@@ -269,7 +254,7 @@ int infer_cli_inspect(const infer_cli_command *command, int argc, char **argv) {
         json_decref(passes);
         return inspect_missing(argv[0], json, status);
     }
-    json_t *all = describe(model);
+    json_t *all = describe(model, &shapes);
     if (by_pass)
         json_object_set(all, "passes", passes);
     if (json) {

@@ -14,12 +14,12 @@ void infer_cli_add_pass(void *array, const infer_pass_info *pass) {
     }
     json_object_set_new(all, "name", json_string(pass->name));
     json_object_set_new(all, "nanoseconds", json_integer((json_int_t)pass->nanoseconds));
-    json_object_set_new(all, "nodes",
-                        json_pack("[I, I]", (json_int_t)pass->nodes_before,
-                                  (json_int_t)pass->nodes_after));
-    json_object_set_new(all, "constant_bytes",
-                        json_pack("[I, I]", (json_int_t)pass->bytes_before,
-                                  (json_int_t)pass->bytes_after));
+    json_object_set_new(
+        all, "nodes",
+        json_pack("[I, I]", (json_int_t)pass->nodes_before, (json_int_t)pass->nodes_after));
+    json_object_set_new(
+        all, "constant_bytes",
+        json_pack("[I, I]", (json_int_t)pass->bytes_before, (json_int_t)pass->bytes_after));
     json_object_set_new(all, "changes", changes);
     json_array_append_new(array, all);
 }

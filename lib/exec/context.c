@@ -245,8 +245,7 @@ static infer_status check_members(infer_view *v, const infer_image_value *as, ui
     return INFER_OK;
 }
 
-static infer_status fits_port(const infer_image *m, const infer_image_port *p,
-                              const infer_view *v) {
+infer_status infer_fits_port(const infer_image *m, const infer_image_port *p, const infer_view *v) {
     if (v->kind != p->kind || (p->kind == INFER_KIND_TENSOR && v->type != p->type))
         return infer_fail(INFER_ERROR_TYPE, "the model takes %s, tensor(%s) was given",
                           infer_image_chars(m, p->type_string),
@@ -284,7 +283,7 @@ infer_status infer_set_input(infer_context *c, uint32_t index, const infer_value
     if (status == INFER_OK && p->kind == INFER_KIND_OPTIONAL && view.kind == v->member)
         status = wrap(c, &view);
     if (status == INFER_OK)
-        status = fits_port(m, p, &view);
+        status = infer_fits_port(m, p, &view);
     if (status == INFER_OK && p->kind != INFER_KIND_TENSOR)
         status = check_members(&view, v, v->kind);
     if (status != INFER_OK)

@@ -4,6 +4,7 @@
 
 #include "model.h"
 #include "op.h"
+#include "places.h"
 #include "pool.h"
 
 #include <stdatomic.h>
@@ -88,8 +89,9 @@ typedef struct infer_frame {
     infer_arena results[2]; /* what a body gave, and gave before that */
     uint8_t turn;           /* the next of them */
     char *memory;           /* planned intermediates, then scratch; it only grows */
-    size_t memory_size, scratch_offset;
-    infer_view *seen; /* inputs that the plan was made for */
+    size_t memory_size, scratch_offset, scratch_size;
+    infer_places places; /* of the intermediates */
+    infer_view *seen;    /* inputs that the plan was made for */
     bool is_planned;
 } infer_frame;
 
@@ -148,6 +150,16 @@ infer_status infer_run_inputs(infer_context *c, const char *const *names, const 
 
 /* Puts step's node name and operator before the message. */
 infer_status infer_step_failed(const infer_context *c, size_t step, infer_status status);
+
+/* The number of the input or output that has a name. */
+infer_status infer_port_index(const infer_image *m, const infer_image_port *ports, size_t count,
+                              const char *name, const char *what, uint32_t *index);
+
+/* A refusal of the budget is the limit's, not the machine's. */
+infer_status infer_limited(const infer_budget *b, infer_status status);
+
+/* Whether a value has the type and shape that an input asks for. */
+infer_status infer_fits_port(const infer_image *m, const infer_image_port *p, const infer_view *v);
 
 /* Sets input number index from a caller's value, checking type and shape against the model. */
 infer_status infer_set_input(infer_context *c, uint32_t index, const infer_value *value);

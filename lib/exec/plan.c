@@ -8,69 +8,29 @@
 
 #include <string.h>
 
-#define NOWHERE    SIZE_MAX
+#define NO_PIECE   UINT32_MAX
 #define FOLD_BYTES ((size_t)65536) /* larger values are computed while running */
-
-/* A piece of the block while it is in use. */
-typedef struct piece {
-    size_t offset, size;
-    uint32_t last; /* step after which it is free */
-} piece;
 
 typedef struct planner {
     infer_frame *f;
     infer_context *c;
-    piece *live; /* sorted by offset */
-    size_t live_count;
-    size_t *offset; /* of each value in the block, or NOWHERE */
-    uint32_t *root; /* the value whose memory a value uses */
-    uint8_t *given; /* the value's root is an input of the model */
-    size_t end;     /* bytes of the block so far */
+    infer_piece *pieces; /* of memory, in the order in which steps need them */
+    uint32_t piece_count;
+    uint32_t *piece; /* of each value, or NO_PIECE; values may share one */
+    uint8_t *given;  /* the value's memory is an input's of the graph */
     size_t scratch;
 } planner;
 
 /* ---- places ---- */
 
-static infer_status place(planner *p, uint32_t value, uint32_t last, size_t bytes) {
-    size_t size, best = NOWHERE, best_gap = NOWHERE, best_at = 0, from = 0;
+static infer_status place(planner *p, uint32_t step, uint32_t value, size_t bytes) {
+    size_t size;
     if (!infer_round_up(bytes ? bytes : 1, INFER_ALIGN, &size))
         return infer_fail(INFER_ERROR_MEMORY, "a value of %zu bytes does not fit memory", bytes);
-    for (size_t i = 0; i <= p->live_count; i++) {
-        size_t to = i < p->live_count ? p->live[i].offset : NOWHERE - 1;
-        if (to - from >= size && to - from < best_gap) {
-            best = from;
-            best_gap = to - from;
-            best_at = i;
-        }
-        if (i < p->live_count)
-            from = p->live[i].offset + p->live[i].size;
-    }
-    size_t end;
-    if (best == NOWHERE || !infer_add(best, size, &end))
-        return infer_fail(INFER_ERROR_MEMORY, "the values do not fit memory");
-    memmove(p->live + best_at + 1, p->live + best_at, (p->live_count - best_at) * sizeof *p->live);
-    p->live[best_at] = (piece){best, size, last};
-    p->live_count++;
-    p->offset[value] = best;
-    if (end > p->end)
-        p->end = end;
+    p->piece[value] = p->piece_count;
+    p->pieces[p->piece_count++] =
+        (infer_piece){.size = size, .first = step, .last = p->c->program->last_use[value]};
     return INFER_OK;
-}
-
-static piece *piece_of(planner *p, uint32_t value) {
-    size_t offset = p->offset[p->root[value]];
-    for (size_t i = 0; i < p->live_count; i++)
-        if (p->live[i].offset == offset)
-            return &p->live[i];
-    return NULL;
-}
-
-static void release(planner *p, uint32_t step) {
-    size_t kept = 0;
-    for (size_t i = 0; i < p->live_count; i++)
-        if (p->live[i].last > step)
-            p->live[kept++] = p->live[i];
-    p->live_count = kept;
 }
 
 /* Output 0 moves into the memory of an input that is read here for the last time. */
@@ -81,15 +41,15 @@ static bool place_in_place(planner *p, uint32_t step, const infer_op_env *env, u
         return false;
     for (uint32_t i = 0; i < env->in_count && i < 2; i++) {
         uint32_t v = m->edges[s->node->edges + i];
-        if (v == INFER_IMAGE_NONE || p->offset[p->root[v]] == NOWHERE ||
+        if (v == INFER_IMAGE_NONE || p->piece[v] == NO_PIECE ||
             env->in[i]->type == INFER_TYPE_STRING ||
             infer_view_bytes(env->in[i]) != infer_view_bytes(env->out[0]))
             continue;
-        piece *at = piece_of(p, v);
-        if (!at || at->last != step)
+        infer_piece *at = &p->pieces[p->piece[v]];
+        if (at->last != step)
             continue;
         at->last = p->c->program->last_use[out];
-        p->root[out] = p->root[v];
+        p->piece[out] = p->piece[v];
         return true;
     }
     return false;
@@ -106,7 +66,7 @@ static infer_status place_outputs(planner *p, uint32_t step, const infer_op_env 
             continue; /* composite outputs take their memory while running */
         if (i == 0 && place_in_place(p, step, env, out[0]))
             continue;
-        INFER_TRY(place(p, out[i], c->program->last_use[out[i]], infer_view_bytes(env->out[i])));
+        INFER_TRY(place(p, step, out[i], infer_view_bytes(env->out[i])));
     }
     return INFER_OK;
 }
@@ -159,9 +119,9 @@ static bool can_alias(const planner *p, const infer_step *s, const infer_op_env 
 }
 
 static void alias(planner *p, uint32_t in, uint32_t out) {
-    p->root[out] = p->root[in];
+    p->piece[out] = p->piece[in];
     p->given[out] = p->given[in];
-    piece *at = p->offset[p->root[in]] == NOWHERE ? NULL : piece_of(p, in);
+    infer_piece *at = p->piece[in] == NO_PIECE ? NULL : &p->pieces[p->piece[in]];
     if (at && at->last < p->c->program->last_use[out])
         at->last = p->c->program->last_use[out];
 }
@@ -219,17 +179,16 @@ static infer_status grow_memory(infer_frame *f, size_t size) {
 
 static infer_status make_tables(planner *p, const infer_subgraph *g) {
     infer_arena *a = &p->f->planned;
-    size_t values = (size_t)p->c->model->image.header->values.count;
-    p->live = infer_arena_array(a, values, sizeof *p->live);
-    p->offset = infer_arena_array(a, values, sizeof *p->offset);
-    p->root = infer_arena_array(a, values, sizeof *p->root);
+    size_t values = (size_t)p->c->model->image.header->values.count, outputs = 0;
+    for (uint32_t i = g->first; i < g->end; i++)
+        outputs += p->c->program->steps[i].node->out_count;
+    p->pieces = infer_arena_array(a, outputs, sizeof *p->pieces);
+    p->piece = infer_arena_array(a, values, sizeof *p->piece);
     p->given = infer_arena_array(a, values, sizeof *p->given);
-    if (!p->live || !p->offset || !p->root || !p->given)
+    if (!p->pieces || !p->piece || !p->given)
         return INFER_ERROR_MEMORY;
-    for (uint32_t i = 0; i < values; i++) {
-        p->offset[i] = NOWHERE;
-        p->root[i] = i;
-    }
+    for (uint32_t i = 0; i < values; i++)
+        p->piece[i] = NO_PIECE;
     for (uint32_t i = 0; i < g->in_count; i++)
         p->given[g->inputs[i]] = 1;
     return INFER_OK;
@@ -241,21 +200,22 @@ static infer_status plan(planner *p) {
     const infer_image *m = &c->model->image;
     const infer_subgraph *g = &c->program->graphs[f->graph];
     INFER_TRY(make_tables(p, g));
-    for (uint32_t i = g->first; i < g->end; i++) {
+    for (uint32_t i = g->first; i < g->end; i++)
         INFER_TRY(plan_step(p, i));
-        release(p, i);
-    }
+    INFER_TRY(
+        infer_find_places(&f->planned, p->pieces, p->piece_count, g->first, g->end, &f->places));
     size_t size;
-    if (!infer_round_up(p->end, INFER_ALIGN, &f->scratch_offset) ||
+    if (!infer_round_up(f->places.end, INFER_ALIGN, &f->scratch_offset) ||
         !infer_add(f->scratch_offset, p->scratch, &size))
         return infer_fail(INFER_ERROR_MEMORY, "the values do not fit memory");
+    f->scratch_size = p->scratch;
     INFER_TRY(grow_memory(f, size));
     for (uint32_t i = g->first; i < g->end; i++) {
         const infer_image_node *n = c->program->steps[i].node;
         const uint32_t *out = m->edges + n->edges + n->in_count;
         for (uint32_t o = 0; o < n->out_count; o++)
-            if (out[o] != INFER_IMAGE_NONE && p->offset[p->root[out[o]]] != NOWHERE)
-                c->values[out[o]].data = f->memory + p->offset[p->root[out[o]]];
+            if (out[o] != INFER_IMAGE_NONE && p->piece[out[o]] != NO_PIECE)
+                c->values[out[o]].data = f->memory + p->pieces[p->piece[out[o]]].offset;
     }
     return INFER_OK;
 }

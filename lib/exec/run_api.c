@@ -8,8 +8,7 @@
 
 /* ---- making ---- */
 
-/* A refusal of the budget is the limit's, not the machine's. */
-static infer_status limited(const infer_budget *b, infer_status status) {
+infer_status infer_limited(const infer_budget *b, infer_status status) {
     if (status == INFER_ERROR_MEMORY && b->refused)
         return infer_fail(INFER_ERROR_LIMIT,
                           "the context holds %zu bytes and may hold %zu: %zu "
@@ -73,8 +72,8 @@ void infer_link_operators(void) {
 
 /* ---- inputs ---- */
 
-static infer_status port_index(const infer_image *m, const infer_image_port *ports, size_t count,
-                               const char *name, const char *what, uint32_t *index) {
+infer_status infer_port_index(const infer_image *m, const infer_image_port *ports, size_t count,
+                              const char *name, const char *what, uint32_t *index) {
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(infer_image_chars(m, ports[i].name), name) == 0) {
             *index = i;
@@ -97,7 +96,7 @@ static infer_status set_inputs(infer_context *c, const char *const *names,
         if (names && !names[i])
             return infer_fail(INFER_ERROR_ARGUMENT, "the name of input %zu is NULL", i);
         if (names)
-            INFER_TRY(port_index(m, m->inputs, wanted, names[i], "input", &index));
+            INFER_TRY(infer_port_index(m, m->inputs, wanted, names[i], "input", &index));
         INFER_TRY(infer_set_input(c, index, &inputs[i]));
     }
     for (size_t i = 0; i < wanted; i++)
@@ -122,7 +121,7 @@ infer_status infer_run_inputs(infer_context *c, const char *const *names, const 
             infer_pool_end(c->pool);
     }
     c->has_run = status == INFER_OK;
-    return limited(&c->budget, status);
+    return infer_limited(&c->budget, status);
 }
 
 /* ---- outputs ---- */
@@ -206,16 +205,16 @@ infer_status infer_run(infer_context *c, const char *const *input_names, const i
     infer_status status = own_outputs(c);
     c->has_run = status == INFER_OK;
     if (status != INFER_OK)
-        return limited(&c->budget, status);
+        return infer_limited(&c->budget, status);
     for (size_t i = 0; i < output_count; i++) {
         uint32_t index = (uint32_t)i;
         if (output_names && !output_names[i])
             return infer_fail(INFER_ERROR_ARGUMENT, "the name of output %zu is NULL", i);
         if (output_names)
-            INFER_TRY(port_index(m, m->outputs, have, output_names[i], "output", &index));
+            INFER_TRY(infer_port_index(m, m->outputs, have, output_names[i], "output", &index));
         status = give(c, index, &outputs[i]);
         if (status != INFER_OK)
-            return limited(&c->budget, status);
+            return infer_limited(&c->budget, status);
     }
     return INFER_OK;
 }
@@ -227,12 +226,13 @@ infer_status infer_output(infer_context *c, const char *name, infer_value *value
         return infer_fail(INFER_ERROR_STATE, "infer_output: the context has not run");
     const infer_image *m = &c->model->image;
     uint32_t index = 0;
-    INFER_TRY(port_index(m, m->outputs, (size_t)m->header->outputs.count, name, "output", &index));
+    INFER_TRY(
+        infer_port_index(m, m->outputs, (size_t)m->header->outputs.count, name, "output", &index));
     value->data = NULL;
     c->budget.refused = 0;
     infer_status status = give(c, index, value);
     if (status != INFER_OK)
-        return limited(&c->budget, status);
+        return infer_limited(&c->budget, status);
     return INFER_OK;
 }
 
@@ -242,55 +242,4 @@ infer_status infer_context_observe(infer_context *c, infer_node_observer *observ
     c->observer = observer;
     c->observer_user = user;
     return INFER_OK;
-}
-
-/* ---- memory ---- */
-
-/* Whether a run takes memory that shapes do not tell: data-dependent extents, texts, maps and
- * sequences, and outputs that are copies of inputs. */
-static bool takes_more(const infer_context *c) {
-    const infer_image *m = &c->model->image;
-    for (size_t i = 0; i < c->program->step_count; i++) {
-        const infer_image_node *n = c->program->steps[i].node;
-        infer_view *const *out = c->edges + n->edges + n->in_count;
-        if (c->state[i] == INFER_STEP_DYNAMIC)
-            return true;
-        if (c->program->steps[i].op->flags & INFER_OP_BODIES)
-            return true;
-        for (uint32_t o = 0; o < n->out_count; o++)
-            if (out[o] && (out[o]->kind != INFER_KIND_TENSOR || out[o]->type == INFER_TYPE_STRING))
-                return true;
-    }
-    for (uint32_t o = 0; o < m->header->outputs.count; o++)
-        for (uint32_t i = 0; i < m->header->inputs.count; i++)
-            if (m->inputs[i].value == m->outputs[o].value)
-                return true;
-    return false;
-}
-
-infer_status infer_model_memory(const infer_model *model, size_t *bytes, int *exact) {
-    if (!model || !bytes || !exact)
-        return infer_fail(INFER_ERROR_ARGUMENT, "infer_model_memory: an argument is NULL");
-    infer_context *c;
-    /* The program of a linear model is made at its first use; nothing else of the model changes. */
-    infer_budget budget = {.backing = model->allocator, .limit = model->options.memory_limit};
-    INFER_TRY(infer_context_open((infer_model *)model, budget, model->options.threads, &c));
-    const infer_image *m = &model->image;
-    *exact = 1;
-    for (uint32_t i = 0; i < m->header->inputs.count; i++) {
-        const infer_image_port *p = &m->inputs[i];
-        infer_view *v = &c->values[p->value];
-        *v = (infer_view){.kind = p->kind, .type = p->type, .rank = p->rank};
-        *exact = *exact && p->rank >= 0;
-        for (int32_t d = 0; d < p->rank; d++) {
-            int64_t dim = m->extents[p->extents + (uint32_t)d];
-            v->dim[d] = dim < 0 ? 1 : dim;
-            *exact = *exact && dim >= 0;
-        }
-    }
-    infer_status status = infer_plan(&c->frames[0]);
-    *exact = *exact && !takes_more(c);
-    *bytes = c->budget.held;
-    infer_context_free(c);
-    return status;
 }

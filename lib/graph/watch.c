@@ -34,8 +34,8 @@ static void count_constant(const infer_graph *g, graph_census *c, char *seen, ui
 infer_status infer_graph_count(infer_graph *g, graph_census *c) {
     graph_body **bodies;
     size_t count;
-    *c = (graph_census){.operators = infer_arena_array(&g->arena, infer_op_count(),
-                                                       sizeof *c->operators)};
+    *c = (graph_census){.operators =
+                            infer_arena_array(&g->arena, infer_op_count(), sizeof *c->operators)};
     char *seen = infer_arena_array(&g->arena, g->value_count, 1);
     if (!c->operators || !seen)
         return INFER_ERROR_MEMORY;

@@ -361,6 +361,23 @@ def test_passes_of_a_graph(tmp_path):
     assert "through its passes" in infer("inspect", "--passes", tmp_path / "swish.infer", code=MODEL).stderr
 
 
+def test_memory_for_given_shapes(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    nodes = [onnx.helper.make_node("MatMul", ["x", "x"], ["m"]), onnx.helper.make_node("Concat", ["m", "x"], ["c"], axis=0),
+             onnx.helper.make_node("ReduceMax", ["c"], ["y"])]
+    ports = [onnx.helper.make_tensor_value_info(name, 1, dims) for name, dims in (("x", ["n", "n"]), ("y", [1, 1]))]
+    path = tmp_path / "m.onnx"
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", ports[:1], ports[1:]), ir_version=8,
+                                     opset_imports=[onnx.helper.make_opsetid("", 17)]), path)
+    memory = json.loads(infer("inspect", path, "--json", "--shape", "x=64,64").stdout)["memory"]
+    assert memory["exact"] and memory["least"] == memory["intermediates"] == 3 * 64 * 64 * 4
+    assert not json.loads(infer("inspect", path, "--json").stdout)["memory"]["exact"]
+    assert "at least 49152;" in infer("inspect", path, "--shape=x=64,64").stdout
+    assert "rank" in infer("inspect", path, "--shape", "x=64").stdout
+    for wrong in ("x", "x=a", "x=1,", "x=1;;"):
+        infer("inspect", path, "--shape", wrong, code=USAGE)
+
+
 def test_bench(model):
     result = json.loads(infer("bench", model(LOGISTIC), "-n", 500, "--json").stdout)
     assert result["predictions"] == 500 and result["call"] == "infer_predict"

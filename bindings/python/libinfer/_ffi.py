@@ -156,6 +156,18 @@ class Value(Structure):
     ]
 
 
+class PlanInfo(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("intermediates", c_size_t),
+        ("least", c_size_t),
+        ("scratch", c_size_t),
+        ("context", c_size_t),
+        ("exact", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
 STRUCTURES = {
     "infer_allocator": Allocator,
     "infer_metadata": Metadata,
@@ -164,6 +176,7 @@ STRUCTURES = {
     "infer_string": String,
     "infer_value_info": ValueInfo,
     "infer_value": Value,
+    "infer_plan_info": PlanInfo,
 }
 
 # ---- functions ----
@@ -248,6 +261,7 @@ FUNCTIONS = {
         [_CONTEXT, _NAMES, POINTER(Value), c_size_t, _NAMES, POINTER(Value), c_size_t],
     ),
     "infer_output": (_STATUS, [_CONTEXT, c_char_p, POINTER(Value)]),
+    "infer_model_plan": (_STATUS, [_MODEL, _NAMES, POINTER(Value), c_size_t, POINTER(PlanInfo)]),
     "infer_link_operators": (None, []),
 }
 
