@@ -78,6 +78,5 @@ void infer_cli_print_memory(const void *memory) {
         printf("  no plan: %s\n", error);
     else
         printf("  intermediates %s%lld bytes, at least %lld; scratch %lld\n", from,
-               number(memory, "intermediates"), number(memory, "least"),
-               number(memory, "scratch"));
+               number(memory, "intermediates"), number(memory, "least"), number(memory, "scratch"));
 }

@@ -43,7 +43,8 @@ static void own_shapes(infer_context *c) {
 static infer_status given_shape(infer_context *c, const char *name, const infer_value *shape) {
     const infer_image *m = &c->model->image;
     uint32_t index;
-    INFER_TRY(infer_port_index(m, m->inputs, (size_t)m->header->inputs.count, name, "input", &index));
+    INFER_TRY(
+        infer_port_index(m, m->inputs, (size_t)m->header->inputs.count, name, "input", &index));
     const infer_image_port *p = &m->inputs[index];
     if (shape->rank > INFER_MAX_RANK || (shape->rank && !shape->shape))
         return infer_fail(INFER_ERROR_SHAPE, "the rank is %u, the shape %s", shape->rank,

@@ -313,12 +313,20 @@ static bool may_wait(const infer_graph *g, infer_status status, const infer_op_e
     return wrong && g->now != &g->main;
 }
 
+/* Weights in another form, and the like: not to be computed, nor stored, once more. */
+static bool is_worth_keeping(const infer_op_env *env) {
+    const infer_view *out = env->out_count ? env->out[0] : NULL;
+    return out && infer_view_concrete(out) && infer_view_bytes(out) >= 4096;
+}
+
 infer_status infer_graph_add_node(infer_graph *g, graph_node *n) {
     INFER_TRY(infer_graph_bind(g, n));
     infer_op_env env;
     INFER_TRY(infer_graph_env(g, n, &env));
     infer_status status = infer_op_infer(n->op, &env);
     if (status == INFER_OK && all_constant(g, n, &env)) {
+        if (is_worth_keeping(&env) && infer_graph_was_computed(g, n))
+            return INFER_OK;
         status = compute(g, n, &env);
         if (status == INFER_OK)
             return INFER_OK;

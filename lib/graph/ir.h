@@ -47,6 +47,8 @@ typedef struct graph_pair {
     const char *key, *value;
 } graph_pair;
 
+#define GRAPH_COMPUTED 4096 /* nodes that are remembered, a power of two */
+
 struct infer_graph {
     infer_allocator allocator;
     infer_arena arena;
@@ -61,7 +63,8 @@ struct infer_graph {
         output_room, metadata_count, metadata_room, feature_count, blob_size, blob_room;
     void (*release)(void *owner, void *data, size_t size); /* of borrowed bytes, or NULL */
     void *release_owner;
-    uint32_t without;              /* passes by their place in the list, a bit each */
+    uint32_t without;      /* passes by their place in the list, a bit each */
+    graph_node **computed; /* GRAPH_COMPUTED of those whose outputs are constants, or NULL */
     infer_pass_observer *observer; /* or NULL */
     void *observer_user;
     infer_kernels kernels; /* the scalar reference: images do not depend on their writer */
@@ -107,11 +110,16 @@ infer_status infer_graph_splice(infer_graph *g, graph_body *body, const uint32_t
 /* main and the bodies that live nodes call, each behind its caller; *count of them. */
 infer_status infer_graph_live(infer_graph *g, graph_body ***bodies, size_t *count);
 
+/* merge_equal.c: whether a node like this one, whose inputs are constant, has been computed; its
+ * outputs are this one's then. Else it is remembered. */
+bool infer_graph_was_computed(infer_graph *g, graph_node *n);
+
 /* From graph to graph, each in the file of its name; passes.c. */
 infer_status infer_graph_fold_linear(infer_graph *g);
 infer_status infer_graph_fold_norm(infer_graph *g);
 infer_status infer_graph_fuse_attention(infer_graph *g);
 infer_status infer_graph_fuse_idioms(infer_graph *g);
+infer_status infer_graph_merge_equal(infer_graph *g);
 infer_status infer_graph_fuse_products(infer_graph *g);
 infer_status infer_graph_fuse_rotary(infer_graph *g);
 infer_status infer_graph_lay_blocks(infer_graph *g); /* blocked.c */

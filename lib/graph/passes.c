@@ -108,6 +108,7 @@ static const struct {
     const char *name;
 } passes[] = {
     {infer_graph_remove_dead, true, false, "remove-dead"},
+    {infer_graph_merge_equal, true, true, "merge-equal"},
     {infer_graph_fold_linear, false, true, "fold-linear"},
     {infer_graph_fold_norm, true, true, "fold-norm"},
     {infer_graph_fuse_idioms, true, true, "fuse-idioms"},
@@ -119,6 +120,7 @@ static const struct {
     {release_dead, false, false, "release"},
     {infer_graph_prepare, true, false, "prepare"},
     {infer_graph_fuse_products, true, true, "fuse-products"},
+    {infer_graph_merge_equal, true, true, "merge-equal"},
     {release_dead, false, false, "release"},
 };
 
@@ -126,15 +128,16 @@ enum { PASSES = sizeof passes / sizeof *passes };
 
 infer_status infer_graph_without(infer_graph *g, const char *names) {
     for (size_t size; names && *names; names += size + (names[size] == ',')) {
-        size_t i = 0;
+        uint32_t found = 0; /* some stand in the list more than once */
         size = strcspn(names, ",");
-        while (i < PASSES && !(passes[i].optional && strlen(passes[i].name) == size &&
-                               memcmp(passes[i].name, names, size) == 0))
-            i++;
-        if (i == PASSES)
+        for (size_t i = 0; i < PASSES; i++)
+            if (passes[i].optional && strlen(passes[i].name) == size &&
+                memcmp(passes[i].name, names, size) == 0)
+                found |= 1u << i;
+        if (!found)
             return infer_fail(INFER_ERROR_ARGUMENT, "options: no pass has the name %.*s",
                               size < 100 ? (int)size : 100, names);
-        g->without |= 1u << i;
+        g->without |= found;
     }
     return INFER_OK;
 }

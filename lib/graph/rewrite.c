@@ -292,8 +292,10 @@ infer_status infer_graph_prepare(infer_graph *g) {
     if (count)
         memcpy(nodes, b->nodes, count * sizeof(graph_node *));
     b->node_count = 0;
-    if (b == &g->main)
+    if (b == &g->main) {
         g->blob_size = 0; /* each node that goes back is bound again */
+        g->computed = NULL;
+    }
     for (size_t i = 0; i < count; i++)
         INFER_TRY(prepare_node(g, nodes[i]));
     return INFER_OK;
