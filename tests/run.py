@@ -6,6 +6,7 @@ ends without its report (a crash, a sanitizer's finding) counts as one failure.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,19 @@ def onnx_suites(count, build, reports, scratch):
         run(count, f"{build.name} {name}", [str(runner), "--junit", str(report), str(folder)], report)
 
 
+def onnx_variants(count, reports):
+    """ONNX's data by slower kernels and without the passes over graphs, all that can be left out."""
+    listed = re.findall(r'\{infer_graph_\w+, \w+, true, "([a-z-]+)"\}', (ROOT / "lib/graph/passes.c").read_text())
+    passes = ",".join(sorted(set(listed)))
+    variants = {"scalar": ["--cpu", "scalar", "--exclude", "light_*"], "avx2": ["--cpu", "avx2"],
+                "without passes": ["--without", passes]}
+    version, data = conformance.installed()
+    for name, options in variants.items():
+        report = reports / f"onnx-{name.replace(' ', '-')}.xml"
+        run(count, f"onnx {version} test data, {name}",
+            conformance.command(BUILD / "tests" / "onnx_runner", version, data, report, options), report)
+
+
 def generate(scratch):
     """What suites of several builds read."""
     for module in ("generate", "pipelines"):
@@ -212,6 +226,7 @@ def starved(count, build, reports):
 def plain_build(count, reports, scratch):
     c_programs(count, BUILD, reports)
     onnx_suites(count, BUILD, reports, scratch)
+    onnx_variants(count, reports)
     fuzz_seeds(count, BUILD, scratch)
     python_suites(count, reports)
 
