@@ -115,6 +115,7 @@ infer_status infer_graph_live(infer_graph *g, graph_body ***bodies, size_t *coun
 bool infer_graph_was_computed(infer_graph *g, graph_node *n);
 
 /* From graph to graph, each in the file of its name; passes.c. */
+infer_status infer_graph_drop_nothing(infer_graph *g);
 infer_status infer_graph_fold_linear(infer_graph *g);
 infer_status infer_graph_fold_norm(infer_graph *g);
 infer_status infer_graph_fuse_attention(infer_graph *g);

@@ -78,8 +78,8 @@ typedef struct side {
     size_t step[4];
 } side;
 
-static infer_status read_side(const infer_view *x, bool rows, side *s) {
-    if (x->rank < 2 || x->rank > 4 || (rows && x->rank != 4))
+static infer_status read_side(const infer_view *x, int32_t least, bool rows, side *s) {
+    if (x->rank < least || x->rank > 4 || (rows && x->rank != 4))
         return infer_fail(INFER_ERROR_SHAPE, "an input has rank %d", (int)x->rank);
     size_t run = 1;
     for (int32_t i = 4; i-- > 0;) {
@@ -120,7 +120,7 @@ static infer_status read_sides(const infer_op_env *env, side *s, int64_t *all, i
         const infer_view *x = infer_input(env, i);
         if (!x)
             continue;
-        INFER_TRY(read_side(x, rows[i] != 0, &s[i]));
+        INFER_TRY(read_side(x, i < ADD ? 2 : 0, rows[i] != 0, &s[i]));
         *rank = x->rank > *rank ? x->rank : *rank;
         for (int axis = 0; axis < 2; axis++)
             INFER_TRY(join(&all[axis], s[i].dim[axis]));
@@ -223,6 +223,17 @@ static infer_status heads_run(infer_op_env *env) {
     return INFER_OK;
 }
 
+/* Two products for each pair of a query and a key. */
+static double heads_work(const infer_op_env *env) {
+    infer_op_env measure = *env;
+    infer_heads h;
+    int64_t all[4];
+    if (plan(&measure, &h, all) != INFER_OK)
+        return 0;
+    return 2 * (double)all[BATCH] * (double)all[HEAD] * (double)(h.group ? h.group : 1) *
+           (double)all[ROW] * (double)all[COLUMN] * (double)(h.one.size + h.one.value_size);
+}
+
 /* softmax(scale * Q K^T, masked) V; the masks and what is broadcast as its nodes had it. */
 const infer_op infer_op_infer_attention = {
     .domain = "infer",
@@ -239,4 +250,5 @@ const infer_op infer_op_infer_attention = {
     .types = {T(FLOAT), T_SAME, T_SAME, T_SAME, T(BOOL)},
     .infer = heads_infer,
     .run = heads_run,
+    .work = heads_work,
 };
