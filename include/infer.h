@@ -172,8 +172,8 @@ typedef struct infer_options {
     uint64_t iteration_limit; /* bodies of Loop, Scan, If and the like that one run may execute
                                  before it fails with LIMIT; 0: 2^24 */
     const char *without;      /* passes over graphs that a loader leaves out, by their names with
-                                 commas between: merge-equal, fold-linear, fold-norm, fuse-idioms,
-                                 fuse-attention, fuse-rotary, lay-blocks, fuse-blocks,
+                                 commas between: drop-nothing, merge-equal, fold-linear, fold-norm,
+                                 fuse-idioms, fuse-attention, fuse-rotary, lay-blocks, fuse-blocks,
                                  fuse-products; NULL: none. For finding which of them makes a
                                  difference; a prepared image is UNSUPPORTED */
     infer_pass_observer *pass_observer; /* hears what each pass of a loader does; NULL: nobody. A
@@ -471,6 +471,9 @@ INFER_API uint32_t infer_pool_threads(const infer_pool *pool);
  * has run). Since 0.1.0. */
 INFER_API infer_status infer_context_set_pool(infer_context *context, infer_pool *pool);
 
+/* How many threads share the context's runs; 1 of NULL. Since 0.1.0. */
+INFER_API uint32_t infer_context_threads(const infer_context *context);
+
 /* Bytes the context holds now. Since 0.1.0. */
 INFER_API size_t infer_context_memory(const infer_context *context);
 
@@ -504,6 +507,19 @@ typedef void infer_node_observer(void *user, size_t node, uint64_t nanoseconds);
  * readings a node. Errors: ARGUMENT. Since 0.1.0. */
 INFER_API infer_status infer_context_observe(infer_context *context, infer_node_observer *observer,
                                              void *user);
+
+/* What a node had to do at least. */
+typedef struct infer_node_work {
+    size_t struct_size; /* set by the caller to sizeof(infer_node_work) */
+    double bytes;       /* of its inputs, weights among them, and its outputs */
+    double operations;  /* additions and multiplications of its sums of products, as the operator is
+                           defined; of other operators one an element of their outputs */
+} infer_node_work;
+
+/* What node number `node` (infer_model_node) did in the context's last run; 0 where planning has done
+ * it, or nothing is moved. Errors: ARGUMENT, STATE (no run so far). Since 0.1.0. */
+INFER_API infer_status infer_context_node_work(infer_context *context, size_t node,
+                                               infer_node_work *work);
 
 /* Any output of the context's last run by name, such as "label" or "probabilities"; borrowed until
  * the next run. Errors: ARGUMENT (no such output), STATE (no run so far). Since 0.1.0. */

@@ -64,6 +64,10 @@ infer_status infer_context_set_pool(infer_context *c, infer_pool *pool) {
     return INFER_OK;
 }
 
+uint32_t infer_context_threads(const infer_context *c) {
+    return c && c->workers > 1 ? c->workers : 1;
+}
+
 void infer_link_operators(void) {
     /* Naming the engine is what links it. */
     const infer_engine *volatile engine = &infer_engine_graph;
@@ -233,13 +237,5 @@ infer_status infer_output(infer_context *c, const char *name, infer_value *value
     infer_status status = give(c, index, value);
     if (status != INFER_OK)
         return infer_limited(&c->budget, status);
-    return INFER_OK;
-}
-
-infer_status infer_context_observe(infer_context *c, infer_node_observer *observer, void *user) {
-    if (!c)
-        return infer_fail(INFER_ERROR_ARGUMENT, "infer_context_observe: the context is NULL");
-    c->observer = observer;
-    c->observer_user = user;
     return INFER_OK;
 }

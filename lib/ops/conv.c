@@ -88,4 +88,5 @@ const infer_op infer_op_conv = {
     .types = {T_FLOAT, T_SAME},
     .infer = conv_infer,
     .run = conv_run,
+    .work = infer_work_kernel,
 };

@@ -223,6 +223,19 @@ static infer_status conv_run(infer_op_env *env) {
     return INFER_OK;
 }
 
+/* Of a direct sum, also where Winograd's algorithm takes less. */
+static double conv_work_of(const infer_op_env *env) {
+    const infer_conv_blocked_params *p = env->params;
+    const infer_view *y = env->out[0];
+    infer_conv2d c;
+    infer_window w;
+    if (!y || read_conv(env, &c, &w) != INFER_OK)
+        return 0;
+    double places = (double)y->dim[0] * (double)c.out[0] * (double)c.out[1];
+    return 2 * places * (double)p->outputs * (double)(p->channels / p->group) *
+           (double)(c.kernel[0] * c.kernel[1]);
+}
+
 /* ---- PoolBlocked ---- */
 
 static infer_status read_pool(const infer_op_env *env, infer_window *w) {
@@ -304,6 +317,7 @@ const infer_op infer_op_infer_conv_blocked = {
     .types = {T(FLOAT)},
     .infer = conv_infer,
     .run = conv_run,
+    .work = conv_work_of,
 };
 
 const infer_op infer_op_infer_pool_blocked = {

@@ -338,6 +338,7 @@ const infer_op infer_op_conv_integer = {
     .types = {T_BYTE},
     .infer = integer_infer,
     .run = integer_run,
+    .work = infer_work_kernel,
 };
 
 const infer_op infer_op_q_linear_conv = {
@@ -355,4 +356,5 @@ const infer_op infer_op_q_linear_conv = {
     .types = {T_BYTE, T(FLOAT), T_BYTE, T_BYTE, T(FLOAT), T_BYTE | T(FLOAT) | T(INT32)},
     .infer = linear_infer,
     .run = linear_run,
+    .work = infer_work_kernel_3,
 };

@@ -149,6 +149,14 @@ static infer_status transpose_run(infer_op_env *env) {
     return env->out[0] ? infer_widen_run(env, transpose_body) : INFER_OK;
 }
 
+/* Each element of the input goes to all outputs of its group, by each tap. */
+static double transpose_work(const infer_op_env *env) {
+    const infer_view *x = env->in[0], *w = env->in[1];
+    return w->dim[0]
+               ? 2 * (double)infer_view_count(x) * (double)infer_view_count(w) / (double)w->dim[0]
+               : 0;
+}
+
 const infer_op infer_op_conv_transpose = {
     .domain = "",
     .name = "ConvTranspose",
@@ -164,4 +172,5 @@ const infer_op infer_op_conv_transpose = {
     .types = {T_FLOAT, T_SAME},
     .infer = transpose_infer,
     .run = transpose_run,
+    .work = transpose_work,
 };

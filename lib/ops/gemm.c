@@ -248,6 +248,11 @@ static infer_status gemm_prepare(infer_rewriter *rw) {
     return rw->replace(rw, 0, y);
 }
 
+static double gemm_work(const infer_op_env *env) {
+    const infer_product p = product_of(env);
+    return 2 * (double)p.m * (double)p.n * (double)p.k;
+}
+
 #define T_GEMM (T_FLOAT | T(INT32) | T(INT64) | T(UINT32) | T(UINT64))
 
 const infer_op infer_op_gemm = {
@@ -267,4 +272,5 @@ const infer_op infer_op_gemm = {
     .infer = gemm_infer,
     .prepare = gemm_prepare,
     .run = gemm_run,
+    .work = gemm_work,
 };

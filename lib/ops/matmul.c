@@ -326,6 +326,7 @@ const infer_op infer_op_mat_mul = {
     .infer = matmul_infer,
     .prepare = matmul_prepare,
     .run = matmul_run,
+    .work = infer_work_rows,
 };
 
 /* B, [k][n] or with trans [n][k], as panels for the kernels. */
@@ -363,4 +364,5 @@ const infer_op infer_op_infer_mat_mul_packed = {
     .types = {T(FLOAT) | T(DOUBLE), T_SAME, T_SAME},
     .infer = packed_infer,
     .run = packed_run,
+    .work = infer_work_rows,
 };

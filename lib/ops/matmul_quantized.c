@@ -476,6 +476,7 @@ const infer_op infer_op_mat_mul_integer = {
     .infer = integer_infer,
     .prepare = integer_prepare,
     .run = integer_run,
+    .work = infer_work_rows,
 };
 
 const infer_op infer_op_q_linear_mat_mul = {
@@ -492,6 +493,7 @@ const infer_op infer_op_q_linear_mat_mul = {
     .infer = linear_infer,
     .prepare = linear_prepare,
     .run = linear_run,
+    .work = infer_work_rows,
 };
 
 const infer_op infer_op_ms_mat_mul_integer_to_float = {
@@ -507,6 +509,7 @@ const infer_op infer_op_ms_mat_mul_integer_to_float = {
     .infer = float_infer,
     .prepare = float_prepare,
     .run = float_run,
+    .work = infer_work_rows,
 };
 
 /* B [k][n] packed for the kernels, and the sums of its columns. Packed numbers are signed; the type
@@ -544,4 +547,5 @@ const infer_op infer_op_infer_mat_mul_bytes = {
     .types = {T_BYTE, T_BYTE, T(INT32), T_BYTE, T_BYTE, T_BYTE | T_SCALE},
     .infer = packed_infer,
     .run = packed_run,
+    .work = infer_work_rows,
 };

@@ -196,6 +196,7 @@ static infer_status nbits_run(infer_op_env *env) {
 
 const infer_op infer_op_ms_mat_mul_n_bits = {
     MS_OP("MatMulNBits", 3, 6, 1, 1, nbits_infer, nbits_run),
+    .work = infer_work_rows,
     .types = {T_REAL, T(UINT8), T_REAL, T_REAL | T(UINT8), T(INT32), T_REAL},
     .params_size = sizeof(nbits_params),
     MS_ATTRS(nbits_attrs),

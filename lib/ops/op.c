@@ -140,3 +140,28 @@ infer_status infer_op_infer(const infer_op *op, infer_op_env *env) {
             INFER_TRY(check_output(env->out[i], i));
     return INFER_OK;
 }
+
+/* ---- work ---- */
+
+static double elements(const infer_view *v) {
+    return v ? (double)infer_view_count(v) : 0;
+}
+
+double infer_work_rows(const infer_op_env *env) {
+    const infer_view *a = env->in[0];
+    return 2 * elements(env->out[0]) * (a->rank > 0 ? (double)a->dim[a->rank - 1] : 1);
+}
+
+static double kernel_work(const infer_op_env *env, uint32_t weights) {
+    const infer_view *w = env->in[weights];
+    bool some = w->rank > 0 && w->dim[0] > 0;
+    return some ? 2 * elements(env->out[0]) * elements(w) / (double)w->dim[0] : 0;
+}
+
+double infer_work_kernel(const infer_op_env *env) {
+    return kernel_work(env, 1);
+}
+
+double infer_work_kernel_3(const infer_op_env *env) {
+    return kernel_work(env, 3);
+}

@@ -120,9 +120,9 @@ typedef struct infer_op_attr {
 
 typedef struct infer_op_env infer_op_env;
 
-/* Part number `part` of the work that arg describes. `worker` is below env->workers, and no two parts
- * that are done at once have the same: scratch may be cut by it. It cannot fail and shares nothing
- * further. */
+/* Part number `part` of the work that arg describes. `worker` is below env->workers, and no two
+ * parts that are done at once have the same: scratch may be cut by it. It cannot fail and shares
+ * nothing further. */
 typedef void infer_work(void *arg, size_t part, size_t worker);
 
 struct infer_op_env {
@@ -330,6 +330,9 @@ typedef struct infer_op {
     infer_status (*prepare)(infer_rewriter *rw);
     /* No allocation but env->alloc, no globals, nothing kept. */
     infer_status (*run)(infer_op_env *env);
+    /* Additions and multiplications of a run with these views; NULL: one an element of the outputs.
+     */
+    double (*work)(const infer_op_env *env);
     /* What is known of input number index of the body under an attribute, from the node's inputs;
      * NULL: nothing. */
     void (*body_input)(const infer_view *const *in, uint32_t in_count, const char *attr,
@@ -349,5 +352,11 @@ infer_status infer_op_check(const infer_op *op, const infer_op_env *env);
 /* The same, then calls op->infer, then checks what it filled. Messages do not name the node: the
  * caller does. */
 infer_status infer_op_infer(const infer_op *op, infer_op_env *env);
+
+/* Work of products: each element of output 0 is a sum over the last axis of input 0; over as many
+ * as an output has in input 1 [outputs][...], or in input 3. */
+double infer_work_rows(const infer_op_env *env);
+double infer_work_kernel(const infer_op_env *env);
+double infer_work_kernel_3(const infer_op_env *env);
 
 #endif

@@ -380,6 +380,13 @@ static infer_status cell_upgrade(infer_rewriter *rw) {
     return INFER_OK;
 }
 
+/* All weights, for each step and row. */
+static double cell_work(const infer_op_env *env) {
+    const infer_view *x = env->in[X];
+    double weights = (double)infer_view_count(env->in[W]) + (double)infer_view_count(env->in[R]);
+    return 2 * (double)(x->dim[0] * x->dim[1]) * weights;
+}
+
 #define CELL_OP_OF(op_domain, last, op_name, snake, which, packed, inputs, outputs, list, w, rest, \
                    prepare_)                                                                       \
     static infer_status snake##_infer(infer_op_env *env) {                                         \
@@ -408,6 +415,7 @@ static infer_status cell_upgrade(infer_rewriter *rw) {
         .infer = snake##_infer,                                                                    \
         .prepare = prepare_,                                                                       \
         .run = snake##_run,                                                                        \
+        .work = cell_work,                                                                         \
     };
 /* An operator, and what it becomes where its weights are constant. */
 #define CELL_OP(op_name, snake, which, inputs, outputs, list)                                      \

@@ -385,6 +385,34 @@ def test_bench(model):
     assert "median" in infer("bench", model(LOGISTIC), "-n", "10").stdout
 
 
+def test_bench_profile(tmp_path):
+    numpy_helper, np = pytest.importorskip("onnx.numpy_helper"), pytest.importorskip("numpy")
+    from onnx import TensorProto, helper
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["rows", 64]) for n in "xy"]
+    weights = numpy_helper.from_array(np.ones((64, 64), np.float32), "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["h"], name="<b>"),
+                               helper.make_node("Tanh", ["h"], ["y"], name="bend")],
+                              "g", ports[:1], ports[1:], [weights])
+    path, trace, page = (tmp_path / name for name in ("m.onnx", "t.json", "p.html"))
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)],
+                                       ir_version=8).SerializeToString())
+    arguments = ["bench", path, "--profile", "-n", 5, "--shape", "x=32,64", "--threads", 2]
+    found = json.loads(infer(*arguments, "--json", "--trace", trace, "--page", page).stdout)
+    product = found["nodes"][0]
+    assert found["runs"] == 5 and found["threads"] == 2 and found["peak_fma_per_ns"] > 0
+    assert product["operations"] == 2 * 32 * 64 * 64 and product["ns"] > 0
+    assert product["bytes"] == 4 * (2 * 32 * 64 + 64 * 64) and 0 < product["share"] < 2
+    events = json.loads(trace.read_text())["traceEvents"]
+    assert [e["ph"] for e in events] == ["X"] * len(found["nodes"]) and events[0]["args"]["node"] == "<b>"
+    text = page.read_text()
+    assert "&lt;b&gt;" in text and "<b>" not in text and text.count('class="bar"') == len(found["nodes"])
+    table = infer(*arguments).stdout
+    assert "MatMulPacked" in table and "operators" in table and "GB/s" in table
+    for wrong in (["--threads", "0"], ["--threads", "many"], ["--shape", "x"], ["-n", "0"]):
+        infer("bench", path, *wrong, code=USAGE)
+    infer("bench", path, "--trace", tmp_path, code=IO)
+
+
 def test_bench_runs_what_predict_cannot(tmp_path):
     result = json.loads(infer("bench", identity(tmp_path, "INT32", ["n", "m"]), "-n", 20, "--json").stdout)
     assert result["call"] == "infer_run"

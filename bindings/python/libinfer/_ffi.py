@@ -168,7 +168,16 @@ class PlanInfo(Structure):
     ]
 
 
+class NodeWork(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("bytes", c_double),
+        ("operations", c_double),
+    ]
+
+
 STRUCTURES = {
+    "infer_node_work": NodeWork,
     "infer_allocator": Allocator,
     "infer_metadata": Metadata,
     "infer_options": Options,
@@ -250,7 +259,9 @@ FUNCTIONS = {
     "infer_pool_free": (None, [_POOL]),
     "infer_pool_threads": (c_uint32, [_POOL]),
     "infer_context_set_pool": (_STATUS, [_CONTEXT, _POOL]),
+    "infer_context_threads": (c_uint32, [_CONTEXT]),
     "infer_context_memory": (c_size_t, [_CONTEXT]),
+    "infer_context_node_work": (_STATUS, [_CONTEXT, c_size_t, POINTER(NodeWork)]),
     "infer_context_observe": (_STATUS, [_CONTEXT, OBSERVER, c_void_p]),
     "infer_context_predict_f64": (
         _STATUS,
