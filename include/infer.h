@@ -449,9 +449,10 @@ INFER_API infer_status infer_context_new_in(infer_model *model, void *memory, si
 /* NULL is allowed. Values borrowed from the context end with it. Since 0.1.0. */
 INFER_API void infer_context_free(infer_context *context);
 
-/* Threads that share the work of runs, this one's among them; the answers are the same, bit for bit,
- * whatever their number. They sleep when no run is on, block all signals, and are started again in a
- * process that forked. While one context's run uses a pool, those of others do without. */
+/* Threads that share the work of runs, this one's among them; the answers are the same, bit for
+ * bit, whatever their number. They sleep when no run is on, block all signals, and are started
+ * again in a process that forked. While one context's run uses a pool, those of others do without.
+ */
 typedef struct infer_pool infer_pool;
 
 /* A pool of so many threads, as `threads` in the options, for contexts that infer_context_set_pool
@@ -466,9 +467,9 @@ INFER_API void infer_pool_free(infer_pool *pool);
 /* How many threads it has; 1 of NULL. Since 0.1.0. */
 INFER_API uint32_t infer_pool_threads(const infer_pool *pool);
 
-/* The context's runs use the pool, which must outlive it, instead of threads of its own; NULL: none.
- * A context in the caller's memory has threads in no other way. Errors: ARGUMENT, STATE (the context
- * has run). Since 0.1.0. */
+/* The context's runs use the pool, which must outlive it, instead of threads of its own; NULL:
+ * none. A context in the caller's memory has threads in no other way. Errors: ARGUMENT, STATE (the
+ * context has run). Since 0.1.0. */
 INFER_API infer_status infer_context_set_pool(infer_context *context, infer_pool *pool);
 
 /* How many threads share the context's runs; 1 of NULL. Since 0.1.0. */

@@ -96,6 +96,50 @@ static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda
     }
 }
 
+/* ---- few taps ---- */
+
+/* `vectors` times sixteen sums, taps in pairs. */
+VEC_INLINE void tap_sums(const size_t vectors, size_t taps, const int16_t *w, const size_t *offset,
+                         const int16_t *x, int32_t *y) {
+    __m256i sum[2][2];
+    foreach (v, vectors)
+        sum[v][0] = sum[v][1] = _mm256_setzero_si256();
+    for (size_t t = 0; t < taps; t += 2) {
+        const bool two = t + 1 < taps;
+        const int16_t *a = x + offset[t], *b = two ? x + offset[t + 1] : a;
+        const __m256i by =
+            _mm256_set1_epi32((int32_t)((uint16_t)w[t] | (two ? (uint32_t)w[t + 1] << 16 : 0)));
+        foreach (v, vectors) {
+            __m256i first = _mm256_loadu_si256((const void *)(a + 16 * v));
+            __m256i second = _mm256_loadu_si256((const void *)(b + 16 * v));
+            __m256i low = _mm256_unpacklo_epi16(first, second);
+            __m256i high = _mm256_unpackhi_epi16(first, second);
+            sum[v][0] = _mm256_add_epi32(sum[v][0], _mm256_madd_epi16(low, by));
+            sum[v][1] = _mm256_add_epi32(sum[v][1], _mm256_madd_epi16(high, by));
+        }
+    }
+    foreach (v, vectors) {
+        __m256i *to = (__m256i *)(y + 16 * v);
+        _mm256_storeu_si256(to, _mm256_permute2x128_si256(sum[v][0], sum[v][1], 0x20));
+        _mm256_storeu_si256(to + 1, _mm256_permute2x128_si256(sum[v][0], sum[v][1], 0x31));
+    }
+}
+
+static void taps_i16(size_t n, size_t taps, const int16_t *w, const size_t *offset,
+                     const int16_t *x, int32_t *y) {
+    size_t i = 0;
+    for (; n - i >= 32; i += 32)
+        tap_sums(2, taps, w, offset, x + i, y + i);
+    for (; n - i >= 16; i += 16)
+        tap_sums(1, taps, w, offset, x + i, y + i);
+    for (; i < n; i++) {
+        uint32_t sum = 0;
+        for (size_t t = 0; t < taps; t++)
+            sum += (uint32_t)(w[t] * x[offset[t] + i]);
+        y[i] = (int32_t)sum;
+    }
+}
+
 /* ---- quantizing ---- */
 
 /* Beyond what 8 bits and a zero point of them can be. */

@@ -18,8 +18,8 @@ typedef struct infer_conv2d {
     float low, high;            /* convolutions: what results are clipped to; NaN passes */
 } infer_conv2d;
 
-/* What to compute of an image's convolution: panels of 16 outputs, and places (for Winograd's: tiles)
- * of all rows, one after the other. The bits do not depend on it. */
+/* What to compute of an image's convolution: panels of 16 outputs, and places (for Winograd's:
+ * tiles) of all rows, one after the other. The bits do not depend on it. */
 typedef struct infer_conv_part {
     size_t place, places;
     size_t panel, panels;

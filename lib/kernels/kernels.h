@@ -63,20 +63,17 @@
 /* Over blocks of channels (conv2d.h), in float alone. bias, scale and shift have whole panels. y
  * overlaps no input; but affine_blocked may be in place.
  *
- * conv_blocked    y = clip(x * w + bias + add) for a part of an image (add NULL: nothing). scratch has
- *                 INFER_CONV_SCRATCH floats, 64-byte aligned.
- * conv_winograd   the same of less arithmetic where infer_conv_is_winograd says so. scratch has
- *                 infer_winograd_scratch floats.
- * conv_depthwise  the same where each output channel has one input channel.
- * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
- *                 count as large.
- * lrn_blocked     y = x / (bias + scale * s)^(3/4), s being the sum of the squares of `size`
- *                 channels around, (size - 1) / 2 of them before: INFER_LRN_BLOCKED at most.
- * affine_blocked  y = clip(x * scale + shift); the extents are c->in.
- * gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place allowed; the error is
- *                 below 2^-23 |x|.
- * add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n elements, sa and sb 0 or 1; y may be a
- * where sa is 1, and b where sb is. The bits are those of the C operator.
+ * conv_blocked    y = clip(x * w + bias + add) for a part of an image (add NULL: nothing). scratch
+ * has INFER_CONV_SCRATCH floats, 64-byte aligned. conv_winograd   the same of less arithmetic where
+ * infer_conv_is_winograd says so. scratch has infer_winograd_scratch floats. conv_depthwise  the
+ * same where each output channel has one input channel. pool_blocked    the largest (-inf of none)
+ * or the mean (0 of none) of each window; NaN does not count as large. lrn_blocked     y = x /
+ * (bias + scale * s)^(3/4), s being the sum of the squares of `size` channels around, (size - 1) /
+ * 2 of them before: INFER_LRN_BLOCKED at most. affine_blocked  y = clip(x * scale + shift); the
+ * extents are c->in. gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place
+ * allowed; the error is below 2^-23 |x|. add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n
+ * elements, sa and sb 0 or 1; y may be a where sa is 1, and b where sb is. The bits are those of
+ * the C operator.
  *
  * attend          y = softmax(scores) * v for queries of one head (attend.h); scratch has
  *                 infer_attend_scratch floats, 64-byte aligned. A query's bits depend on itself,
@@ -119,7 +116,8 @@
  * dequantize_8   y = (x - zero) * scale.
  * rescale_f32    y = (x + add) * scale[i * step] + bias[i] (NULL: none), rounded after each.
  * axpy_i32       y += by * x.
- * range_f32      the smallest and the largest of the numbers and 0, past NaN. */
+ * taps_i16       y[i] = sum of w[t] * x[offset[t] + i], t below taps; w and x are of 8 bits and a
+ * sign. range_f32      the smallest and the largest of the numbers and 0, past NaN. */
 #define INFER_KERNELS_BYTES(X)                                                                     \
     X(void, pack_s8,                                                                               \
       (size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,             \
@@ -137,6 +135,9 @@
     X(void, rescale_f32,                                                                           \
       (const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,                   \
        const float *bias, float *y))                                                               \
+    X(void, taps_i16,                                                                              \
+      (size_t n, size_t taps, const int16_t *w, const size_t *offset, const int16_t *x,            \
+       int32_t *y))                                                                                \
     X(void, axpy_i32, (size_t n, uint32_t by, const int32_t *x, int32_t *y))                       \
     X(void, range_f32, (const float *x, size_t n, float *low, float *high))
 

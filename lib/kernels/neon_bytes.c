@@ -39,6 +39,28 @@ static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda
             row(n - j, k, a + i * lda, packed, start ? start + j : NULL, c + i * ldc + j);
 }
 
+static void taps_i16(size_t n, size_t taps, const int16_t *w, const size_t *offset,
+                     const int16_t *x, int32_t *y) {
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        int32x4_t low = vdupq_n_s32(0), high = low;
+        for (size_t t = 0; t < taps; t++) {
+            int16x8_t v = vld1q_s16(x + offset[t] + i);
+            low = vmlal_n_s16(low, vget_low_s16(v), w[t]);
+            high = vmlal_n_s16(high, vget_high_s16(v), w[t]);
+        }
+        vst1q_s32(y + i, low);
+        vst1q_s32(y + i + 4, high);
+    }
+    for (; i < n; i++) {
+        uint32_t sum = 0;
+        for (size_t t = 0; t < taps; t++)
+            sum += (uint32_t)(w[t] * x[offset[t] + i]);
+        y[i] = (int32_t)sum;
+    }
+}
+
 void infer_kernels_neon_bytes(infer_kernels *k) {
+    k->taps_i16 = taps_i16;
     k->gemm_u8s8 = gemm_u8s8;
 }

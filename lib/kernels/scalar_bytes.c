@@ -67,6 +67,16 @@ static void rescale_f32(const int32_t *x, size_t n, int32_t add, const float *sc
                (bias ? bias[i] : 0);
 }
 
+static void taps_i16(size_t n, size_t taps, const int16_t *w, const size_t *offset,
+                     const int16_t *x, int32_t *y) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t sum = 0;
+        for (size_t t = 0; t < taps; t++)
+            sum += (uint32_t)(w[t] * x[offset[t] + i]);
+        y[i] = (int32_t)sum;
+    }
+}
+
 static void axpy_i32(size_t n, uint32_t by, const int32_t *x, int32_t *y) {
     for (size_t i = 0; i < n; i++)
         y[i] = (int32_t)((uint32_t)y[i] + by * (uint32_t)x[i]);

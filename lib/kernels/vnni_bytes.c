@@ -1,5 +1,5 @@
-/* Products of bytes with AVX-512 VNNI. Compiled with the flags of the AVX-512 tier and
- * -mavx512vnni; runs where INFER_CPU_AVX512_VNNI is set as well. */
+/* Products of bytes with AVX-512 VNNI, and what quantizes them. Compiled with the flags of the
+ * AVX-512 tier and -mavx512vnni; runs where INFER_CPU_AVX512_VNNI is set as well. */
 #include "bytes.h"
 #include "kernels.h"
 
@@ -103,6 +103,49 @@ static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda
     }
 }
 
+/* ---- quantizing ---- */
+
+/* Beyond what 8 bits and a zero point of them can be. */
+#define FAR 1024.0f
+
+/* Sixteen numbers rounded, moved and saturated; NaN is as the smallest. */
+VEC_INLINE void store_8(__m512 v, __m512i zero, bool sign, __mmask16 mask, uint8_t *y) {
+    v = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(-FAR)), _mm512_set1_ps(FAR));
+    __m512i all = _mm512_add_epi32(_mm512_cvtps_epi32(v), zero);
+    if (sign)
+        _mm512_mask_cvtsepi32_storeu_epi8(y, mask, all);
+    else
+        _mm512_mask_cvtusepi32_storeu_epi8(y, mask, _mm512_max_epi32(all, _mm512_setzero_si512()));
+}
+
+VEC_INLINE __mmask16 lanes(size_t n) {
+    return (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffff);
+}
+
+static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool sign, uint8_t *y) {
+    const __m512 by = _mm512_set1_ps(scale);
+    const __m512i move = _mm512_set1_epi32(zero);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 mask = lanes(n - i);
+        __m512 v = _mm512_div_ps(_mm512_maskz_loadu_ps(mask, x + i), by);
+        store_8(v, move, sign, mask, y + i);
+    }
+}
+
+static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,
+                         int32_t zero, bool sign, uint8_t *y) {
+    const __m512i more = _mm512_set1_epi32(add), move = _mm512_set1_epi32(zero);
+    const __m512 same = _mm512_set1_ps(n ? *scale : 0);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 mask = lanes(n - i);
+        __m512i sum = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, x + i), more);
+        __m512 by = step ? _mm512_maskz_loadu_ps(mask, scale + i) : same;
+        store_8(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), by), move, sign, mask, y + i);
+    }
+}
+
 void infer_kernels_vnni_bytes(infer_kernels *k) {
+    k->quantize_8 = quantize_8;
+    k->requantize_8 = requantize_8;
     k->gemm_u8s8 = gemm_u8s8;
 }

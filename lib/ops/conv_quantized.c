@@ -1,21 +1,14 @@
 /* ConvInteger and QLinearConv: products of 8-bit integers, weights on the left and windows of the
  * input, as columns, on the right. */
-#include "axes.h"
-#include "bytes.h"
-#include "conv.h"
-#include "scratch.h"
-#include "status.h"
+#include "conv_quantized.h"
 
 #include <string.h>
 
 static const infer_op_attr quantized_attrs[] = {INFER_CONV_ATTRS};
 
-/* Which inputs are what; UINT8_MAX: the operator has none. */
-typedef struct roles {
-    uint8_t x, x_zero, w, w_zero, bias, x_scale, w_scale, y_scale, y_zero;
-} roles;
-
-#define NONE UINT8_MAX
+typedef infer_conv_roles roles;
+#define role infer_conv_role
+#define NONE INFER_NO_ROLE
 static const roles integer_roles = {0, 2, 1, 3, NONE, NONE, NONE, NONE, NONE},
                    linear_roles = {0, 2, 3, 5, 8, 1, 4, 6, 7};
 
@@ -25,11 +18,8 @@ typedef struct quantized_plan {
     size_t plane;                      /* their product */
     size_t weights_at, rows_at, padded_at, taps_at, panel_at, packed_at, sums_at, start_at,
         product_at;
+    infer_depthwise_plan depthwise; /* in place of these where it is one */
 } quantized_plan;
-
-static const infer_view *role(const infer_op_env *env, uint8_t index) {
-    return index == NONE ? NULL : infer_input(env, index);
-}
 
 /* One number, or one for each output channel. */
 static infer_status check_numbers(const infer_view *v, const char *name, int64_t channels) {
@@ -50,6 +40,15 @@ static infer_status check_numbers(const infer_view *v, const char *name, int64_t
  * every window one of the input, SLACK lets sixteen bytes be read there. */
 #define SLACK 16
 
+/* Whether columns are the input's places as they lie. */
+static bool is_direct(const quantized_plan *q) {
+    const infer_window *w = &q->c.window;
+    bool direct = q->c.taps == 1;
+    for (int32_t i = 0; i < w->rank; i++)
+        direct = direct && w->stride[i] == 1 && !w->before[i] && !w->after[i];
+    return direct;
+}
+
 static infer_status plan_sizes(infer_op_env *env, quantized_plan *q) {
     const infer_conv *c = &q->c;
     const infer_window *w = &c->window;
@@ -69,7 +68,7 @@ static infer_status plan_sizes(infer_op_env *env, quantized_plan *q) {
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     INFER_TRY(infer_conv_take(env, c->outputs * c->group, c->depth, 1, &q->weights_at));
     INFER_TRY(infer_conv_take(env, c->outputs * c->group, 1, sizeof(int32_t), &q->rows_at));
-    INFER_TRY(infer_conv_take(env, padded, 1, 1, &q->padded_at));
+    INFER_TRY(infer_conv_take(env, is_direct(q) ? 0 : padded, 1, 1, &q->padded_at));
     INFER_TRY(infer_conv_take(env, c->taps, 1, sizeof(size_t), &q->taps_at));
     INFER_TRY(infer_conv_take(env, c->depth + 1, INFER_PANEL, 1, &q->panel_at));
     INFER_TRY(infer_conv_take(env, packed, 1, 1, &q->packed_at));
@@ -91,7 +90,7 @@ static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, i
         return INFER_OK;
     INFER_TRY(check_numbers(role(env, r->w_zero), "the weights' zero point", channels));
     INFER_TRY(check_numbers(role(env, r->w_scale), "the weights' scale", channels));
-    return plan_sizes(env, q);
+    return infer_is_depthwise(c) ? infer_depthwise_take(env, c, &q->depthwise) : plan_sizes(env, q);
 }
 
 static infer_status quantized_infer(infer_op_env *env, const roles *r, infer_type type) {
@@ -186,6 +185,10 @@ static void columns(const infer_op_env *env, const quantized_plan *q, const uint
     int8_t *packed = infer_scratch_at(env->scratch, q->packed_at);
     int32_t *sums = infer_scratch_at(env->scratch, q->sums_at);
     int64_t place[INFER_WINDOW_RANK];
+    if (is_direct(q)) {
+        env->kernels->pack_s8(c->depth, count, x + first, c->plane, flip, packed, sums);
+        return;
+    }
     size_t rest = first;
     for (int32_t i = w->rank; i-- > 0; rest /= (size_t)w->out[i])
         place[i] = (int64_t)(rest % (size_t)w->out[i]);
@@ -217,9 +220,8 @@ static void read_weights(const infer_op_env *env, const roles *r, const quantize
     }
 }
 
-/* A row of a block of the output, from its sums. */
-static void finish(const infer_op_env *env, const roles *r, int32_t *sums, size_t n, size_t channel,
-                   int32_t add, size_t at) {
+void infer_conv_finish(const infer_op_env *env, const roles *r, const int32_t *sums, size_t n,
+                       size_t channel, int32_t add, size_t at) {
     infer_view *y = env->out[0];
     if (r->y_scale == NONE) {
         int32_t *to = (int32_t *)y->data + at;
@@ -255,7 +257,8 @@ static void multiply(const infer_op_env *env, const roles *r, const quantized_pl
         int32_t more = infer_byte_of(zeros, m + i) - infer_byte_of(zeros, m);
         if (more)
             env->kernels->axpy_i32(count, -(uint32_t)more, sums, product + i * count);
-        finish(env, r, product + i * count, count, m + i, rows[m + i], to + i * c->places + first);
+        infer_conv_finish(env, r, product + i * count, count, m + i, rows[m + i],
+                          to + i * c->places + first);
     }
 }
 
@@ -271,6 +274,12 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
     const infer_conv *c = &q.c;
     if (infer_view_count(y) == 0)
         return INFER_OK;
+    if (infer_is_depthwise(c)) {
+        infer_depthwise_begin(env, c, &q.depthwise);
+        for (size_t n = 0; n < c->batch * c->group; n++)
+            infer_depthwise_run(env, r, c, &q.depthwise, n);
+        return INFER_OK;
+    }
     uint8_t *padded = infer_scratch_at(env->scratch, q.padded_at);
     size_t *taps = infer_scratch_at(env->scratch, q.taps_at), t = 0, to = 0;
     int64_t tap[INFER_WINDOW_RANK] = {0};
@@ -282,10 +291,12 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
     const int32_t zero = infer_byte_of(role(env, r->x_zero), 0);
     read_weights(env, r, &q, zero - flip);
     for (size_t n = 0; n < c->batch * c->group; n++) {
-        pad(&q, (const uint8_t *)x->data + n * c->channels * c->plane, (uint8_t)zero, padded);
+        const uint8_t *image = (const uint8_t *)x->data + n * c->channels * c->plane;
+        if (!is_direct(&q))
+            pad(&q, image, (uint8_t)zero, padded);
         for (size_t first = 0; first < c->places; first += c->block) {
             size_t count = c->places - first < c->block ? c->places - first : c->block;
-            columns(env, &q, padded, first, count, flip);
+            columns(env, &q, is_direct(&q) ? image : padded, first, count, flip);
             multiply(env, r, &q, n % c->group * c->outputs, first, count, to);
         }
         to += c->outputs * c->places;

@@ -75,6 +75,32 @@ static void products(void **state) {
     product_case(4, 20, 0);
 }
 
+static void taps(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        const size_t n = choose(100), k = choose(12), m = n + choose(50);
+        int16_t *x = fenced(0, m * sizeof *x), *w = fenced(1, k * sizeof *w);
+        size_t *offset = fenced(2, k * sizeof *offset);
+        for (size_t j = 0; j < m; j++)
+            x[j] = (int16_t)(choose(2) ? 255 : (int)choose(511) - 255);
+        for (size_t t = 0; t < k; t++) {
+            w[t] = (int16_t)(choose(2) ? -255 : (int)choose(511) - 255);
+            offset[t] = choose(m - n + 1);
+        }
+        for (size_t v = 0; v < count; v++) {
+            int32_t *y = fenced(3, n * sizeof *y);
+            list[v].k.taps_i16(n, k, w, offset, x, y);
+            for (size_t j = 0; j < n; j++) {
+                int32_t sum = 0;
+                for (size_t t = 0; t < k; t++)
+                    sum += w[t] * x[offset[t] + j];
+                assert_int_equal(y[j], sum);
+            }
+            assert_true(fence_holds(3));
+        }
+    }
+}
+
 static float some(size_t of) {
     static const float odd[] = {0.5f,  1.5f,   -2.5f, NAN,    INFINITY, -INFINITY,
                                 1e30f, -1e30f, -0.0f, 127.5f, -128.5f,  254.5f};
@@ -143,7 +169,8 @@ static void quantizing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(quantizing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(taps),
+                                       cmocka_unit_test(quantizing)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }
