@@ -49,7 +49,7 @@ static bool is_direct(const quantized_plan *q) {
     return direct;
 }
 
-static infer_status plan_sizes(infer_op_env *env, quantized_plan *q) {
+static infer_status plan_sizes(infer_op_env *env, uint8_t flip, quantized_plan *q) {
     const infer_conv *c = &q->c;
     const infer_window *w = &c->window;
     size_t packed, sums, padded = 1;
@@ -66,7 +66,7 @@ static infer_status plan_sizes(infer_op_env *env, quantized_plan *q) {
            padded <= PTRDIFF_MAX;
     if (!fits)
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
-    INFER_TRY(infer_conv_take(env, c->outputs * c->group, c->depth, 1, &q->weights_at));
+    INFER_TRY(infer_conv_take(env, flip ? c->outputs * c->group : 0, c->depth, 1, &q->weights_at));
     INFER_TRY(infer_conv_take(env, c->outputs * c->group, 1, sizeof(int32_t), &q->rows_at));
     INFER_TRY(infer_conv_take(env, is_direct(q) ? 0 : padded, 1, 1, &q->padded_at));
     INFER_TRY(infer_conv_take(env, c->taps, 1, sizeof(size_t), &q->taps_at));
@@ -90,7 +90,7 @@ static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, i
         return INFER_OK;
     INFER_TRY(check_numbers(role(env, r->w_zero), "the weights' zero point", channels));
     INFER_TRY(check_numbers(role(env, r->w_scale), "the weights' scale", channels));
-    return infer_is_depthwise(c) ? infer_depthwise_take(env, c, &q->depthwise) : plan_sizes(env, q);
+    return infer_is_depthwise(c) ? infer_depthwise_take(env, c, &q->depthwise) : plan_sizes(env, infer_flip_left(w->type), q);
 }
 
 static infer_status quantized_infer(infer_op_env *env, const roles *r, infer_type type) {
@@ -204,15 +204,24 @@ static void columns(const infer_op_env *env, const quantized_plan *q, const uint
 
 /* ---- running ---- */
 
-/* The weights, unsigned, and what the input's zero point adds to each row. */
+/* The weights, unsigned: as they are, or copied. */
+static const uint8_t *weights_of(const infer_op_env *env, const roles *r,
+                                 const quantized_plan *q) {
+    const infer_view *w = env->in[r->w];
+    return infer_flip_left(w->type) ? infer_scratch_at(env->scratch, q->weights_at) : w->data;
+}
+
+/* Makes the weights unsigned, and finds what the input's zero point adds to each row. */
 static void read_weights(const infer_op_env *env, const roles *r, const quantized_plan *q,
                          int32_t x_zero) {
     const infer_conv *c = &q->c;
     const infer_view *w = env->in[r->w];
     const uint8_t flip = infer_flip_left(w->type);
-    uint8_t *weights = infer_scratch_at(env->scratch, q->weights_at);
+    const uint8_t *weights = weights_of(env, r, q);
     int32_t *rows = infer_scratch_at(env->scratch, q->rows_at);
-    infer_flip_bytes(w->data, c->outputs * c->group * c->depth, flip, weights);
+    if (flip)
+        infer_flip_bytes(w->data, c->outputs * c->group * c->depth, flip,
+                         infer_scratch_at(env->scratch, q->weights_at));
     for (size_t i = 0; i < c->outputs * c->group; i++) {
         uint32_t zero = (uint32_t)(infer_byte_of(role(env, r->w_zero), i) + flip);
         uint32_t sum = x_zero ? infer_sum_bytes(weights + i * c->depth, c->depth) : 0;
@@ -243,7 +252,7 @@ static void multiply(const infer_op_env *env, const roles *r, const quantized_pl
                      size_t first, size_t count, size_t to) {
     const infer_conv *c = &q->c;
     const infer_view *zeros = role(env, r->w_zero);
-    const uint8_t *weights = infer_scratch_at(env->scratch, q->weights_at);
+    const uint8_t *weights = weights_of(env, r, q);
     const int32_t *rows = infer_scratch_at(env->scratch, q->rows_at);
     const int32_t *sums = infer_scratch_at(env->scratch, q->sums_at);
     int32_t *start = infer_scratch_at(env->scratch, q->start_at);
@@ -304,6 +313,37 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
     return INFER_OK;
 }
 
+/* Constant weights and their zero points are made unsigned while the model is loaded. */
+static infer_status quantized_prepare(infer_rewriter *rw, const roles *r) {
+    const uint8_t inputs[] = {r->w, r->w_zero};
+    for (size_t i = 0; i < 2; i++) {
+        const infer_view *v =
+            inputs[i] < rw->in_count ? rw->view(rw, rw->input(rw, inputs[i])) : NULL;
+        if (!v || !v->data || v->type != INFER_TYPE_INT8)
+            return INFER_OK;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        infer_view v = *rw->view(rw, rw->input(rw, inputs[i])), shape = v;
+        void *to = NULL;
+        shape.type = INFER_TYPE_UINT8;
+        shape.data = NULL;
+        uint32_t value = rw->room(rw, &shape, &to);
+        INFER_TRY(rw->failed);
+        if (to)
+            infer_flip_bytes(v.data, infer_view_bytes(&v), 128, to);
+        INFER_TRY(rw->set_input(rw, inputs[i], value));
+    }
+    return INFER_OK;
+}
+
+static infer_status integer_prepare(infer_rewriter *rw) {
+    return quantized_prepare(rw, &integer_roles);
+}
+
+static infer_status linear_prepare(infer_rewriter *rw) {
+    return quantized_prepare(rw, &linear_roles);
+}
+
 static infer_status integer_infer(infer_op_env *env) {
     return quantized_infer(env, &integer_roles, INFER_TYPE_INT32);
 }
@@ -348,6 +388,7 @@ const infer_op infer_op_conv_integer = {
     .attrs = quantized_attrs,
     .types = {T_BYTE},
     .infer = integer_infer,
+    .prepare = integer_prepare,
     .run = integer_run,
     .work = infer_work_kernel,
 };
@@ -366,6 +407,7 @@ const infer_op infer_op_q_linear_conv = {
     .attrs = quantized_attrs,
     .types = {T_BYTE, T(FLOAT), T_BYTE, T_BYTE, T(FLOAT), T_BYTE | T(FLOAT) | T(INT32)},
     .infer = linear_infer,
+    .prepare = linear_prepare,
     .run = linear_run,
     .work = infer_work_kernel_3,
 };
