@@ -16,6 +16,7 @@ typedef struct quantized_plan {
     infer_conv c;
     int64_t padded[INFER_WINDOW_RANK]; /* extents of the input with its padding */
     size_t plane;                      /* their product */
+    size_t phases;                     /* along the last axis, see phase() */
     size_t weights_at, rows_at, padded_at, taps_at, panel_at, packed_at, sums_at, start_at,
         product_at;
     infer_depthwise_plan depthwise; /* in place of these where it is one */
@@ -49,6 +50,15 @@ static bool is_direct(const quantized_plan *q) {
     return direct;
 }
 
+/* Places along the last axis lie by the remainder of their numbers by the stride, so that what a
+ * tap sees of neighbouring outputs lies together; not where strides are long and outputs few. */
+#define MOST_PHASES 4
+
+static size_t phase(const quantized_plan *q, size_t at) {
+    const size_t each = (size_t)q->padded[q->c.window.rank - 1] / q->phases;
+    return at % q->phases * each + at / q->phases;
+}
+
 static infer_status plan_sizes(infer_op_env *env, uint8_t flip, quantized_plan *q) {
     const infer_conv *c = &q->c;
     const infer_window *w = &c->window;
@@ -56,10 +66,15 @@ static infer_status plan_sizes(infer_op_env *env, uint8_t flip, quantized_plan *
     if (q->c.block > 2 * INFER_PANEL) /* products take panels in pairs */
         q->c.block -= q->c.block % (2 * INFER_PANEL);
     bool fits = infer_bytes_pack_size(c->depth, c->block, &packed, &sums);
+    const int64_t stride = w->rank ? w->stride[w->rank - 1] : 1;
+    q->phases = stride <= MOST_PHASES ? (size_t)stride : 1;
     for (int32_t i = 0; i < w->rank; i++) {
         fits = fits && !__builtin_add_overflow(w->in[i], w->before[i], &q->padded[i]) &&
                !__builtin_add_overflow(q->padded[i], w->after[i], &q->padded[i]) &&
-               infer_mul(padded, (size_t)q->padded[i], &padded);
+               q->padded[i] <= INT64_MAX - MOST_PHASES;
+        if (i == w->rank - 1 && fits && q->phases > 1)
+            q->padded[i] += ((int64_t)q->phases - q->padded[i] % (int64_t)q->phases);
+        fits = fits && infer_mul(padded, (size_t)q->padded[i], &padded);
     }
     q->plane = padded;
     fits = fits && infer_mul(padded, c->channels, &padded) && infer_add(padded, SLACK, &padded) &&
@@ -90,7 +105,8 @@ static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, i
         return INFER_OK;
     INFER_TRY(check_numbers(role(env, r->w_zero), "the weights' zero point", channels));
     INFER_TRY(check_numbers(role(env, r->w_scale), "the weights' scale", channels));
-    return infer_is_depthwise(c) ? infer_depthwise_take(env, c, &q->depthwise) : plan_sizes(env, infer_flip_left(w->type), q);
+    return infer_is_depthwise(c) ? infer_depthwise_take(env, c, &q->depthwise)
+                                 : plan_sizes(env, infer_flip_left(w->type), q);
 }
 
 static infer_status quantized_infer(infer_op_env *env, const roles *r, infer_type type) {
@@ -119,7 +135,15 @@ static void pad(const quantized_plan *q, const uint8_t *x, uint8_t zero, uint8_t
             size_t at = 0;
             for (int32_t i = 0; i <= last; i++)
                 at = at * (size_t)q->padded[i] + (size_t)(row[i] + w->before[i]);
-            memcpy(to + at, x, width);
+            if (q->phases > 1)
+                at -= (size_t)w->before[last];
+            if (q->phases == 1)
+                memcpy(to + at, x, width);
+            for (size_t p = 0; q->phases > 1 && p < q->phases && p < width; p++) {
+                uint8_t *place = to + at + phase(q, (size_t)w->before[last] + p);
+                for (size_t i = p; i < width; i += q->phases)
+                    *place++ = x[i];
+            }
             x += width;
         } while (infer_window_next(row, w->in, last));
     }
@@ -127,9 +151,12 @@ static void pad(const quantized_plan *q, const uint8_t *x, uint8_t zero, uint8_t
 
 /* Where a place of a tap or of a window's first element lies. */
 static size_t offset(const quantized_plan *q, const int64_t *index, const int64_t *by) {
+    const int32_t last = q->c.window.rank - 1;
     size_t at = 0;
-    for (int32_t i = 0; i < q->c.window.rank; i++)
-        at = at * (size_t)q->padded[i] + (size_t)(index[i] * by[i]);
+    for (int32_t i = 0; i <= last; i++) {
+        const size_t place = (size_t)(index[i] * by[i]);
+        at = at * (size_t)q->padded[i] + (i == last ? phase(q, place) : place);
+    }
     return at;
 }
 
@@ -151,7 +178,7 @@ static void find_runs(const quantized_plan *q, int64_t *place, size_t lanes, run
         expected = at + 1;
         if (last >= 0 && place[last] + 1 < w->out[last]) {
             place[last]++;
-            at += (size_t)w->stride[last];
+            at += (size_t)w->stride[last] / q->phases;
         } else if (infer_window_next(place, w->out, w->rank)) {
             at = offset(q, place, w->stride);
         }
@@ -205,8 +232,7 @@ static void columns(const infer_op_env *env, const quantized_plan *q, const uint
 /* ---- running ---- */
 
 /* The weights, unsigned: as they are, or copied. */
-static const uint8_t *weights_of(const infer_op_env *env, const roles *r,
-                                 const quantized_plan *q) {
+static const uint8_t *weights_of(const infer_op_env *env, const roles *r, const quantized_plan *q) {
     const infer_view *w = env->in[r->w];
     return infer_flip_left(w->type) ? infer_scratch_at(env->scratch, q->weights_at) : w->data;
 }

@@ -29,9 +29,9 @@ void infer_conv_finish(const infer_op_env *env, const infer_conv_roles *r, const
  * the remainder of their numbers by the strides, so that what a tap sees of neighbouring outputs
  * lies together. */
 typedef struct infer_depthwise_plan {
-    size_t rows, columns;         /* of a plane */
-    size_t planes[2];             /* along both axes: the strides */
-    size_t sums;                  /* of an output channel, those between its rows included */
+    size_t rows, columns; /* of a plane */
+    size_t planes[2];     /* along both axes: the strides */
+    size_t sums;          /* of an output channel, those between its rows included */
     size_t in_at, wide_at, taps_at, w_at, sums_at;
 } infer_depthwise_plan;
 

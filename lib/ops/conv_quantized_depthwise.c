@@ -133,9 +133,11 @@ void infer_depthwise_run(const infer_op_env *env, const infer_conv_roles *r, con
         for (size_t t = 0; t < c->taps; t++)
             weights[t] = (int16_t)((int32_t)(from[t] ^ flip_w) - zero);
         const size_t last = d->sums - (d->columns - (size_t)across.out);
-        env->kernels->taps_i16((last + SLACK - 1) / SLACK * SLACK, c->taps, weights, taps, in, sums);
+        env->kernels->taps_i16((last + SLACK - 1) / SLACK * SLACK, c->taps, weights, taps, in,
+                               sums);
         for (size_t row = 1, n = (size_t)across.out; row < (size_t)y.out; row++)
             memmove(sums + row * n, sums + row * d->columns, n * sizeof *sums);
-        infer_conv_finish(env, r, sums, c->places, channel, 0, (image * c->outputs + m) * c->places);
+        infer_conv_finish(env, r, sums, c->places, channel, 0,
+                          (image * c->outputs + m) * c->places);
     }
 }

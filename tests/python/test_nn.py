@@ -118,6 +118,18 @@ def test_conv_transpose_output_shape(shape, auto_pad):
             auto_pad=auto_pad)
 
 
+@table(rank=[1, 2, 3], group=[1, 4], stride=[1, 2, 3, 5], dilation=[1, 2], kernel=[1, 3], w=[np.uint8, np.int8])
+def test_quantized_conv_strides(case):
+    rank, group, w_type = case["rank"], case["group"], case["w"]
+    x = data(2, 4, *(9, 40, 4)[:rank], dtype=np.uint8)
+    w = data(8, 4 // group, *[case["kernel"]] * rank, dtype=w_type)
+    reach = case["dilation"] * (case["kernel"] - 1)
+    options = {"group": group, "constant": True, "strides": [case["stride"]] * rank,
+               "dilations": [case["dilation"]] * rank, "pads": [reach] * rank + [reach // 2] * rank}
+    zero = data(dtype=w_type) if w_type == np.uint8 else np.int8(0)
+    compare("ConvInteger", 10, [x, w, data(dtype=np.uint8), zero], **options)
+
+
 @table(group=[1, 2], x=[np.uint8], w=[np.uint8, np.int8], per_channel=[False, True], padding=PADDING)
 def test_quantized_conv(case):
     x, w = data(2, 4, 7, 6, dtype=case["x"]), data(6, 4 // case["group"], 3, 3, dtype=case["w"])
