@@ -1,5 +1,5 @@
-/* x cos + (-x2, x1) sin, x1 and x2 being the halves of x's last axis, becomes infer.Rotary: positions
- * turned in, as exporters spell it with Slice or Split, Neg and Concat. */
+/* x cos + (-x2, x1) sin, x1 and x2 being the halves of x's last axis, becomes infer.Rotary:
+ * positions turned in, as exporters spell it with Slice or Split, Neg and Concat. */
 #include "uses.h"
 
 #include "status.h"
@@ -63,8 +63,8 @@ static bool is_turned(const rotary *r, uint32_t value, uint32_t x) {
     const graph_node *n = maker_of(r, value, "Concat");
     const graph_node *neg = n && n->in_count == 2 ? maker_of(r, n->in[0], "Neg") : NULL;
     const infer_attr *axis = n ? infer_graph_find_attr(n, "axis") : NULL;
-    if (!neg || !axis || !is_last(r->g, n, axis->i) || v->type != INFER_TYPE_FLOAT ||
-        v->rank < 1 || v->dim[v->rank - 1] < 2 || v->dim[v->rank - 1] % 2)
+    if (!neg || !axis || !is_last(r->g, n, axis->i) || v->type != INFER_TYPE_FLOAT || v->rank < 1 ||
+        v->dim[v->rank - 1] < 2 || v->dim[v->rank - 1] % 2)
         return false;
     const int64_t half = v->dim[v->rank - 1] / 2;
     return half_of(r, neg->in[0], 1, half) == x && half_of(r, n->in[1], 0, half) == x;

@@ -189,16 +189,15 @@ infer_status infer_graph_merge_equal(infer_graph *g) {
 static bool still_there(const infer_graph *g, const graph_node *n, const graph_node *wanted) {
     for (uint32_t o = 0; o < wanted->out_count; o++)
         if (wanted->out[o] != INFER_NO_VALUE &&
-            (n->out[o] == INFER_NO_VALUE ||
-             !g->values[infer_graph_resolve(g, n->out[o])].constant))
+            (n->out[o] == INFER_NO_VALUE || !g->values[infer_graph_resolve(g, n->out[o])].constant))
             return false;
     return true;
 }
 
 bool infer_graph_was_computed(infer_graph *g, graph_node *n) {
     graph_node **table = g->computed;
-    if (!table && !(table = g->computed = infer_arena_array(&g->arena, GRAPH_COMPUTED,
-                                                            sizeof(graph_node *))))
+    if (!table &&
+        !(table = g->computed = infer_arena_array(&g->arena, GRAPH_COMPUTED, sizeof(graph_node *))))
         return false; /* computed once more */
     graph_node **entry = &table[hash_node(g, n) & (GRAPH_COMPUTED - 1)];
     if (*entry && same_node(g, *entry, n) && still_there(g, *entry, n)) {
