@@ -1,5 +1,5 @@
-/* Operators that exporters spell out become one node again: Gelu, Swish, LayerNormalization,
- * RMSNormalization. */
+/* Operators that exporters spell out become one node again: Gelu, Swish, HardSwish,
+ * LayerNormalization, RMSNormalization. */
 #include "uses.h"
 
 #include "status.h"
@@ -12,6 +12,7 @@
  *     Op(term, ...)      a node of ai.onnx; the terms of Add and Mul in either order
  *     Scale(term, 2.5)   a product with a number, or a quotient by its reciprocal
  *     Mean(term)         ReduceMean over the last axis, which stays
+ *     Hard(term)         HardSigmoid with the numbers of HardSwish
  *     {term|term}        the first that matches
  *     x                  any value, the same at each place of that letter
  *     2.5                a constant of one element
@@ -22,6 +23,7 @@
 /* 0.5 x part in each of its orders. */
 #define HALF_X(part)                                                                               \
     "{Mul(Scale(x,0.5)," part ")|Scale(Mul(x," part "),0.5)|Mul(x,Scale(" part ",0.5))}"
+#define SIX_PART  "Clip(Add(x,3),0,6)"
 #define CENTERED  "Sub(x,Mean(x))"
 #define SQUARE(d) "{Pow(" d ",2)|Mul(" d "," d ")}"
 #define ROOT(d)   "Sqrt(Add(Mean(" SQUARE(d) "),e))"
@@ -34,6 +36,8 @@ static const struct idiom {
     {HALF_X(ERF_PART), "Gelu", "x", "none"},
     {HALF_X(TANH_PART), "Gelu", "x", "tanh"},
     {"Mul(x,Sigmoid(x))", "Swish", "x", NULL},
+    {"{Scale(Mul(x," SIX_PART "),0.16666667)|Mul(x,{Scale(" SIX_PART ",0.16666667)|Hard(x)})}",
+     "HardSwish", "x", NULL},
     {"Add(Mul(" UNIT(CENTERED) ",g),b)", "LayerNormalization", "xgb", NULL},
     {"Mul(" UNIT("x") ",g)", "RMSNormalization", "xg", NULL},
 };
@@ -95,6 +99,14 @@ static bool is_mean(const infer_graph *g, const graph_node *n) {
     return axis == -1 || (x->rank > 0 && axis == x->rank - 1);
 }
 
+/* HardSigmoid with alpha 1/6 and beta 0.5. */
+static bool is_hard(const graph_node *n) {
+    const infer_attr *alpha = infer_graph_find_attr(n, "alpha");
+    const infer_attr *beta = infer_graph_find_attr(n, "beta");
+    return strcmp(n->op->name, "HardSigmoid") == 0 && alpha && fabsf(alpha->f * 6 - 1) <= 1e-6f &&
+           (!beta || beta->f == 0.5f);
+}
+
 static bool is_named(const char *p, size_t size, const char *name) {
     return strlen(name) == size && memcmp(p, name, size) == 0;
 }
@@ -136,8 +148,13 @@ static const char *match_node(matching *m, const char *p, const graph_node *n) {
         if (strcmp(name, "ReduceMean") != 0 || !is_mean(m->g, n))
             return NULL;
         end = match(m, first, n->in[0]);
+    } else if (is_named(p, size, "Hard")) {
+        end = is_hard(n) ? match(m, first, n->in[0]) : NULL;
     } else if (!is_named(p, size, name)) {
         return NULL;
+    } else if (n->in_count == 3) {
+        end = match_both(m, first, n, false);
+        end = end && *end == ',' ? match(m, end + 1, n->in[2]) : NULL;
     } else if (n->in_count == 2) {
         end = match_both(m, first, n, both);
     } else {
@@ -269,7 +286,8 @@ infer_status infer_graph_fuse_idioms(infer_graph *g) {
     /* From the last on: a normalization is met before what of it would be one without bias. */
     for (size_t i = b->node_count; i-- > 0;) {
         graph_node *n = b->nodes[i];
-        if (infer_graph_is_op(n, "", "Add") || infer_graph_is_op(n, "", "Mul"))
+        if (infer_graph_is_op(n, "", "Add") || infer_graph_is_op(n, "", "Mul") ||
+            infer_graph_is_op(n, "", "Div"))
             if (n->out[0] != INFER_NO_VALUE)
                 INFER_TRY(fuse(&m, n));
     }

@@ -63,17 +63,25 @@
 /* Over blocks of channels (conv2d.h), in float alone. bias, scale and shift have whole panels. y
  * overlaps no input; but affine_blocked may be in place.
  *
- * conv_blocked    y = clip(x * w + bias + add) for a part of an image (add NULL: nothing). scratch
- * has INFER_CONV_SCRATCH floats, 64-byte aligned. conv_winograd   the same of less arithmetic where
- * infer_conv_is_winograd says so. scratch has infer_winograd_scratch floats. conv_depthwise  the
- * same where each output channel has one input channel. pool_blocked    the largest (-inf of none)
- * or the mean (0 of none) of each window; NaN does not count as large. lrn_blocked     y = x /
- * (bias + scale * s)^(3/4), s being the sum of the squares of `size` channels around, (size - 1) /
- * 2 of them before: INFER_LRN_BLOCKED at most. affine_blocked  y = clip(x * scale + shift); the
- * extents are c->in. gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place
- * allowed; the error is below 2^-23 |x|. add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n
- * elements, sa and sb 0 or 1; y may be a where sa is 1, and b where sb is. The bits are those of
- * the C operator.
+ * conv_blocked    y = clip(x * w + bias + add) for a part of an image (add NULL: nothing). scratch has
+ *                 INFER_CONV_SCRATCH floats, 64-byte aligned.
+ * conv_winograd   the same of less arithmetic where infer_conv_is_winograd says so. scratch has
+ *                 infer_winograd_scratch floats.
+ * conv_depthwise  the same where each output channel has one input channel.
+ * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
+ *                 count as large.
+ * lrn_blocked     y = x / (bias + scale * s)^(3/4), s being the sum of the squares of `size`
+ *                 channels around, (size - 1) / 2 of them before: INFER_LRN_BLOCKED at most.
+ * affine_blocked  y = clip(x * scale + shift); the extents are c->in.
+ * gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place allowed; the error is
+ *                 below 2^-23 |x|.
+ * clip            y = min(high, max(low, x)); a NaN stays one. In place allowed.
+ * hard            y = alpha x + beta, bounded to 0 and 1; then, where `times`, times x. In place
+ *                 allowed.
+ * normalize       y = (x - mean) / sqrt(variance + epsilon) * scale + bias (NULL: 0) of a row of n;
+ *                 where not centered the mean is 0. In place allowed.
+ * add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n elements, sa and sb 0 or 1; y may be a
+ * where sa is 1, and b where sb is. The bits are those of the C operator.
  *
  * attend          y = softmax(scores) * v for queries of one head (attend.h); scratch has
  *                 infer_attend_scratch floats, 64-byte aligned. A query's bits depend on itself,
@@ -98,6 +106,11 @@
       (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))   \
     X(void, gelu_f32, (const float *x, float *y, size_t n))                                        \
     X(void, attend_f32, (const infer_attend *a, float *scratch))                                   \
+    X(void, clip_f32, (const float *x, float *y, size_t n, float low, float high))                 \
+    X(void, hard_f32, (const float *x, float *y, size_t n, float alpha, float beta, bool times))   \
+    X(void, normalize_f32,                                                                         \
+      (const float *x, size_t n, float epsilon, bool centered, const float *scale,                 \
+       const float *bias, float *y))                                                               \
     X(void, add_f32, INFER_BINARY)                                                                 \
     X(void, sub_f32, INFER_BINARY) X(void, mul_f32, INFER_BINARY) X(void, div_f32, INFER_BINARY)
 

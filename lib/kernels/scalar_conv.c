@@ -164,6 +164,33 @@ static void gelu_f32(const float *x, float *y, size_t n) {
         y[i] = x[i] * 0.5f + x[i] * 0.5f * erff(x[i] * 0.70710678118654752440f);
 }
 
+static void clip_f32(const float *x, float *y, size_t n, float low, float high) {
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] < low ? low : x[i];
+        y[i] = v > high ? high : v;
+    }
+}
+
+static void hard_f32(const float *x, float *y, size_t n, float alpha, float beta, bool times) {
+    for (size_t i = 0; i < n; i++) {
+        float v = alpha * x[i] + beta;
+        v = v < 0 ? 0 : v > 1 ? 1 : v;
+        y[i] = times ? x[i] * v : v;
+    }
+}
+
+static void normalize_f32(const float *x, size_t n, float epsilon, bool centered,
+                          const float *scale, const float *bias, float *y) {
+    double mean = 0, var = 0;
+    for (size_t i = 0; centered && i < n; i++)
+        mean += (double)x[i] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        var += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)n;
+    const float m = (float)mean, f = (float)(1 / sqrt(var + (double)epsilon));
+    for (size_t i = 0; i < n; i++)
+        y[i] = (x[i] - m) * f * scale[i] + (bias ? bias[i] : 0);
+}
+
 #define BINARY(name, op)                                                                           \
     static void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {   \
         const float *a = a_, *b = b_;                                                              \

@@ -17,6 +17,7 @@
 
 #include "simd_attention.inc.h"
 #include "simd_gelu.inc.h"
+#include "simd_rows.inc.h"
 #include "simd_winograd.inc.h"
 _Static_assert(BLOCK_K >= INFER_CONV_PLAIN, "a row of a plain input's kernel has to fit a copy");
 #undef S

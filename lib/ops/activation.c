@@ -40,10 +40,20 @@ typedef struct activation_params {
 #define PIECES(suffix, ctype)                                                                      \
     PIECE_LOOP(leaky_relu_##suffix, ctype, ctype, POSITIVE(v, alpha *v))                           \
     PIECE_LOOP(thresholded_relu_##suffix, ctype, ctype, v > alpha ? v : 0)                         \
-    PIECE_LOOP(hard_sigmoid_##suffix, ctype, ctype, UNIT(alpha *v + beta))                         \
-    PIECE_LOOP(shrink_##suffix, ctype, ctype, SHRINK(v, ))                                         \
-    UNARY_LOOP(hard_swish_##suffix, ctype, v *UNIT(v / 6 + (ctype)0.5))
+    PIECE_LOOP(shrink_##suffix, ctype, ctype, SHRINK(v, ))
 INFER_FLOAT_TYPES(PIECES)
+
+PIECE_LOOP(hard_sigmoid_DOUBLE, double, double, UNIT(alpha *v + beta))
+UNARY_LOOP(hard_swish_DOUBLE, double, v *UNIT(v / 6 + 0.5))
+
+static void hard_sigmoid_FLOAT(const infer_op_env *env, const void *x, void *y, size_t n) {
+    const activation_params *p = env->params;
+    env->kernels->hard_f32(x, y, n, p->alpha, p->beta, false);
+}
+
+static void hard_swish_FLOAT(const infer_op_env *env, const void *x, void *y, size_t n) {
+    env->kernels->hard_f32(x, y, n, 1.0f / 6, 0.5f, true);
+}
 
 /* Integers are compared and shifted as numbers, then truncated. */
 #define SHRINK_INTEGER(suffix, ctype)                                                              \

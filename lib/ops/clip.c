@@ -4,6 +4,7 @@
 #include "status.h"
 
 #include <float.h>
+#include <math.h>
 
 /* Version 6 has bounds even where the model names none. */
 static infer_status default_bound(infer_rewriter *rw, const char *name, float value) {
@@ -76,6 +77,11 @@ static infer_status clip_run(infer_op_env *env) {
     size_t n = (size_t)infer_view_count(x);
     if (!y)
         return INFER_OK;
+    if (x->type == INFER_TYPE_FLOAT) {
+        env->kernels->clip_f32(x->data, y->data, n, lo ? *(const float *)lo : -INFINITY,
+                               hi ? *(const float *)hi : INFINITY);
+        return INFER_OK;
+    }
     switch (x->type) {
 #define CLIP_CASE(suffix, ctype)                                                                   \
     case INFER_TYPE_##suffix:                                                                      \

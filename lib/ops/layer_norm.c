@@ -92,6 +92,10 @@ static bool is_row(const infer_view *x, int32_t axis, const infer_view *v) {
                   infer_span(v, v->rank - (x->rank - axis), v->rank) == infer_view_count(v));
 }
 
+static bool wants(const infer_op_env *env, uint32_t output) {
+    return env->out_count > output && env->out[output];
+}
+
 static infer_status normalize(infer_op_env *env, bool centered) {
     const layer_params *p = env->params;
     const infer_view *x = env->in[X], *scale = env->in[SCALE];
@@ -100,15 +104,23 @@ static infer_status normalize(infer_op_env *env, bool centered) {
     INFER_TRY(infer_axis(p->axis, x->rank, &axis));
     int64_t rows = infer_span(x, 0, axis), n = infer_span(x, axis, x->rank);
     bool by_row = is_row(x, axis, scale) && is_row(x, axis, bias);
+    if (by_row && x->type == INFER_TYPE_FLOAT && env->out[Y] && !wants(env, MEAN) &&
+        !wants(env, INV_STD_DEV)) {
+        for (int64_t r = 0; r < rows && n > 0; r++)
+            env->kernels->normalize_f32((const float *)x->data + r * n, (size_t)n, p->epsilon,
+                                        centered, scale->data, bias ? bias->data : NULL,
+                                        (float *)env->out[Y]->data + r * n);
+        return INFER_OK;
+    }
     for (int64_t r = 0; r < rows && n > 0; r++) {
         infer_region row = {.count = 0};
         infer_region_add(&row, n, 1);
         double mean = centered ? infer_moment(x, r * n, &row, INFER_SUM, 0) / (double)n : 0;
         double var = infer_moment(x, r * n, &row, INFER_SUM_SQUARE, mean) / (double)n;
         double inverse = 1 / sqrt(var + (double)p->epsilon);
-        if (env->out_count > MEAN && env->out[MEAN])
+        if (wants(env, MEAN))
             infer_set_real(env->out[MEAN], r, mean);
-        if (env->out_count > INV_STD_DEV && env->out[INV_STD_DEV])
+        if (wants(env, INV_STD_DEV))
             infer_set_real(env->out[INV_STD_DEV], r, inverse);
         if (env->out[Y] && by_row)
             infer_rescale_row(x, env->out[Y], r * n, n, mean, inverse, scale->data,

@@ -317,6 +317,60 @@ static void arithmetic(void **state) {
             }
 }
 
+/* Bounds: the bits of the C operators, a NaN among the numbers, of every length, in place. */
+static void bounds(void **state) {
+    (void)state;
+    for (size_t i = 0; i < count && list[i].kind != VARIANT_BLAS; i++)
+        for (size_t n = 0; n < 100; n++) {
+            float x[100], *y = fenced(0, n * sizeof *y), *z = fenced(1, n * sizeof *y);
+            const bool times = n % 2;
+            for (size_t j = 0; j < n; j++)
+                y[j] = z[j] = x[j] = choose(20) ? (float)number() * 6 : NAN;
+            list[i].k.clip_f32(y, y, n, -1, 2);
+            list[i].k.hard_f32(z, z, n, 0.25f, 0.5f, times);
+            for (size_t j = 0; j < n; j++) {
+                float v = x[j] < -1 ? -1 : x[j] > 2 ? 2 : x[j], w = x[j] / 4 + 0.5f;
+                w = (w < 0 ? 0 : w > 1 ? 1 : w) * (times ? x[j] : 1);
+                assert_true(y[j] == v || (isnan(y[j]) && isnan(v)));
+                assert_true(z[j] == w || (isnan(z[j]) && isnan(w)));
+            }
+            assert_true(fence_holds(0) && fence_holds(1));
+        }
+}
+
+/* Rows of every length, far from 0 too. */
+static void normalize(void **state) {
+    (void)state;
+    for (size_t i = 0; i < count && list[i].kind != VARIANT_BLAS; i++)
+        for (size_t n = 1; n < 900; n += n < 70 ? 1 : 61) {
+            float x[900], *y = fenced(0, n * sizeof *y), *scale = fenced(1, n * sizeof *y);
+            float *bias = n % 3 ? fenced(2, n * sizeof *y) : NULL;
+            const bool centered = n % 2;
+            double mean = 0, var = 0, shift = n % 5 ? 0 : 100;
+            for (size_t j = 0; j < n; j++) {
+                y[j] = x[j] = (float)(number() * 3 + shift);
+                scale[j] = (float)number();
+                if (bias)
+                    bias[j] = (float)number();
+                mean += centered ? (double)x[j] / (double)n : 0;
+            }
+            for (size_t j = 0; j < n; j++)
+                var += ((double)x[j] - mean) * ((double)x[j] - mean) / (double)n;
+            list[i].k.normalize_f32(y, n, 0.01f, centered, scale, bias, y);
+            double inverse = 1 / sqrt(var + (double)0.01f);
+            for (size_t j = 0; j < n; j++) {
+                double f = inverse * (double)scale[j], d = (double)x[j] - mean;
+                double exact = d * f + (bias ? (double)bias[j] : 0);
+                double size = (fabs((double)x[j]) + fabs(mean)) * fabs(f) +
+                              (double)(8 + n / 8) * (fabs(d) + sqrt(var)) * fabs(f) + fabs(exact);
+                if (!(fabs((double)y[j] - exact) <= size * 0x1p-23))
+                    fail_msg("%s normalize of %zu at %zu: %.9g instead of %.9g", list[i].name, n, j,
+                             (double)y[j], exact);
+            }
+            assert_true(fence_holds(0));
+        }
+}
+
 int main(void) {
     count = variants_find(list);
     const struct CMUnitTest tests[] = {
@@ -325,6 +379,7 @@ int main(void) {
         cmocka_unit_test(shapes_f32),   cmocka_unit_test(shapes_f64),
         cmocka_unit_test(softmax_f32),  cmocka_unit_test(softmax_f64),
         cmocka_unit_test(gelu),         cmocka_unit_test(arithmetic),
+        cmocka_unit_test(bounds),       cmocka_unit_test(normalize),
     };
     return cmocka_run_group_tests_name("kernels: functions", tests, NULL, NULL);
 }

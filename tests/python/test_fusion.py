@@ -95,7 +95,7 @@ def chain(text):
 
 WIDTH = 24
 SCALARS = {"half": 0.5, "one": 1, "two": 2, "three": 3, "root2": 2 ** 0.5, "unroot2": 0.5 ** 0.5,
-           "cubic": 0.044715, "tanh2": (2 / np.pi) ** 0.5, "eps": 1e-5}
+           "cubic": 0.044715, "zero": 0, "six": 6, "sixth": 1 / 6, "tanh2": (2 / np.pi) ** 0.5, "eps": 1e-5}
 CONSTANTS = {**{name: np.float32(value) for name, value in SCALARS.items()},
              **{name: random.normal(size=shape).astype(np.float32)
                 for name, shape in {"g": WIDTH, "b": WIDTH, "square": (WIDTH, WIDTH), "row": (1, WIDTH),
@@ -112,6 +112,9 @@ IDIOMS = {
     "gelu by tanh of products": (CUBIC.format(cube="r = Mul(x, x)\nq = Mul(r, x)") + "v = Mul(u, x)\ny = Mul(v, half)",
                                  ["Gelu"]),
     "swish": ("s = Sigmoid(x)\ny = Mul(s, x)", ["Swish"]),
+    "hard swish": ("a = Add(x, three)\ni = Clip(a, zero, six)\nm = Mul(x, i)\ny = Div(m, six)", ["HardSwish"]),
+    "hard swish, divided first": ("a = Add(three, x)\ni = Clip(a, zero, six)\nd = Div(i, six)\ny = Mul(d, x)", ["HardSwish"]),
+    "hard swish, multiplied": ("a = Add(x, three)\ni = Clip(a, zero, six)\nm = Mul(i, x)\ny = Mul(m, sixth)", ["HardSwish"]),
     "layer": (CENTERED + "n = Div(d, s)\ng0 = Mul(n, g)\ny = Add(b, g0)", ["LayerNormalization"]),
     "layer, squared": (CENTERED.replace("Pow(d, two)", "Mul(d, d)") + "n = Div(d, s)\ng0 = Mul(g, n)\ny = Add(g0, b)",
                        ["LayerNormalization"]),
@@ -128,6 +131,7 @@ IDIOMS = {
                          "v = Mul(x0, u)\ny = Mul(v, half)", ["MatMulPacked"]),
     # What looks alike and is something else stays.
     "gelu of another root": ("a = Div(x, three)\ne = Erf(a)\nu = Add(e, one)\nv = Mul(x, u)\ny = Mul(v, half)", None),
+    "hard swish with other bounds": ("a = Add(x, three)\ni = Clip(a, one, six)\nm = Mul(x, i)\ny = Div(m, six)", None),
     "gelu of two values": ("r = Relu(x)\na = Div(x, root2)\ne = Erf(a)\nu = Add(e, one)\nv = Mul(r, u)\n"
                            "y = Mul(v, half)", None),
     "layer over another axis": (CENTERED.replace("last", "first") + "n = Div(d, s)\ng0 = Mul(n, g)\ny = Add(g0, b)", None),
@@ -152,7 +156,7 @@ def test_idioms(name, rows):
     data = model_of(nodes, feeds, ["y"], constants, opset=18)
     model = compare(with_width(data), feeds)
     found = operators(model)
-    assert found == expected if expected else not {"Gelu", "LayerNormalization", "RMSNormalization"} & set(found)
+    assert found == expected if expected else not {"Gelu", "HardSwish", "LayerNormalization", "RMSNormalization"} & set(found)
 
 
 def with_width(data):
