@@ -81,13 +81,27 @@ INFER_INTEGER_TYPES(SHRINK_INTEGER)
                 POSITIVE(v, 0) + log1p##M(t))                                                      \
     AROUND_LOOP(mish_##suffix, ctype, member, exp_##S, NO_PARAMS, v > MISH_MAX ? MISH_MAX : v,     \
                 v * (t * (t + 2) / (t * (t + 2) + 2)))                                             \
-    AROUND_LOOP(swish_##suffix, ctype, member, sigmoid_##S, PARAMS(ctype), alpha *v, v *t)         \
     AROUND_LOOP(gelu_tanh_##suffix, ctype, member, sigmoid_##S, NO_PARAMS,                         \
                 2 * (ctype)0.79788456080286535588 * (v + (ctype)0.044715 * v * v * v), v * t)      \
     AROUND_LOOP(gelu_erf_##suffix, ctype, member, erf_##S, NO_PARAMS,                              \
                 v *(ctype)0.70710678118654752440, (ctype)0.5 * v * (1 + t))
 EXPONENTIALS(FLOAT, float, f, f32, f)
 EXPONENTIALS(DOUBLE, double, d, f64, )
+
+AROUND_LOOP(swish_DOUBLE, double, d, sigmoid_f64, PARAMS(double), alpha *v, v *t)
+
+static void swish_FLOAT(const infer_op_env *env, const void *x_, void *y_, size_t n) {
+    const activation_params *p = env->params;
+    const infer_kernels *k = env->kernels;
+    for (size_t at = 0; at < n; at += INFER_CHUNK) {
+        const float *x = (const float *)x_ + at;
+        infer_chunk chunk;
+        size_t m = n - at < INFER_CHUNK ? n - at : INFER_CHUNK;
+        k->mul_f32(x, 1, &p->alpha, 0, chunk.f, m);
+        k->sigmoid_f32(chunk.f, chunk.f, m);
+        k->mul_f32(x, 1, chunk.f, 1, (float *)y_ + at, m);
+    }
+}
 
 /* ---- the operators ---- */
 

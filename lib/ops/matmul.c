@@ -8,6 +8,8 @@
 #include "share.h"
 #include "status.h"
 
+#include <math.h>
+
 /* ---- MatMul ---- */
 
 /* Both inputs as stacks of matrices; extents are -1 where unknown. */
@@ -227,8 +229,7 @@ static void activate(const infer_kernels *k, int64_t activation, float *c, size_
     else if (activation == GELU)
         k->gelu_f32(c, c, n);
     else
-        for (size_t i = 0; i < n; i++)
-            c[i] = c[i] < 0 ? 0 : c[i];
+        k->clip_f32(c, c, n, 0, INFINITY);
 }
 
 typedef struct packed_work {

@@ -69,7 +69,10 @@ BOTH(abs, fabsf(v), fabs(v))
 KERNEL_LOOP(erf_FLOAT, float, erf_f32)
 KERNEL_LOOP(erf_DOUBLE, double, erf_f64)
 BOTH(neg, -v, -v)
-BOTH(relu, v < 0 ? 0 : v, v < 0 ? 0 : v)
+UNARY_LOOP(relu_DOUBLE, double, v < 0 ? 0 : v)
+static void relu_FLOAT(const infer_op_env *env, const void *x, void *y, size_t n) {
+    env->kernels->clip_f32(x, y, n, 0, INFINITY);
+}
 BOTH(sign, v > 0 ? 1 : v < 0 ? -1 : v, v > 0 ? 1 : v < 0 ? -1 : v)
 
 #define SIGNED_LOOPS(suffix, ctype)                                                                \
