@@ -80,6 +80,7 @@
  *                 allowed.
  * normalize       y = (x - mean) / sqrt(variance + epsilon) * scale + bias (NULL: 0) of a row of n;
  *                 where not centered the mean is 0. In place allowed.
+ * widen_panel     y = x * scale[column] of k rows of a panel of integers, rounded once.
  * add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n elements, sa and sb 0 or 1; y may be a
  * where sa is 1, and b where sb is. The bits are those of the C operator.
  *
@@ -106,6 +107,7 @@
       (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))   \
     X(void, gelu_f32, (const float *x, float *y, size_t n))                                        \
     X(void, attend_f32, (const infer_attend *a, float *scratch))                                   \
+    X(void, widen_panel_f32, (size_t k, const int8_t *x, const float *scale, float *y))            \
     X(void, clip_f32, (const float *x, float *y, size_t n, float low, float high))                 \
     X(void, hard_f32, (const float *x, float *y, size_t n, float alpha, float beta, bool times))   \
     X(void, normalize_f32,                                                                         \

@@ -179,6 +179,11 @@ static void hard_f32(const float *x, float *y, size_t n, float alpha, float beta
     }
 }
 
+static void widen_panel_f32(size_t k, const int8_t *x, const float *scale, float *y) {
+    for (size_t i = 0; i < k * INFER_PANEL; i++)
+        y[i] = (float)x[i] * scale[i % INFER_PANEL];
+}
+
 static void normalize_f32(const float *x, size_t n, float epsilon, bool centered,
                           const float *scale, const float *bias, float *y) {
     double mean = 0, var = 0;

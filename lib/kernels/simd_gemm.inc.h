@@ -147,12 +147,14 @@ static void NAME(gemm_packed)(size_t m, size_t n, size_t k, const T *a, size_t l
     /* Rows are shared out evenly, so that no tile is left with a single one. A block of A stays in
      * the second cache while the panels pass, a panel's part in the first while the tiles do. */
     const size_t tiles = m / TILE_ROWS + (m % TILE_ROWS != 0);
+    const size_t passes = (tiles + GEMM_TILES - 1) / GEMM_TILES;
+    const size_t most = passes ? (tiles + passes - 1) / passes : 1;
     size_t i = 0, depth;
     do {
         depth = k - i < GEMM_K ? k - i : GEMM_K;
         size_t row = 0;
-        for (size_t t = 0; t < tiles; t += GEMM_TILES) {
-            size_t end = tiles - t < GEMM_TILES ? tiles : t + GEMM_TILES, rows = 0, width;
+        for (size_t t = 0; t < tiles; t += most) {
+            size_t end = tiles - t < most ? tiles : t + most, rows = 0, width;
             for (size_t u = t; u < end; u++)
                 rows += m / tiles + (u < m % tiles);
             for (size_t r = 0; depth && r < rows; r++)

@@ -1,5 +1,5 @@
-/* Template: bounds, and the normalization of a row, for element type T, suffix S, in the words of
- * vec.h. */
+/* Template: bounds, weights that are integers, and the normalization of a row, for element type T,
+ * suffix S, in the words of vec.h. */
 
 #define MAP(n, x, y, expr)                                                                         \
     for (; n >= LANES; n -= LANES, x += LANES, y += LANES) {                                       \
@@ -25,6 +25,15 @@ static void NAME(hard)(const T *x, T *y, size_t n, T alpha, T beta, bool times) 
         MAP(n, x, y, HARD)
     }
 #undef HARD
+}
+
+static void NAME(widen_panel)(size_t k, const int8_t *x, const T *scale, T *y) {
+    VEC s[INFER_PANEL / LANES];
+    foreach (i, INFER_PANEL / LANES)
+        s[i] = V(load)(scale + i * LANES);
+    for (; k; k--, x += INFER_PANEL, y += INFER_PANEL)
+        foreach (i, INFER_PANEL / LANES)
+            V(store)(y + i * LANES, V(mul)(V(widen)(x + i * LANES), s[i]));
 }
 
 /* The sums of d and of d^2, d being x - shift. */

@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define LANES_f32        16
 #define LANES_f64        8
@@ -133,6 +134,12 @@ VEC_INLINE void v_sum4_f64(vec_f64 a, vec_f64 b, vec_f64 c, vec_f64 d, double *o
     __m256d t = _mm256_hadd_pd(v_half_sum_f64(c), v_half_sum_f64(d));
     _mm_storeu_pd(out, _mm_add_pd(_mm256_castpd256_pd128(s), _mm256_extractf128_pd(s, 1)));
     _mm_storeu_pd(out + 2, _mm_add_pd(_mm256_castpd256_pd128(t), _mm256_extractf128_pd(t, 1)));
+}
+
+VEC_INLINE vec_f32 v_widen_f32(const int8_t *p) {
+    __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
+    __m256 high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(p + 8))));
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
 
 #include "vec_x86_turn.h"

@@ -7,6 +7,7 @@
 #include <arm_neon.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define LANES_f32        4
 #define LANES_f64        2
@@ -142,6 +143,13 @@ VEC_INLINE void v_sum4_f32(vec_f32 a, vec_f32 b, vec_f32 c, vec_f32 d, float *ou
 VEC_INLINE void v_sum4_f64(vec_f64 a, vec_f64 b, vec_f64 c, vec_f64 d, double *out) {
     vst1q_f64(out, vpaddq_f64(a, b));
     vst1q_f64(out + 2, vpaddq_f64(c, d));
+}
+
+VEC_INLINE vec_f32 v_widen_f32(const int8_t *p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    int16x8_t wide = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
 }
 
 VEC_INLINE void v_turn_f32(const float *from, size_t ld, float *to, size_t ldt) {

@@ -3,6 +3,7 @@
 #include "chunk.h"
 #include "convert.h"
 #include "op.h"
+#include "pack_weights.h"
 #include "product.h"
 #include "status.h"
 
@@ -232,7 +233,7 @@ static infer_status gemm_prepare(infer_rewriter *rw) {
     infer_view add = has_c ? *rw->view(rw, c) : (infer_view){.rank = 0};
     if (has_c && (add.rank < 0 || (add.rank == 2 && add.dim[0] != 1)))
         return INFER_OK;
-    uint32_t packed = rw->add(rw, "infer", "PackWeights", &b, 1, &trans, 1);
+    uint32_t packed = infer_pack_weights(rw, b, trans.i != 0);
     if (int_attr(rw, "transA"))
         a = transposed(rw, a);
     if (has_c)

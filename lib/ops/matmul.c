@@ -4,7 +4,9 @@
 #include "checked.h"
 #include "op.h"
 #include "pack.h"
+#include "pack_weights.h"
 #include "product.h"
+#include "scratch.h"
 #include "share.h"
 #include "status.h"
 
@@ -141,10 +143,6 @@ static infer_status matmul_run(infer_op_env *env) {
 
 /* ---- packed weights ---- */
 
-typedef struct pack_params {
-    int64_t trans;
-} pack_params;
-
 enum activation { NONE, RELU, SIGMOID, TANH, GELU };
 
 typedef struct packed_params {
@@ -152,42 +150,19 @@ typedef struct packed_params {
     int64_t activation;
 } packed_params;
 
-static const infer_op_attr pack_attrs[] = {A_INT(pack_params, trans, 0)};
 static const infer_op_attr packed_attrs[] = {
     A_INT(packed_params, n, 0),
     A_ENUM(packed_params, activation, NONE, "none|relu|sigmoid|tanh|gelu"),
 };
 
-static int64_t panels(int64_t n) {
-    return n / INFER_PANEL + (n % INFER_PANEL != 0);
-}
+/* Columns of narrow weights that are widened at a time: what the second cache holds. */
+#define NARROW_ELEMENTS 131072
 
-static infer_status pack_infer(infer_op_env *env) {
-    const pack_params *p = env->params;
-    const infer_view *b = env->in[0];
-    infer_view spare, *y = infer_out(env, 0, b->type, 3, &spare);
-    if (b->rank != 2)
-        return infer_fail(INFER_ERROR_SHAPE, "weights of rank %d", (int)b->rank);
-    if (!infer_view_concrete(b))
-        return INFER_OK;
-    y->dim[0] = panels(b->dim[p->trans ? 0 : 1]);
-    y->dim[1] = b->dim[p->trans ? 1 : 0];
-    y->dim[2] = INFER_PANEL;
-    return INFER_OK;
-}
-
-static infer_status pack_run(infer_op_env *env) {
-    const pack_params *p = env->params;
-    const infer_view *b = env->in[0];
-    infer_view *y = env->out[0];
-    size_t k = (size_t)b->dim[p->trans ? 1 : 0], n = (size_t)b->dim[p->trans ? 0 : 1];
-    if (!y)
-        return INFER_OK;
-    if (b->type == INFER_TYPE_FLOAT)
-        infer_pack_b_f32(k, n, b->data, (size_t)b->dim[1], p->trans != 0, y->data);
-    else
-        infer_pack_b_f64(k, n, b->data, (size_t)b->dim[1], p->trans != 0, y->data);
-    return INFER_OK;
+static size_t narrow_columns(size_t k, size_t n) {
+    size_t all = (n + INFER_PANEL - 1) / INFER_PANEL * INFER_PANEL;
+    size_t fits = NARROW_ELEMENTS / (k ? k : 1) / (4 * INFER_PANEL) * (4 * INFER_PANEL);
+    fits = fits ? fits : 2 * INFER_PANEL;
+    return fits < all ? fits : all;
 }
 
 static infer_status packed_infer(infer_op_env *env) {
@@ -195,8 +170,12 @@ static infer_status packed_infer(infer_op_env *env) {
     const infer_view *a = env->in[0], *w = env->in[1];
     const infer_view *bias = infer_has_input(env, 2) ? env->in[2] : NULL;
     infer_view spare, *y = infer_out(env, 0, a->type, a->rank, &spare);
-    if (w->rank != 3 || w->dim[1] < 0 || w->dim[2] != INFER_PANEL || p->n < 0 ||
-        w->dim[0] != panels(p->n))
+    const bool narrow = w->type == INFER_TYPE_INT8;
+    const int64_t rows = narrow && w->rank == 3 ? w->dim[1] - INFER_SCALE_ROWS : w->dim[1];
+    if (narrow ? a->type != INFER_TYPE_FLOAT : w->type != a->type)
+        return infer_fail(INFER_ERROR_TYPE, "the weights have another type");
+    if (w->rank != 3 || rows < 0 || w->dim[2] != INFER_PANEL || p->n < 0 ||
+        w->dim[0] != infer_panels(p->n))
         return infer_fail(INFER_ERROR_SHAPE, "packed weights do not have %lld columns",
                           (long long)p->n);
     if (p->activation != NONE && a->type != INFER_TYPE_FLOAT)
@@ -208,12 +187,17 @@ static infer_status packed_infer(infer_op_env *env) {
     if (a->rank == 0)
         return infer_fail(INFER_ERROR_SHAPE, "a scalar is no matrix");
     int64_t k = a->dim[a->rank - 1];
-    if (k >= 0 && k != w->dim[1])
+    if (k >= 0 && k != rows)
         return infer_fail(INFER_ERROR_SHAPE, "%lld columns of A meet %lld rows of B", (long long)k,
-                          (long long)w->dim[1]);
+                          (long long)rows);
     for (int32_t i = 0; i < a->rank - 1; i++)
         y->dim[i] = a->dim[i];
     y->dim[a->rank - 1] = p->n;
+    size_t at, columns = narrow_columns((size_t)rows, (size_t)p->n);
+    if (narrow && infer_view_concrete(a) &&
+        !infer_scratch_take(&env->scratch_size, columns * infer_workers(env), (size_t)rows,
+                            sizeof(float), &at))
+        return infer_fail(INFER_ERROR_SHAPE, "the weights do not fit memory");
     return INFER_OK;
 }
 
@@ -239,6 +223,7 @@ typedef struct packed_work {
     int64_t activation;
     size_t k;
     const void *a, *w, *bias; /* NULL: none */
+    float *narrow;            /* NULL, or where each thread widens weights */
     void *c;
 } packed_work;
 
@@ -260,15 +245,38 @@ static void run_active(const packed_work *w, const float *a, const float *b, con
     }
 }
 
+/* Panels widened a few at a time, each by the scales before it, to what they were. */
+static void run_narrow(const packed_work *w, const infer_tile *t, float *wide) {
+    const size_t k = w->k, ldc = w->grid.n;
+    const size_t step = narrow_columns(k, ldc), panel = (k + INFER_SCALE_ROWS) * INFER_PANEL;
+    const int8_t *b = (const int8_t *)w->w + t->column / INFER_PANEL * panel;
+    const float *a = (const float *)w->a + t->row * k;
+    float *c = (float *)w->c + t->row * ldc;
+    for (size_t j = t->column, columns; j < t->column + t->columns; j += columns) {
+        const float *bias = w->bias ? (const float *)w->bias + j : NULL;
+        columns = t->column + t->columns - j;
+        columns = columns < step ? columns : step;
+        for (size_t i = 0; i < columns; i += INFER_PANEL, b += panel)
+            w->kernels->widen_panel_f32(k, b + INFER_SCALE_ROWS * INFER_PANEL,
+                                        (const float *)(const void *)b, wide + i * k);
+        w->kernels->gemm_packed_f32(t->rows, columns, k, a, k, wide, bias, c + j, ldc);
+        for (size_t i = 0; w->activation != NONE && i < t->rows; i++)
+            activate(w->kernels, w->activation, c + i * ldc + j, columns);
+    }
+}
+
 static void packed_part(void *arg, size_t part, size_t worker) {
     const packed_work *w = arg;
     const infer_tile t = infer_grid_tile(&w->grid, part);
     const size_t size = infer_type_size(w->type), n = w->grid.n;
+    if (w->narrow) {
+        run_narrow(w, &t, w->narrow + worker * narrow_columns(w->k, n) * w->k);
+        return;
+    }
     const void *a = (const char *)w->a + t.row * w->k * size;
     const void *b = (const char *)w->w + t.column * w->k * size;
     const void *bias = w->bias ? (const char *)w->bias + t.column * size : NULL;
     void *c = (char *)w->c + (t.row * n + t.column) * size;
-    (void)worker;
     if (w->activation != NONE)
         run_active(w, a, b, bias, c, t.rows, t.columns);
     else if (w->type == INFER_TYPE_FLOAT)
@@ -279,11 +287,12 @@ static void packed_part(void *arg, size_t part, size_t worker) {
 
 static infer_status packed_run(infer_op_env *env) {
     const packed_params *p = env->params;
-    const infer_view *a = env->in[0], *w = env->in[1];
-    infer_view *y = env->out[0];
+    const infer_view *a = env->in[0], *w = env->in[1], *y = env->out[0];
     if (!y)
         return INFER_OK;
-    size_t m = (size_t)infer_span(a, 0, a->rank - 1), k = (size_t)w->dim[1];
+    bool narrow = w->type == INFER_TYPE_INT8;
+    size_t m = (size_t)infer_span(a, 0, a->rank - 1);
+    size_t k = (size_t)w->dim[1] - (narrow ? INFER_SCALE_ROWS : 0);
     packed_work work = {.kernels = env->kernels,
                         .grid = infer_grid_of(env, m, (size_t)p->n, k),
                         .type = (infer_type)a->type,
@@ -292,6 +301,7 @@ static infer_status packed_run(infer_op_env *env) {
                         .a = a->data,
                         .w = w->data,
                         .bias = infer_has_input(env, 2) ? env->in[2]->data : NULL,
+                        .narrow = narrow ? env->scratch : NULL,
                         .c = y->data};
     infer_parallel(env, work.grid.rows * work.grid.columns, packed_part, &work);
     return INFER_OK;
@@ -303,7 +313,7 @@ static infer_status matmul_prepare(infer_rewriter *rw) {
     if (!w.data || w.rank != 2 || w.dim[1] == 1 ||
         (w.type != INFER_TYPE_FLOAT && w.type != INFER_TYPE_DOUBLE))
         return INFER_OK; /* one column is a product with a vector, which needs no panels */
-    uint32_t packed = rw->add(rw, "infer", "PackWeights", &b, 1, NULL, 0);
+    uint32_t packed = infer_pack_weights(rw, b, false);
     INFER_TRY(rw->set_input(rw, 0, a));
     INFER_TRY(rw->set_input(rw, 1, packed));
     INFER_TRY(infer_set_int(rw, "n", w.dim[1]));
@@ -330,25 +340,7 @@ const infer_op infer_op_mat_mul = {
     .work = infer_work_rows,
 };
 
-/* B, [k][n] or with trans [n][k], as panels for the kernels. */
-const infer_op infer_op_infer_pack_weights = {
-    .domain = "infer",
-    .name = "PackWeights",
-    .since = 1,
-    .newest = 1,
-    .params_size = sizeof(pack_params),
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_count = 1,
-    .attrs = pack_attrs,
-    .types = {T(FLOAT) | T(DOUBLE)},
-    .infer = pack_infer,
-    .run = pack_run,
-};
-
-/* A times packed weights plus, where it is given, a bias [n]. */
+/* A times packed weights, wide or narrow (pack_weights.h), plus, where it is given, a bias [n]. */
 const infer_op infer_op_infer_mat_mul_packed = {
     .domain = "infer",
     .name = "MatMulPacked",
@@ -362,7 +354,7 @@ const infer_op infer_op_infer_mat_mul_packed = {
     .max_out = 1,
     .attr_count = sizeof packed_attrs / sizeof *packed_attrs,
     .attrs = packed_attrs,
-    .types = {T(FLOAT) | T(DOUBLE), T_SAME, T_SAME},
+    .types = {T(FLOAT) | T(DOUBLE), T(FLOAT) | T(DOUBLE) | T(INT8), T_SAME},
     .infer = packed_infer,
     .run = packed_run,
     .work = infer_work_rows,

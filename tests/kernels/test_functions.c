@@ -371,6 +371,24 @@ static void normalize(void **state) {
         }
 }
 
+static void widen(void **state) {
+    (void)state;
+    for (size_t i = 0; i < count && list[i].kind != VARIANT_BLAS; i++)
+        for (size_t k = 0; k < 20; k++) {
+            int8_t *x = fenced(0, k * INFER_PANEL);
+            float *scale = fenced(1, INFER_PANEL * sizeof *scale);
+            float *y = fenced(2, k * INFER_PANEL * sizeof *y);
+            for (size_t j = 0; j < INFER_PANEL; j++)
+                scale[j] = (float)number();
+            for (size_t j = 0; j < k * INFER_PANEL; j++)
+                x[j] = (int8_t)((int)choose(256) - 128);
+            list[i].k.widen_panel_f32(k, x, scale, y);
+            for (size_t j = 0; j < k * INFER_PANEL; j++)
+                assert_true(y[j] == (float)x[j] * scale[j % INFER_PANEL]);
+            assert_true(fence_holds(2));
+        }
+}
+
 int main(void) {
     count = variants_find(list);
     const struct CMUnitTest tests[] = {
@@ -380,6 +398,7 @@ int main(void) {
         cmocka_unit_test(softmax_f32),  cmocka_unit_test(softmax_f64),
         cmocka_unit_test(gelu),         cmocka_unit_test(arithmetic),
         cmocka_unit_test(bounds),       cmocka_unit_test(normalize),
+        cmocka_unit_test(widen),
     };
     return cmocka_run_group_tests_name("kernels: functions", tests, NULL, NULL);
 }

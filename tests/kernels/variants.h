@@ -49,7 +49,8 @@ size_t choose(size_t n);
     X(conv_depthwise)                                                                              \
     X(pool_blocked)                                                                                \
     X(affine_blocked)                                                                              \
-    X(lrn_blocked) X(gelu) X(attend) X(clip) X(hard) X(normalize) X(add) X(sub) X(mul) X(div)
+    X(lrn_blocked)                                                                                 \
+    X(gelu) X(attend) X(clip) X(hard) X(normalize) X(widen_panel) X(add) X(sub) X(mul) X(div)
 #define JUDGED_BYTES(X)                                                                            \
     X(pack_s8)                                                                                     \
     X(gemm_u8s8)                                                                                   \
