@@ -91,11 +91,12 @@ static infer_status make_tables(infer_context *c) {
     size_t values = (size_t)m->header->values.count, edges = (size_t)m->header->edges.count;
     size_t steps = c->program->step_count;
     c->values = infer_arena_array(&c->tables, values, sizeof *c->values);
+    c->given = infer_arena_array(&c->tables, (size_t)m->header->outputs.count, sizeof *c->given);
     c->edges = infer_arena_array(&c->tables, edges, sizeof(infer_view *));
     c->state = infer_arena_array(&c->tables, steps, sizeof *c->state);
-    c->scratch_need = infer_arena_array(&c->tables, steps, sizeof *c->scratch_need);
+    c->envs = infer_arena_array(&c->tables, steps, sizeof *c->envs);
     c->frames = infer_arena_array(&c->tables, c->program->graph_count, sizeof *c->frames);
-    if (!c->values || !c->edges || !c->state || !c->scratch_need || !c->frames)
+    if (!c->values || !c->given || !c->edges || !c->state || !c->envs || !c->frames)
         return INFER_ERROR_MEMORY;
     for (uint32_t i = 0; i < c->program->graph_count; i++) {
         infer_frame *f = &c->frames[i];
@@ -153,6 +154,7 @@ void infer_context_free(infer_context *c) {
         infer_frame *f = &c->frames[i];
         if (!f->context)
             break;
+        infer_drop_plans(f);
         infer_dealloc(&c->allocator, f->memory, f->memory_size);
         infer_arena_free(&f->dynamic);
         infer_arena_free(&f->planned);

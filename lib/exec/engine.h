@@ -79,6 +79,10 @@ typedef enum infer_step_state {
     INFER_STEP_DYNAMIC  /* shapes depend on data: inferred and placed while running */
 } infer_step_state;
 
+#define INFER_KEPT_PLANS 8
+
+typedef struct infer_kept_plan infer_kept_plan; /* kept.c */
+
 /* What a graph needs to run: its plan and the memory for it. Bodies never call one another in
  * circles, so that one for each graph suffices. */
 typedef struct infer_frame {
@@ -93,6 +97,9 @@ typedef struct infer_frame {
     infer_places places; /* of the intermediates */
     infer_view *seen;    /* inputs that the plan was made for */
     bool is_planned;
+    infer_kept_plan *kept[INFER_KEPT_PLANS]; /* or NULL */
+    infer_kept_plan *now; /* of them the one that the plan in use goes back to, or NULL */
+    uint64_t turns;       /* grows with each change of plans */
 } infer_frame;
 
 struct infer_context {
@@ -103,9 +110,10 @@ struct infer_context {
     infer_arena tables;        /* lives as long as the context */
     infer_frame *frames;       /* one a graph */
     infer_view *values;        /* one a value */
+    infer_view *given;         /* the model's outputs as the caller gets them */
     infer_view **edges;        /* one an entry of the image's edges; NULL for absent */
     uint8_t *state;            /* infer_step_state a step */
-    size_t *scratch_need;      /* a step */
+    infer_op_env *envs;        /* one a step, made by planning */
     uint32_t workers;          /* threads of its runs */
     infer_pool *pool;          /* they come from it; NULL where there is one */
     float part_cost;           /* of the env; tests lower it */
@@ -129,8 +137,14 @@ infer_status infer_execute(infer_frame *f);
 /* Plans for the inputs now in context->values. */
 infer_status infer_plan(infer_frame *f);
 
-/* The env of a step, with the context's views; scratch is not set. */
-infer_op_env infer_step_env(infer_frame *f, size_t step);
+/* kept.c: has a plan for the inputs now in context->values, one that was kept or a new one. */
+infer_status infer_plan_for_inputs(infer_frame *f);
+/* Forgets the plans that are not in use; whether there were any. */
+bool infer_drop_plans(infer_frame *f);
+
+/* The envs of the frame's steps, with the context's views; and the scratch that they have. */
+void infer_make_envs(infer_frame *f);
+void infer_lend_scratch(infer_frame *f);
 
 /* frame.c: what a step's env offers. */
 void *infer_frame_alloc(infer_op_env *env, size_t size);

@@ -51,19 +51,8 @@ bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t i
 
 /* ---- running ---- */
 
-static bool same_shape(const infer_view *a, const infer_view *b) {
-    return a->kind == b->kind && a->type == b->type && a->rank == b->rank &&
-           (a->rank <= 0 || memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0);
-}
-
 infer_status infer_run_frame(infer_frame *f) {
-    infer_context *c = f->context;
-    const infer_subgraph *g = &c->program->graphs[f->graph];
-    bool same = f->is_planned;
-    for (uint32_t i = 0; same && i < g->in_count; i++)
-        same = same_shape(&f->seen[i], &c->values[g->inputs[i]]);
-    if (!same)
-        INFER_TRY(infer_plan(f));
+    INFER_TRY(infer_plan_for_inputs(f));
     return infer_execute(f);
 }
 

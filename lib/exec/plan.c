@@ -130,35 +130,34 @@ static infer_status plan_step(planner *p, uint32_t step) {
     infer_context *c = p->c;
     const infer_step *s = &c->program->steps[step];
     const uint32_t *edges = c->model->image.edges + s->node->edges;
-    infer_op_env env = infer_step_env(p->f, step);
-    infer_view *const *in = (infer_view *const *)(const void *)env.in;
-    for (uint32_t i = 0; i < env.out_count; i++)
-        if (env.out[i])
-            *env.out[i] = (infer_view){.rank = -1};
+    infer_op_env *env = &c->envs[step];
+    infer_view *const *in = (infer_view *const *)(const void *)env->in;
+    for (uint32_t i = 0; i < env->out_count; i++)
+        if (env->out[i])
+            *env->out[i] = (infer_view){.rank = -1};
     c->state[step] = INFER_STEP_DYNAMIC;
-    if (!concrete(in, env.in_count))
+    if (!concrete(in, env->in_count))
         return INFER_OK;
-    infer_status status = infer_op_infer(s->op, &env);
+    infer_status status = infer_op_infer(s->op, env);
     if (status != INFER_OK)
         return infer_step_failed(c, step, status);
-    if (!concrete(env.out, env.out_count))
+    if (!concrete(env->out, env->out_count))
         return INFER_OK;
-    if (foldable(s->op, &env)) {
+    if (foldable(s->op, env)) {
         c->state[step] = INFER_STEP_FOLDED;
-        status = fold(p->f, s->op, &env);
+        status = fold(p->f, s->op, env);
         return status == INFER_OK ? INFER_OK : infer_step_failed(c, step, status);
     }
-    c->scratch_need[step] = env.scratch_size;
-    if (env.scratch_size > p->scratch)
-        p->scratch = env.scratch_size;
-    if (env.in_count && env.out_count &&
-        can_alias(p, s, &env, edges[0], edges[s->node->in_count])) {
+    if (env->scratch_size > p->scratch)
+        p->scratch = env->scratch_size;
+    if (env->in_count && env->out_count &&
+        can_alias(p, s, env, edges[0], edges[s->node->in_count])) {
         c->state[step] = INFER_STEP_ALIAS;
         alias(p, edges[0], edges[s->node->in_count]);
         return INFER_OK;
     }
     c->state[step] = INFER_STEP_PLANNED;
-    status = place_outputs(p, step, &env);
+    status = place_outputs(p, step, env);
     return status == INFER_OK ? INFER_OK : infer_step_failed(c, step, status);
 }
 
@@ -217,6 +216,7 @@ static infer_status plan(planner *p) {
             if (out[o] != INFER_IMAGE_NONE && p->piece[out[o]] != NO_PIECE)
                 c->values[out[o]].data = f->memory + p->pieces[p->piece[out[o]]].offset;
     }
+    infer_lend_scratch(f);
     return INFER_OK;
 }
 
@@ -231,6 +231,7 @@ infer_status infer_plan(infer_frame *f) {
         v->data = NULL;
     }
     infer_arena_reset(&f->planned);
+    infer_make_envs(f);
     infer_status status = plan(&(planner){.f = f, .c = c});
     for (uint32_t i = 0; i < g->in_count; i++)
         c->values[g->inputs[i]].data = f->seen[i].data;

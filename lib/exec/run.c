@@ -6,27 +6,36 @@
 #include <string.h>
 #include <time.h>
 
-infer_op_env infer_step_env(infer_frame *f, size_t step) {
+void infer_make_envs(infer_frame *f) {
     infer_context *c = f->context;
-    const infer_step *s = &c->program->steps[step];
     const infer_image *m = &c->model->image;
-    infer_view **edges = c->edges + s->node->edges;
-    return (infer_op_env){.params = s->params,
-                          .blob = m->blob,
-                          .blob_size = (size_t)m->header->blob.count,
-                          .in_count = s->node->in_count,
-                          .out_count = s->node->out_count,
-                          .in = (const infer_view *const *)edges,
-                          .out = edges + s->node->in_count,
-                          .kernels = &c->program->kernels,
-                          .workers = c->workers,
-                          .part_cost = c->part_cost,
-                          .parallel = infer_frame_parallel,
-                          .alloc = infer_frame_alloc,
-                          .entropy = infer_frame_entropy,
-                          .body_port = infer_frame_port,
-                          .call = infer_frame_call,
-                          .owner = f};
+    const infer_subgraph *g = &c->program->graphs[f->graph];
+    for (uint32_t i = g->first; i < g->end; i++) {
+        const infer_step *s = &c->program->steps[i];
+        infer_view **edges = c->edges + s->node->edges;
+        c->envs[i] = (infer_op_env){.params = s->params,
+                                    .blob = m->blob,
+                                    .blob_size = (size_t)m->header->blob.count,
+                                    .in_count = s->node->in_count,
+                                    .out_count = s->node->out_count,
+                                    .in = (const infer_view *const *)edges,
+                                    .out = edges + s->node->in_count,
+                                    .kernels = &c->program->kernels,
+                                    .workers = c->workers,
+                                    .part_cost = c->part_cost,
+                                    .parallel = infer_frame_parallel,
+                                    .alloc = infer_frame_alloc,
+                                    .entropy = infer_frame_entropy,
+                                    .body_port = infer_frame_port,
+                                    .call = infer_frame_call,
+                                    .owner = f};
+    }
+}
+
+void infer_lend_scratch(infer_frame *f) {
+    const infer_subgraph *g = &f->context->program->graphs[f->graph];
+    for (uint32_t i = g->first; i < g->end; i++)
+        f->context->envs[i].scratch = f->memory + f->scratch_offset;
 }
 
 infer_status infer_step_failed(const infer_context *c, size_t step, infer_status status) {
@@ -67,28 +76,33 @@ static void observe(const infer_context *c, size_t step, uint64_t start) {
     c->observer(c->observer_user, (size_t)(node - c->model->image.nodes), now_ns() - start);
 }
 
+static infer_status run_step(infer_frame *f, size_t step) {
+    infer_context *c = f->context;
+    const infer_op *op = c->program->steps[step].op;
+    infer_op_env *env = &c->envs[step];
+    switch ((infer_step_state)c->state[step]) {
+    case INFER_STEP_PLANNED:
+        return op->run(env);
+    case INFER_STEP_ALIAS:
+        env->out[0]->data = env->in[0]->data;
+        return INFER_OK;
+    case INFER_STEP_FOLDED:
+        return INFER_OK;
+    case INFER_STEP_DYNAMIC:
+        break;
+    }
+    return run_dynamic(f, op, env);
+}
+
 infer_status infer_execute(infer_frame *f) {
     infer_context *c = f->context;
     const infer_subgraph *g = &c->program->graphs[f->graph];
     for (size_t i = g->first; i < g->end; i++) {
-        if (c->state[i] == INFER_STEP_FOLDED)
-            continue;
-        const infer_op *op = c->program->steps[i].op;
-        infer_op_env env = infer_step_env(f, i);
-        infer_status status = INFER_OK;
         uint64_t start = c->observer ? now_ns() : 0;
-        if (c->state[i] == INFER_STEP_ALIAS) {
-            env.out[0]->data = env.in[0]->data;
-        } else if (c->state[i] == INFER_STEP_PLANNED) {
-            env.scratch_size = c->scratch_need[i];
-            env.scratch = f->memory + f->scratch_offset;
-            status = op->run(&env);
-        } else {
-            status = run_dynamic(f, op, &env);
-        }
+        infer_status status = run_step(f, i);
         if (status != INFER_OK)
             return infer_step_failed(c, i, status);
-        if (c->observer)
+        if (c->observer && c->state[i] != INFER_STEP_FOLDED)
             observe(c, i, start);
     }
     return INFER_OK;

@@ -110,6 +110,28 @@ static infer_status set_inputs(infer_context *c, const char *const *names,
     return INFER_OK;
 }
 
+/* What the caller gave is read during the run only: outputs do not point into it. Only an output
+ * that is an input, texts of texts and what sequences and the like held can do so. */
+static infer_status own_outputs(infer_context *c) {
+    const infer_image *m = &c->model->image;
+    bool texts = false, composite = false;
+    for (uint32_t i = 0; i < m->header->inputs.count; i++) {
+        texts = texts || m->inputs[i].type == INFER_TYPE_STRING;
+        composite = composite || m->inputs[i].kind != INFER_KIND_TENSOR;
+    }
+    for (uint32_t o = 0; o < m->header->outputs.count; o++) {
+        const infer_view *v = &c->values[m->outputs[o].value];
+        bool given =
+            composite || (texts && (v->kind != INFER_KIND_TENSOR || v->type == INFER_TYPE_STRING));
+        for (uint32_t i = 0; i < m->header->inputs.count; i++)
+            given = given || m->inputs[i].value == m->outputs[o].value;
+        c->given[o] = *v;
+        if (given)
+            INFER_TRY(infer_keep(&c->frames[0].dynamic, v, &c->given[o]));
+    }
+    return INFER_OK;
+}
+
 infer_status infer_run_inputs(infer_context *c, const char *const *names, const infer_value *inputs,
                               size_t count) {
     c->has_run = false;
@@ -124,6 +146,8 @@ infer_status infer_run_inputs(infer_context *c, const char *const *names, const 
         if (c->pool)
             infer_pool_end(c->pool);
     }
+    if (status == INFER_OK)
+        status = own_outputs(c);
     c->has_run = status == INFER_OK;
     return infer_limited(&c->budget, status);
 }
@@ -150,33 +174,9 @@ static infer_status value_of(infer_context *c, const infer_view *v, infer_value 
     return INFER_OK;
 }
 
-/* What the caller gave is read during the run only: outputs do not point into it. Only an output
- * that is an input, texts of texts and what sequences and the like held can do so. */
-static infer_status own_outputs(infer_context *c) {
-    const infer_image *m = &c->model->image;
-    bool texts = false, composite = false;
-    for (uint32_t i = 0; i < m->header->inputs.count; i++) {
-        texts = texts || m->inputs[i].type == INFER_TYPE_STRING;
-        composite = composite || m->inputs[i].kind != INFER_KIND_TENSOR;
-    }
-    for (uint32_t o = 0; o < m->header->outputs.count; o++) {
-        infer_view *v = &c->values[m->outputs[o].value];
-        bool given =
-            composite || (texts && (v->kind != INFER_KIND_TENSOR || v->type == INFER_TYPE_STRING));
-        for (uint32_t i = 0; i < m->header->inputs.count; i++)
-            given = given || m->inputs[i].value == m->outputs[o].value;
-        if (given) {
-            infer_view copy;
-            INFER_TRY(infer_keep(&c->frames[0].dynamic, v, &copy));
-            *v = copy;
-        }
-    }
-    return INFER_OK;
-}
-
 static infer_status give(infer_context *c, uint32_t index, infer_value *out) {
     const infer_image *m = &c->model->image;
-    infer_view *v = &c->values[m->outputs[index].value];
+    const infer_view *v = &c->given[index];
     void *mine = out->data;
     size_t room = out->count;
     INFER_TRY(value_of(c, v, out));
@@ -206,17 +206,13 @@ infer_status infer_run(infer_context *c, const char *const *input_names, const i
                           output_count, have);
     infer_arena_reset(&c->frames[0].dynamic);
     INFER_TRY(infer_run_inputs(c, input_names, inputs, input_count));
-    infer_status status = own_outputs(c);
-    c->has_run = status == INFER_OK;
-    if (status != INFER_OK)
-        return infer_limited(&c->budget, status);
     for (size_t i = 0; i < output_count; i++) {
         uint32_t index = (uint32_t)i;
         if (output_names && !output_names[i])
             return infer_fail(INFER_ERROR_ARGUMENT, "the name of output %zu is NULL", i);
         if (output_names)
             INFER_TRY(infer_port_index(m, m->outputs, have, output_names[i], "output", &index));
-        status = give(c, index, &outputs[i]);
+        infer_status status = give(c, index, &outputs[i]);
         if (status != INFER_OK)
             return infer_limited(&c->budget, status);
     }

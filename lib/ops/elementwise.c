@@ -119,11 +119,30 @@ static void binary_part(void *arg, size_t part, size_t worker) {
     binary_walk(&a, &b, &to, w->loop);
 }
 
+/* How far an operand goes for each element of y: 1 where it has y's shape, 0 where it is one
+ * number, -1 otherwise. Small tensors are many: it is told without a walk. */
+static int stride_of(const infer_view *v, const infer_view *y) {
+    bool same = v->rank == y->rank, one = v->rank <= y->rank;
+    for (int32_t i = 0; (same || one) && i < v->rank; i++) {
+        same = same && v->dim[i] == y->dim[i];
+        one = one && v->dim[i] == 1;
+    }
+    return same ? 1 : one ? 0 : -1;
+}
+
 infer_status infer_binary_run(infer_op_env *env, infer_binary_loop loop) {
+    const infer_view *a = env->in[0], *b = env->in[1];
     const infer_view *y = env->out[0];
     if (!y)
         return INFER_OK;
     size_t n = (size_t)infer_view_count(y);
+    if (infer_workers(env) == 1 && n > 0 && (a->type == INFER_TYPE_FLOAT || !is_rare(a))) {
+        int sa = stride_of(a, y), sb = stride_of(b, y);
+        if (sa >= 0 && sb >= 0) {
+            loop(a->data, (size_t)sa, b->data, (size_t)sb, y->data, n);
+            return INFER_OK;
+        }
+    }
     binary_work w = {.env = env, .loop = loop, .parts = 1};
     if (infer_workers(env) > 1 && n > 0) {
         w.rows = infer_rows_of(y);
@@ -132,7 +151,7 @@ infer_status infer_binary_run(infer_op_env *env, infer_binary_loop loop) {
     if (w.parts > 1)
         infer_parallel(env, w.parts, binary_part, &w);
     else
-        binary_walk(env->in[0], env->in[1], y, loop);
+        binary_walk(a, b, y, loop);
     return INFER_OK;
 }
 

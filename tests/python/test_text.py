@@ -314,3 +314,16 @@ def test_hostile_patterns_end():
             pass
     assert matches("(a|b)*", ["ab" * 100000]) == [True]
     assert matches("[^x]*", ["\u4e2d" * 100000]) == [True]
+
+
+def test_texts_of_a_run_do_not_lie_where_the_next_one_writes():
+    nodes = [helper.make_node("StringConcat", ["a", "b"], ["c"]), helper.make_node("StringConcat", ["c", "b"], ["y"])]
+    ports = [helper.make_tensor_value_info(name, TensorProto.STRING, [3]) for name in "abcy"]
+    graph = helper.make_graph(nodes, "g", ports[:2], ports[2:])
+    model = libinfer.load(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)],
+                                            ir_version=10).SerializeToString())
+    for n in range(60):
+        a = np.array([f"{n}a" * (7 * n + 1), "b" * 30 * n, "c"], dtype=object)
+        b = np.array(["x" * n, "y" * 9, "z"], dtype=object)
+        answer = model.run({"a": a, "b": b})
+        assert list(answer["c"]) == list(a + b) and list(answer["y"]) == list(a + b + b)
