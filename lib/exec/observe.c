@@ -12,7 +12,6 @@ infer_status infer_context_observe(infer_context *c, infer_node_observer *observ
     return INFER_OK;
 }
 
-/* Bodies that have not run have views without extents. */
 static bool is_known(const infer_view *const *views, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         if (views[i] && !infer_view_concrete(views[i]))
@@ -38,10 +37,11 @@ static double elements(infer_view *const *views, uint32_t count) {
 
 static void work_of(infer_context *c, size_t step, infer_node_work *work) {
     const infer_op *op = c->program->steps[step].op;
-    infer_op_env env = infer_step_env(&c->frames[0], step);
+    infer_op_env env = c->envs[step];
     const infer_view *const *out = (const infer_view *const *)env.out;
+    /* Bodies that have not run have no env yet. */
     bool idle = c->state[step] == INFER_STEP_ALIAS || c->state[step] == INFER_STEP_FOLDED;
-    if (idle || !is_known(env.in, env.in_count) || !is_known(out, env.out_count))
+    if (idle || !env.kernels || !is_known(env.in, env.in_count) || !is_known(out, env.out_count))
         return;
     work->bytes = sum_bytes(env.in, env.in_count) + sum_bytes(out, env.out_count);
     work->operations = op->work ? op->work(&env) : elements(env.out, env.out_count);
