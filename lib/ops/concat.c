@@ -2,7 +2,10 @@
 #include "axes.h"
 #include "movement.h"
 #include "op.h"
+#include "share.h"
 #include "status.h"
+
+#include <string.h>
 
 typedef struct concat_params {
     int64_t axis;
@@ -60,6 +63,27 @@ static infer_status concat_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
+/* Pieces of one input, each behind another. */
+typedef struct pieces_job {
+    char *to;
+    const char *from;
+    size_t step, piece, outer, unit, parts; /* bytes that stay together where there is one piece */
+} pieces_job;
+
+static void pieces_part(void *arg, size_t part, size_t worker) {
+    const pieces_job *j = arg;
+    size_t first, end;
+    (void)worker;
+    if (j->outer == 1) {
+        infer_part(j->piece, j->unit, j->parts, part, &first, &end);
+        memcpy(j->to + first, j->from + first, end - first);
+        return;
+    }
+    infer_part(j->outer, 1, j->parts, part, &first, &end);
+    infer_copy_pieces(j->to + first * j->step, (ptrdiff_t)j->step, j->from + first * j->piece,
+                      (ptrdiff_t)j->piece, end - first, j->piece);
+}
+
 static infer_status concat_run(infer_op_env *env) {
     const concat_params *p = env->params;
     infer_view *y = env->out[0];
@@ -74,7 +98,10 @@ static infer_status concat_run(infer_op_env *env) {
         size_t piece = size * (size_t)infer_span(env->in[i], axis, y->rank);
         if (piece == 0)
             continue;
-        infer_copy_pieces(to, (ptrdiff_t)step, env->in[i]->data, (ptrdiff_t)piece, outer, piece);
+        pieces_job job = {to, env->in[i]->data, step, piece, outer, 4096, 1};
+        job.parts = outer == 1 ? infer_parts(env, piece / job.unit + 1, (double)job.unit / 8)
+                               : infer_parts(env, outer, (double)piece / 8);
+        infer_parallel(env, job.parts, pieces_part, &job);
         to += piece;
     }
     return INFER_OK;

@@ -4,6 +4,7 @@
 
 #include "axes.h"
 #include "scratch.h"
+#include "share.h"
 #include "status.h"
 
 #include <math.h>
@@ -206,7 +207,22 @@ static infer_status heads_infer(infer_op_env *env) {
         return INFER_OK;
     infer_heads h;
     INFER_TRY(infer_view_check(y, false));
-    return plan(env, &h, all);
+    INFER_TRY(plan(env, &h, all));
+    return infer_mul(env->scratch_size, infer_workers(env), &env->scratch_size)
+               ? INFER_OK
+               : infer_fail(INFER_ERROR_SHAPE, "the scores do not fit memory");
+}
+
+typedef struct heads_job {
+    infer_op_env *env;
+    const infer_heads *h;
+    size_t heads, scratch; /* of a batch; bytes of a thread */
+} heads_job;
+
+static void heads_part(void *arg, size_t part, size_t worker) {
+    const heads_job *j = arg;
+    infer_heads_run(j->h, j->env->kernels, part / j->heads, part % j->heads,
+                    (float *)((char *)j->env->scratch + worker * j->scratch));
 }
 
 static infer_status heads_run(infer_op_env *env) {
@@ -217,9 +233,15 @@ static infer_status heads_run(infer_op_env *env) {
     if (!env->out[0] || infer_view_count(env->out[0]) == 0)
         return INFER_OK;
     INFER_TRY(plan(&measure, &h, all));
-    for (size_t b = 0; b < (size_t)all[BATCH]; b++)
-        for (size_t i = 0; i < (size_t)all[HEAD]; i++)
-            infer_heads_run(&h, env->kernels, b, i, env->scratch);
+    heads_job job = {env, &h, (size_t)all[HEAD], measure.scratch_size};
+    size_t parts = (size_t)all[BATCH] * job.heads;
+    double cost = (double)all[ROW] * (double)h.one.keys * (double)(h.one.size + h.one.value_size);
+    if (infer_parts(env, parts, cost * INFER_PRODUCT_COST) > 1) {
+        infer_parallel(env, parts, heads_part, &job);
+        return INFER_OK;
+    }
+    for (size_t i = 0; i < parts; i++)
+        heads_part(&job, i, 0);
     return INFER_OK;
 }
 

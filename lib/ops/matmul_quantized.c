@@ -7,7 +7,9 @@
 #include "chunk.h"
 #include "ms.h"
 #include "op.h"
+#include "product.h"
 #include "scratch.h"
+#include "share.h"
 #include "status.h"
 
 #include <string.h>
@@ -255,7 +257,28 @@ static void finish(const infer_op_env *env, const roles *r, const product *p, co
     }
 }
 
-static void multiply(const infer_op_env *env, const roles *r, const product *p, const right *b,
+/* Rows of sums of bytes, which are exact however they are cut. */
+typedef struct byte_job {
+    const infer_kernels *kernels;
+    infer_grid grid;
+    size_t k;
+    const uint8_t *a;
+    const right *b;
+    int32_t *sums;
+} byte_job;
+
+static void byte_part(void *arg, size_t part, size_t worker) {
+    const byte_job *j = arg;
+    const infer_tile t = infer_grid_tile(&j->grid, part);
+    const size_t deep = (j->k + 3) / 4 * 4;
+    (void)worker;
+    j->kernels->gemm_u8s8(t.rows, t.columns, j->k, j->a + t.row * j->k, j->k,
+                          j->b->packed + t.column * deep,
+                          j->b->start ? j->b->start + t.column : NULL,
+                          j->sums + t.row * j->grid.n + t.column, j->grid.n);
+}
+
+static void multiply(infer_op_env *env, const roles *r, const product *p, const right *b,
                      size_t a_matrix, size_t b_matrix, size_t at) {
     const infer_view *v = env->in[r->a];
     const bool integers = env->out[0]->type == INFER_TYPE_INT32;
@@ -270,7 +293,8 @@ static void multiply(const infer_op_env *env, const roles *r, const product *p, 
             infer_flip_bytes(a, rows * p->k, infer_flip_left(v->type), room);
             a = room;
         }
-        env->kernels->gemm_u8s8(rows, p->n, p->k, a, p->k, b->packed, b->start, sums, p->n);
+        byte_job job = {env->kernels, infer_grid_of(env, rows, p->n, p->k / 4), p->k, a, b, sums};
+        infer_parallel(env, job.grid.rows * job.grid.columns, byte_part, &job);
         if (shifts)
             shift(env, r, p, b, a, a_matrix, row, rows, sums);
         if (!integers)

@@ -3,6 +3,7 @@
 #include "checked.h"
 #include "chunk.h"
 #include "op.h"
+#include "share.h"
 #include "status.h"
 
 #include <string.h>
@@ -161,6 +162,26 @@ static void tile_run(infer_type type, const char *x, char *y, size_t n, size_t s
         scatter_rare(type, f, n, stride, columns, y);
 }
 
+/* Rows that lie as they are. */
+typedef struct rows_job {
+    const infer_op_env *env;
+    row_kernels k;
+    size_t n, rows, parts;
+} rows_job;
+
+static void rows_part(void *arg, size_t part, size_t worker) {
+    const rows_job *j = arg;
+    const infer_view *x = j->env->in[0], *y = j->env->out[0];
+    size_t first, end;
+    (void)worker;
+    infer_part(j->rows, 1, j->parts, part, &first, &end);
+    for (size_t at = first * j->n; at < end * j->n; at += j->n)
+        if (x->type == INFER_TYPE_FLOAT)
+            j->k.f32((const float *)x->data + at, (float *)y->data + at, j->n);
+        else
+            j->k.f64((const double *)x->data + at, (double *)y->data + at, j->n);
+}
+
 static infer_status run_rows(infer_op_env *env, row_kernels k) {
     const softmax_params *p = env->params;
     const infer_view *x = env->in[0];
@@ -175,20 +196,18 @@ static infer_status run_rows(infer_op_env *env, row_kernels k) {
     char *to = y->data;
     if (count == 0)
         return INFER_OK;
-    bool straight = is_straight(x, stride);
-    for (size_t block = 0; block < count; block += n * stride) {
-        if (straight && type == INFER_TYPE_FLOAT) {
-            k.f32((const float *)x->data + block, (float *)y->data + block, n);
-        } else if (straight) {
-            k.f64((const double *)x->data + block, (double *)y->data + block, n);
-        } else {
-            for (size_t c = 0; c < stride; c += TILE) {
-                size_t columns = stride - c < TILE ? stride - c : TILE;
-                tile_run(type, from + (block + c) * size, to + (block + c) * size, n, stride,
-                         columns, env->scratch, k);
-            }
-        }
+    if (is_straight(x, stride)) {
+        rows_job job = {.env = env, .k = k, .n = n, .rows = count / n};
+        job.parts = infer_parts(env, job.rows, 2 * (double)n);
+        infer_parallel(env, job.parts, rows_part, &job);
+        return INFER_OK;
     }
+    for (size_t block = 0; block < count; block += n * stride)
+        for (size_t c = 0; c < stride; c += TILE) {
+            size_t columns = stride - c < TILE ? stride - c : TILE;
+            tile_run(type, from + (block + c) * size, to + (block + c) * size, n, stride, columns,
+                     env->scratch, k);
+        }
     return INFER_OK;
 }
 
