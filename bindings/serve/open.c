@@ -122,6 +122,7 @@ void infer_serve_options_init_linear(infer_serve_options *options) {
         .timeout_ms = 30000,
         .drain_ms = 9000,
         .threads = SIZE_MAX,
+        .run_threads = 1,
     };
 }
 
@@ -144,6 +145,7 @@ bool infer_serve_open(const infer_serve_options *options, infer_serve **serve,
     }
     infer_options_init(&load);
     load.memory_limit = options->memory_limit;
+    load.threads = options->run_threads ? (uint32_t)options->run_threads : INFER_THREADS_ALL;
     infer_status status =
         (options->engine ? options->engine->load : infer_open_with)(path, &load, &s->model);
     if (status != INFER_OK) {

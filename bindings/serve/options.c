@@ -30,6 +30,8 @@ static const struct option {
     {"port", "INFER_PORT", AT(port), 1, 65535, NULL, "NUMBER", "to listen on"},
     {"threads", "INFER_THREADS", AT(threads), 0, 1024, NULL, "COUNT",
      "that predict; 0: the one that listens"},
+    {"run-threads", "INFER_RUN_THREADS", AT(run_threads), 0, 1024, NULL, "COUNT",
+     "that share one prediction; 0: as many as CPUs"},
     {"max-body", "INFER_MAX_BODY", AT(max_body), 1, SIZE_MAX / 4, NULL, "BYTES", "of a request"},
     {"max-elements", "INFER_MAX_ELEMENTS", AT(max_elements), 1, SIZE_MAX / 4, NULL, "COUNT",
      "values in a request"},

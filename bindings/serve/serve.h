@@ -89,6 +89,7 @@ typedef struct infer_serve_options {
     size_t max_depth;       /* nested lists and objects, 400 */
     size_t memory_limit;    /* bytes that a prediction may hold, 503; 0: no limit */
     size_t probability;     /* 1: "prediction" is the last class's probability, not the label */
+    size_t run_threads;     /* that share one prediction; 0: as many as there are CPUs */
     size_t slow_ms;         /* requests that take longer are logged with times per node; 0: none */
     size_t log_level;       /* infer_serve_level */
     size_t log_json;        /* 1: a line is an object */

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +161,14 @@ def test_threads_answer_together(server, slow_model):
     assert [status for status, _, _ in answers] == [200] * 8
     for i, (_, _, answer) in enumerate(answers):
         assert answer["prediction"] == pytest.approx(600 * i * i, rel=1e-4)
+
+
+def test_one_prediction_by_several_threads(server, slow_model):
+    alone, shared = (server("--model", slow_model(), "--run-threads", n) for n in (1, 3))
+    count = [len(list(Path(f"/proc/{s.process.pid}/task").iterdir())) for s in (alone, shared)
+             if s.predict({"inputs": {"x": [[2]]}})[0] == 200]
+    assert alone.predict({"inputs": {"x": [[3]]}})[2] == shared.predict({"inputs": {"x": [[3]]}})[2]
+    assert count[1] > count[0]
 
 
 def test_too_many_requests(server, slow_model):
