@@ -188,8 +188,10 @@ static infer_status lay_conv(layout *l, const graph_node *n, bool *done) {
                       .group = group ? (size_t)group->i : 1,
                       .kernel = {(size_t)kernel[0], (size_t)kernel[1]}};
     c.channels = (size_t)w.dim[1] * c.group;
-    c.plain = !in_blocks(l, x) && c.channels < INFER_BLOCK && c.group == 1 &&
-              c.kernel[1] <= INFER_CONV_PLAIN;
+    /* Over one axis sums run over channels, then taps, in the order that other runtimes have:
+     * recurrent networks stand behind such convolutions and enlarge what differs. */
+    c.plain = c.group == 1 && c.kernel[1] <= INFER_CONV_PLAIN &&
+              ((rank == 3 && c.kernel[1] > 1) || (!in_blocks(l, x) && c.channels < INFER_BLOCK));
     INFER_TRY(pack(g, &c, weights, &in[1], done));
     if (!*done)
         return INFER_OK;

@@ -115,7 +115,7 @@ def test_rows_stay_in_blocks():
     y = net.add("Concat", a, b, axis=-2)
     y = net.add("Add", y, net.conv(y, 64, 64, kernel=(1,)))
     y = net.add("GlobalAveragePool", net.conv(y, 64, 20, kernel=(3,)))
-    found = check(net.model(3, ("w",), y), 3, 3, 42, nodes={"ToBlocks": 0, "FromBlocks": 1, "ConvBlocked": 3})
+    found = check(net.model(3, ("w",), y), 3, 3, 42, nodes={"ToBlocks": 0, "FromBlocks": 2, "ConvBlocked": 3})
     assert "Relu" not in found
 
 
