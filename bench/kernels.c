@@ -109,6 +109,7 @@ typedef struct operands {
     void *a, *b, *c, *packed;
     size_t m, n, k;
     const infer_conv2d *conv;
+    const infer_attend *attend;
     float *scratch;
 } operands;
 
@@ -192,6 +193,16 @@ static int bench_conv_depthwise_f32(const operands *o, size_t variant, size_t ti
     if (variants[variant].kind != OURS)
         return 0;
     REPEAT variants[variant].k.conv_depthwise_f32(o->conv, o->a, o->packed, o->b, NULL, o->c);
+    return 1;
+}
+
+/* m queries, n keys, k their size. The limit of one query is reading keys and values. */
+static int bench_attend_f32(const operands *o, size_t variant, size_t times) {
+    if (variants[variant].kind == BLAS)
+        return 0;
+    SWITCH(variants[variant].k.attend_f32(o->attend, o->scratch), (void)0,
+           sink = o->m == 1 ? bench_read(o->b, o->packed, o->n * o->k * sizeof(float))
+                            : bench_fma_f32(2 * (double)o->m * (double)o->n * (double)o->k))
     return 1;
 }
 
@@ -413,6 +424,50 @@ static void run_layers(void) {
         run_layer(layers[i], "conv_depthwise_f32", bench_conv_depthwise_f32, 1);
 }
 
+/* Queries, keys, size: heads of well-known models, and of one that decodes. */
+static const size_t heads[][3] = {{16, 16, 32},     {128, 128, 64}, {512, 512, 64},
+                                  {2048, 2048, 64}, {197, 197, 64}, {2048, 2048, 128},
+                                  {1, 128, 64},     {1, 4096, 128}, {1, 1 << 17, 128}};
+
+static void run_heads(void) {
+    EACH(heads) {
+        operands o = {.m = heads[i][0], .n = heads[i][1], .k = heads[i][2]};
+        infer_attend_room room;
+        size_t floats;
+        if (!wanted("attend_f32") || !infer_attend_scratch(o.m, o.n, o.k, o.k, &room, &floats))
+            continue;
+        o.a = filled(o.m * o.k, 0);
+        o.b = filled(o.n * o.k, 0);
+        o.packed = filled(o.n * o.k, 0);
+        o.c = filled(o.m * o.k, 0);
+        o.scratch = filled(floats, 0);
+        o.attend = &(infer_attend){.queries = o.m,
+                                   .keys = o.n,
+                                   .size = o.k,
+                                   .value_size = o.k,
+                                   .ldq = o.k,
+                                   .ldk = o.k,
+                                   .ldv = o.k,
+                                   .ldy = o.k,
+                                   .q = o.a,
+                                   .k = o.b,
+                                   .v = o.packed,
+                                   .y = o.c,
+                                   .scale = 0.125f,
+                                   .few = o.m == 1};
+        if (o.m == 1)
+            measure("attend_f32", bench_attend_f32, &o, 8 * (double)o.n * (double)o.k, "GB/s");
+        else
+            measure("attend_f32", bench_attend_f32, &o, 4 * (double)o.m * (double)o.n * (double)o.k,
+                    "GFLOP/s");
+        free(o.a);
+        free(o.b);
+        free(o.packed);
+        free(o.c);
+        free(o.scratch);
+    }
+}
+
 int main(int argc, char **argv) {
     int quick = 0;
     for (int i = 1; i < argc; i++)
@@ -430,6 +485,7 @@ int main(int argc, char **argv) {
     run_f32();
     run_f64();
     run_layers();
+    run_heads();
     if (json) {
         fprintf(json, "\n]}\n");
         fclose(json);

@@ -112,11 +112,11 @@ static uint32_t narrowed(infer_rewriter *rw, uint32_t b, bool trans) {
     for (size_t j = 0; scales && j < m.n; j++)
         if (!find_scale(&m, j, j ? scales[j - 1] : 1, &scales[j]))
             return INFER_NO_VALUE;
-    const infer_view shape = {.kind = INFER_KIND_TENSOR,
-                              .type = INFER_TYPE_INT8,
-                              .rank = 3,
-                              .dim = {infer_panels((int64_t)m.n),
-                                      (int64_t)m.k + INFER_SCALE_ROWS, INFER_PANEL}};
+    const infer_view shape = {
+        .kind = INFER_KIND_TENSOR,
+        .type = INFER_TYPE_INT8,
+        .rank = 3,
+        .dim = {infer_panels((int64_t)m.n), (int64_t)m.k + INFER_SCALE_ROWS, INFER_PANEL}};
     void *data = NULL;
     uint32_t packed = scales ? rw->room(rw, &shape, &data) : INFER_NO_VALUE;
     if (packed != INFER_NO_VALUE)
@@ -127,8 +127,7 @@ static uint32_t narrowed(infer_rewriter *rw, uint32_t b, bool trans) {
 uint32_t infer_pack_weights(infer_rewriter *rw, uint32_t b, bool trans) {
     const infer_attr attr = {.name = "trans", .type = INFER_ATTR_INT, .i = trans};
     uint32_t packed = narrowed(rw, b, trans);
-    return packed != INFER_NO_VALUE ? packed
-                                    : rw->add(rw, "infer", "PackWeights", &b, 1, &attr, 1);
+    return packed != INFER_NO_VALUE ? packed : rw->add(rw, "infer", "PackWeights", &b, 1, &attr, 1);
 }
 
 /* B, [k][n] or with trans [n][k], as panels for the kernels. */
@@ -148,4 +147,3 @@ const infer_op infer_op_infer_pack_weights = {
     .infer = pack_infer,
     .run = pack_run,
 };
-

@@ -197,3 +197,33 @@ def test_passes_are_left_out_by_name():
         libinfer.load(data, without=["fuse-everything"])
     with pytest.raises(libinfer.InferError, match="has been through its passes"):
         libinfer.load(model.to_bytes(), without=["fuse-idioms"])
+
+
+# ---- weights that are integers times scales ----
+
+
+@pytest.mark.parametrize("name", ["a scale a column", "one scale", "unpacked in the model", "Gemm", "no integers"])
+@pytest.mark.parametrize("rows", [1, 2, 40])
+def test_weights_stay_integers(name, rows):
+    """The image holds a byte for each, and products are as those of the floats."""
+    k, n = 96, 150
+    q = random.integers(-127, 128, (k, n)).astype(np.int8)
+    q[0] = 127
+    q[:, 7] = 0
+    scale = np.float32(0.013) if name == "one scale" else random.uniform(1e-3, 1, (1, n)).astype(np.float32)
+    w = q.astype(np.float32) * scale
+    if name == "no integers":
+        w[50, 60] = np.nextafter(w[50, 60], np.float32(9), dtype=np.float32)
+    constants = {"w": w, "c": CONSTANTS["c"][:1].repeat(n)}
+    nodes = chain("z = MatMul(x, w)\na = Add(z, c)\ny = Relu(a)")
+    if name == "unpacked in the model":
+        nodes = chain("f = Cast(q, to=1)\nw = Mul(f, s)\nz = MatMul(x, w)\na = Add(z, c)\ny = Relu(a)")
+        constants = {"q": q, "s": scale, "c": constants["c"]}
+    elif name == "Gemm":
+        nodes = chain("z = Gemm(x, w, c, transB=1)\ny = Relu(z)")
+        constants["w"] = np.ascontiguousarray(w.T)
+    x = random.normal(size=(rows, k)).astype(np.float32)
+    data = model_of(nodes, {"x": x}, ["y"], constants)
+    model = compare(data, {"x": x})
+    assert operators(model) == ["MatMulPacked"]
+    assert (len(model.to_bytes()) < 2 * q.size) == (name != "no integers")
