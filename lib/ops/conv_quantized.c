@@ -2,6 +2,8 @@
  * input, as columns, on the right. */
 #include "conv_quantized.h"
 
+#include "share.h"
+
 #include <string.h>
 
 static const infer_op_attr quantized_attrs[] = {INFER_CONV_ATTRS};
@@ -274,27 +276,51 @@ void infer_conv_finish(const infer_op_env *env, const roles *r, const int32_t *s
 }
 
 /* The output channels of a group from m on, for a block of columns. */
-static void multiply(const infer_op_env *env, const roles *r, const quantized_plan *q, size_t m,
+typedef struct channels_job {
+    const infer_op_env *env;
+    const roles *r;
+    const quantized_plan *q;
+    size_t m, first, count, to, parts;
+} channels_job;
+
+static void channels_part(void *arg, size_t part, size_t worker) {
+    const channels_job *j = arg;
+    const infer_op_env *env = j->env;
+    const infer_conv *c = &j->q->c;
+    const infer_view *zeros = role(env, j->r->w_zero);
+    const int32_t *rows = infer_scratch_at(env->scratch, j->q->rows_at);
+    const int32_t *sums = infer_scratch_at(env->scratch, j->q->sums_at);
+    const int32_t *start = infer_scratch_at(env->scratch, j->q->start_at);
+    int32_t *product = infer_scratch_at(env->scratch, j->q->product_at);
+    const int32_t zero = infer_byte_of(zeros, j->m) + infer_flip_left(env->in[j->r->w]->type);
+    size_t from, end;
+    (void)worker;
+    infer_part(c->outputs, 4, j->parts, part, &from, &end);
+    env->kernels->gemm_u8s8(end - from, j->count, c->depth,
+                            weights_of(env, j->r, j->q) + (j->m + from) * c->depth, c->depth,
+                            infer_scratch_at(env->scratch, j->q->packed_at), zero ? start : NULL,
+                            product + from * j->count, j->count);
+    for (size_t i = from; i < end; i++) {
+        int32_t more = infer_byte_of(zeros, j->m + i) - infer_byte_of(zeros, j->m);
+        if (more)
+            env->kernels->axpy_i32(j->count, -(uint32_t)more, sums, product + i * j->count);
+        infer_conv_finish(env, j->r, product + i * j->count, j->count, j->m + i, rows[j->m + i],
+                          j->to + i * c->places + j->first);
+    }
+}
+
+static void multiply(infer_op_env *env, const roles *r, const quantized_plan *q, size_t m,
                      size_t first, size_t count, size_t to) {
     const infer_conv *c = &q->c;
+    channels_job job = {env, r, q, m, first, count, to, 1};
     const infer_view *zeros = role(env, r->w_zero);
-    const uint8_t *weights = weights_of(env, r, q);
-    const int32_t *rows = infer_scratch_at(env->scratch, q->rows_at);
     const int32_t *sums = infer_scratch_at(env->scratch, q->sums_at);
     int32_t *start = infer_scratch_at(env->scratch, q->start_at);
-    int32_t *product = infer_scratch_at(env->scratch, q->product_at);
     const int32_t zero = infer_byte_of(zeros, m) + infer_flip_left(env->in[r->w]->type);
     infer_bytes_start(env->kernels, sums, count, zero, start);
-    env->kernels->gemm_u8s8(c->outputs, count, c->depth, weights + m * c->depth, c->depth,
-                            infer_scratch_at(env->scratch, q->packed_at), zero ? start : NULL,
-                            product, count);
-    for (size_t i = 0; i < c->outputs; i++) {
-        int32_t more = infer_byte_of(zeros, m + i) - infer_byte_of(zeros, m);
-        if (more)
-            env->kernels->axpy_i32(count, -(uint32_t)more, sums, product + i * count);
-        infer_conv_finish(env, r, product + i * count, count, m + i, rows[m + i],
-                          to + i * c->places + first);
-    }
+    job.parts =
+        infer_parts(env, c->outputs / 4, (double)count * (double)c->depth * INFER_PRODUCT_COST);
+    infer_parallel(env, job.parts, channels_part, &job);
 }
 
 static infer_status quantized_run(infer_op_env *env, const roles *r) {

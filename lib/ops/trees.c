@@ -4,6 +4,7 @@
 #include "checked.h"
 #include "ml.h"
 #include "ml_link.h"
+#include "share.h"
 
 #include <math.h>
 #include <string.h>
@@ -143,6 +144,10 @@ static block plan_block(const infer_trees_params *p) {
     return b;
 }
 
+static size_t block_bytes(const block *b) {
+    return (b->count * (b->row_stride + b->sum_stride) * sizeof(double) + 63) / 64 * 64;
+}
+
 static infer_status infer_outputs(infer_op_env *env, int64_t rows) {
     const infer_trees_params *p = env->params;
     infer_view spare, *y;
@@ -182,7 +187,7 @@ static infer_status trees_infer(infer_op_env *env) {
     if (columns < 0)
         return INFER_OK;
     block b = plan_block(p);
-    if (!infer_mul(b.count * (b.row_stride + b.sum_stride), sizeof(double), &env->scratch_size))
+    if (!infer_mul(block_bytes(&b), infer_workers(env), &env->scratch_size))
         return infer_fail(INFER_ERROR_SHAPE, "the trees do not fit memory");
     return INFER_OK;
 }
@@ -325,29 +330,65 @@ static void clear_rows(const infer_trees_params *p, const block *b, bool wide) {
                 ((float *)b->rows)[r * b->row_stride + i] = NAN;
 }
 
-static infer_status trees_run(infer_op_env *env) {
-    const infer_trees_params *p = env->params;
-    int64_t rows, columns;
+typedef struct trees_job {
+    const infer_op_env *env;
     forest f;
+    size_t rows, columns, parts, scratch; /* bytes of a thread */
+    _Atomic bool failed;
+} trees_job;
+
+/* Rows [first, end), in blocks. */
+static infer_status run_rows(const trees_job *j, size_t first, size_t end, void *scratch) {
+    const infer_trees_params *p = j->env->params;
     block b = plan_block(p);
-    INFER_TRY(infer_ml_rows(env->in[INFER_TREES_X], &rows, &columns));
-    see_forest(env, &f);
-    b.rows = env->scratch;
-    b.sums = (double *)env->scratch + b.count * b.row_stride;
-    if (b.count > (size_t)rows)
-        b.count = (size_t)rows;
-    clear_rows(p, &b, f.wide);
-    for (size_t first = 0; first < (size_t)rows; first += b.count) {
-        if (b.count > (size_t)rows - first)
-            b.count = (size_t)rows - first;
-        INFER_TRY(sum_rows(env, &f, &b, first, (size_t)columns));
+    b.rows = scratch;
+    b.sums = (double *)scratch + b.count * b.row_stride;
+    if (b.count > end - first)
+        b.count = end - first;
+    clear_rows(p, &b, j->f.wide);
+    for (; first < end; first += b.count) {
+        if (b.count > end - first)
+            b.count = end - first;
+        INFER_TRY(sum_rows(j->env, &j->f, &b, first, j->columns));
         for (size_t r = 0; r < b.count; r++) {
             double *sums = b.sums + r * b.sum_stride;
-            finish_sums(env, &f, sums);
-            finish_row(env, sums, first + r);
+            finish_sums(j->env, &j->f, sums);
+            finish_row(j->env, sums, first + r);
         }
     }
     return INFER_OK;
+}
+
+static void trees_part(void *arg, size_t part, size_t worker) {
+    trees_job *j = arg;
+    size_t first, end;
+    infer_part(j->rows, BLOCK, j->parts, part, &first, &end);
+    if (run_rows(j, first, end, (char *)j->env->scratch + worker * j->scratch) != INFER_OK)
+        j->failed = true;
+}
+
+/* What a tree costs about, in elements. */
+#define TREE_COST 16
+
+static infer_status trees_run(infer_op_env *env) {
+    const infer_trees_params *p = env->params;
+    int64_t rows, columns;
+    trees_job j = {.env = env};
+    block b = plan_block(p);
+    INFER_TRY(infer_ml_rows(env->in[INFER_TREES_X], &rows, &columns));
+    see_forest(env, &j.f);
+    j.rows = (size_t)rows;
+    j.columns = (size_t)columns;
+    j.scratch = block_bytes(&b);
+    j.parts =
+        infer_parts(env, j.rows / BLOCK, (double)BLOCK * ((double)j.f.tree_count + 1) * TREE_COST);
+    if (j.parts > 1) {
+        infer_parallel(env, j.parts, trees_part, &j);
+        if (!j.failed)
+            return INFER_OK;
+    }
+    /* Where a part has failed: the reason is said in this thread. */
+    return run_rows(&j, 0, j.rows, env->scratch);
 }
 
 /* clang-format off */
