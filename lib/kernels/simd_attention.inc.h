@@ -202,7 +202,7 @@ static void NAME(attend_query)(const infer_attend *a, size_t query, size_t colum
         T part[LANES];
         V(store)(part, V(mul)(V(load_part)(q + d, a->size - d, zero), scale));
         for (size_t i = 0; d < columns; d++, i++)
-            to[d] = part[i];
+            to[d] = i < LANES ? part[i] : 0;
     }
 }
 
