@@ -121,6 +121,7 @@ infer_status infer_graph_fold_norm(infer_graph *g);
 infer_status infer_graph_fuse_attention(infer_graph *g);
 infer_status infer_graph_fuse_idioms(infer_graph *g);
 infer_status infer_graph_merge_equal(infer_graph *g);
+infer_status infer_graph_fuse_chains(infer_graph *g);
 infer_status infer_graph_fuse_products(infer_graph *g);
 infer_status infer_graph_fuse_rotary(infer_graph *g);
 infer_status infer_graph_lay_blocks(infer_graph *g); /* blocked.c */

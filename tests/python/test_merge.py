@@ -21,8 +21,10 @@ def node(text, **attributes):
 def test_equal_nodes_become_one():
     data = model_of([node("a = Exp(x)"), node("b = Exp(x)"), node("c = Tanh(a)"), node("d = Tanh(b)"),
                      node("y = Mul(c, d)")], {"x": X}, ["y"], {})
-    assert operators(compare(data, {"x": X})) == ["Exp", "Tanh", "Mul"]
-    assert operators(libinfer.load(data, without=["merge-equal"])) == ["Exp", "Exp", "Tanh", "Tanh", "Mul"]
+    compare(data, {"x": X})
+    assert operators(libinfer.load(data, without=["fuse-chains"])) == ["Exp", "Tanh", "Mul"]
+    apart = ["Exp", "Exp", "Tanh", "Tanh", "Mul"]
+    assert operators(libinfer.load(data, without=["merge-equal", "fuse-chains"])) == apart
 
 
 @pytest.mark.parametrize("left, right", [
@@ -31,7 +33,9 @@ def test_equal_nodes_become_one():
 ])
 def test_other_parameters_keep_nodes_apart(left, right):
     nodes = [node("a = LeakyRelu(x)", **left), node("b = LeakyRelu(x)", **right), node("y = Sub(a, b)")]
-    assert operators(compare(model_of(nodes, {"x": X}, ["y"], {}), {"x": X})) == ["LeakyRelu", "LeakyRelu", "Sub"]
+    data = model_of(nodes, {"x": X}, ["y"], {})
+    compare(data, {"x": X})
+    assert operators(libinfer.load(data, without=["fuse-chains"])) == ["LeakyRelu", "LeakyRelu", "Sub"]
 
 
 def test_lists_are_compared():

@@ -1,0 +1,73 @@
+"""Elementwise operators in a row as one node: which are joined, and the same bits as one by one."""
+
+import numpy as np
+import pytest
+from test_fusion import compare, model_of, operators
+from test_merge import node
+
+import libinfer
+
+random = np.random.default_rng(3)
+
+CHAINS = {
+    "hard swish spelled out": ("a = Add(x, three)", "b = Clip(a, zero, six)", "c = Mul(x, b)", "y = Div(c, six)"),
+    "every kind of operand": ("a = Mul(x, row)", "b = Add(a, w)", "c = Sub(one, b)", "y = Max(c, x)"),
+    "functions": ("a = Sigmoid(x)", "b = Exp(a)", "c = Log(b)", "d = Tanh(c)", "e = Erf(d)", "y = Softplus(e)"),
+    "powers": ("a = Pow(x, two)", "b = Sqrt(a)", "c = Reciprocal(b)", "d = Abs(c)", "e = Neg(d)", "y = Floor(e)"),
+    "pieces": ("a = LeakyRelu(x)", "b = HardSigmoid(a)", "c = HardSwish(b)", "d = Elu(c)", "e = Ceil(d)",
+               "f = Min(e, x)", "y = Relu(f)"),
+    "ends out of place": ("a = Relu(x)", "y = Pow(a, two)"),
+    "one operand twice": ("a = Relu(x)", "b = Mul(a, a)", "y = Mul(b, x)"),
+}
+SHAPES = [(), (1,), (7,), (3, 5), (2, 1024), (2, 1025), (3, 1023), (5, 2500), (2, 3, 4, 100), (0, 4)]
+
+
+def constants(shape):
+    row = random.normal(size=shape[-1:]).astype(np.float32)
+    numbers = {"zero": 0, "one": 1, "two": 2, "three": 3, "six": 6}
+    return {"row": row, **{k: np.float32(v) for k, v in numbers.items()}}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_same_bits(name, shape):
+    feeds = {k: (random.normal(size=shape) * 3 + 1).astype(np.float32) for k in "xw"}
+    nodes = [node(text) for text in CHAINS[name]]
+    read = {value for each in nodes for value in each.input}
+    feeds = {k: v for k, v in feeds.items() if k in read}
+    data = model_of(nodes, feeds, ["y"], {k: v for k, v in constants(shape).items() if k in read})
+    import onnx
+    model = onnx.load_from_string(data)
+    for value in model.graph.input:  # shapes that are known
+        for dim, extent in zip(value.type.tensor_type.shape.dim, shape):
+            dim.dim_value = extent
+    data = model.SerializeToString()
+    joined, plain = libinfer.load(data), libinfer.load(data, without=["fuse-chains"])
+    assert "Chain" in operators(joined) and "Chain" not in operators(plain)
+    for each in (joined, libinfer.load(joined.to_bytes())):
+        for _ in range(2):
+            with np.errstate(all="ignore"):
+                got, want = each.run(feeds, numpy=True)["y"], plain.run(feeds, numpy=True)["y"]
+            assert got.shape == want.shape and got.tobytes() == want.tobytes()
+
+
+def test_what_others_read_stays():
+    x = random.normal(size=(4, 8)).astype(np.float32)
+    nodes = [node("a = Relu(x)"), node("b = Exp(a)"), node("y = Neg(b)"), node("z = Neg(a)")]
+    assert operators(compare(model_of(nodes, {"x": x}, ["y", "z", "b"], {}), {"x": x})) == ["Relu", "Exp", "Neg", "Neg"]
+
+
+def test_unknown_extents_are_not_taken_for_equal():
+    x, w = (random.normal(size=s).astype(np.float32) for s in ((4, 8), (4, 1)))
+    nodes = [node("a = Relu(x)"), node("b = Mul(a, w)"), node("y = Neg(b)")]
+    data = model_of(nodes, {"x": x, "w": w}, ["y"], {})
+    assert operators(compare(data, {"x": x, "w": w})) == ["Relu", "Mul", "Neg"]
+    nodes = [node("a = Relu(x)"), node("b = Sigmoid(a)"), node("y = Mul(a, b)")]
+    assert operators(compare(model_of(nodes, {"x": x}, ["y"], {}), {"x": x})).count("Chain") <= 1
+
+
+def test_long_chains():
+    x = random.normal(size=(3, 50)).astype(np.float32)
+    nodes = [node(f"v{i} = {'Neg' if i % 2 else 'Abs'}({f'v{i - 1}' if i else 'x'})") for i in range(99)]
+    nodes.append(node("y = Relu(v98)"))
+    assert operators(compare(model_of(nodes, {"x": x}, ["y"], {}), {"x": x})) == ["Chain"] * 4
