@@ -109,7 +109,9 @@ static infer_status look(fuser *f) {
             if (n->out[o] != INFER_NO_VALUE)
                 f->maker[n->out[o]] = (uint32_t)i;
         if (n->dead || n->bound || n->out_count != 1 || n->in_count > INFER_CHAIN_ARGS ||
-            n->op->params_size > INFER_CHAIN_PARAMS || !is_float(infer_graph_view(g, n->out[0])))
+            n->op->params_size > INFER_CHAIN_PARAMS ||
+            (n->op->max_in == INFER_VARIADIC && n->in_count != 2) ||
+            !is_float(infer_graph_view(g, n->out[0])))
             continue;
         uint32_t root = step_code(n->op) < 0 ? INFER_NO_VALUE : find_root(f, n);
         if (root == INFER_NO_VALUE || !operands_fit(f, n))

@@ -16,6 +16,7 @@ CHAINS = {
     "powers": ("a = Pow(x, two)", "b = Sqrt(a)", "c = Reciprocal(b)", "d = Abs(c)", "e = Neg(d)", "y = Floor(e)"),
     "pieces": ("a = LeakyRelu(x)", "b = HardSigmoid(a)", "c = HardSwish(b)", "d = Elu(c)", "e = Ceil(d)",
                "f = Min(e, x)", "y = Relu(f)"),
+    "many operands": ("a = Max(one, x, two)", "b = Relu(a)", "c = Max(two, b)", "y = Exp(c)"),
     "ends out of place": ("a = Relu(x)", "y = Pow(a, two)"),
     "one operand twice": ("a = Relu(x)", "b = Mul(a, a)", "y = Mul(b, x)"),
 }
