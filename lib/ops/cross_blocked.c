@@ -3,6 +3,7 @@
 #include "blocked.h"
 
 #include "axes.h"
+#include "share.h"
 #include "status.h"
 
 #include <math.h>
@@ -39,32 +40,52 @@ static infer_status shuffle_infer(infer_op_env *env) {
     return like_x(env, p->channels);
 }
 
-#define RUN 64 /* places whose blocks stay in the first cache */
+/* Blocks of all images. */
+typedef struct shuffle_job {
+    const infer_op_env *env;
+    size_t blocks, parts;
+} shuffle_job;
+
+static void shuffle_block(const shuffle_params *p, const infer_view *x, const float *from,
+                          size_t block, float *to) {
+    const size_t plane = (size_t)(x->dim[2] * x->dim[3]), channels = (size_t)p->channels;
+    const size_t each = channels / (size_t)p->group;
+    const float *lanes[INFER_BLOCK];
+    for (size_t lane = 0; lane < INFER_BLOCK; lane++) {
+        size_t i = block * INFER_BLOCK + lane;
+        i = i < channels ? i : channels - 1;
+        i = i % (size_t)p->group * each + i / (size_t)p->group;
+        lanes[lane] = from + i / INFER_BLOCK * plane * INFER_BLOCK + i % INFER_BLOCK;
+    }
+    /* The channels of a group lie together: a place's come from a few lines. */
+#define LANE(i) to[k + (i)] = lanes[i][k];
+    for (size_t k = 0; k < plane * INFER_BLOCK; k += INFER_BLOCK) {
+        LANE(0)
+        LANE(1) LANE(2) LANE(3) LANE(4) LANE(5) LANE(6) LANE(7) LANE(8) LANE(9) LANE(10) LANE(11)
+            LANE(12) LANE(13) LANE(14) LANE(15)
+    }
+#undef LANE
+}
+
+static void shuffle_part(void *arg, size_t part, size_t worker) {
+    const shuffle_job *j = arg;
+    const infer_view *x = j->env->in[0];
+    const size_t size = (size_t)(x->dim[2] * x->dim[3]) * INFER_BLOCK, count = (size_t)x->dim[1];
+    size_t first, end;
+    (void)worker;
+    infer_part(j->blocks, 1, j->parts, part, &first, &end);
+    for (size_t i = first; i < end; i++)
+        shuffle_block(j->env->params, x, (const float *)x->data + i / count * count * size,
+                      i % count, (float *)j->env->out[0]->data + i * size);
+}
 
 static infer_status shuffle_run(infer_op_env *env) {
-    const shuffle_params *p = env->params;
     const infer_view *x = env->in[0];
     if (!env->out[0] || infer_view_count(x) == 0)
         return INFER_OK;
-    const size_t plane = (size_t)(x->dim[2] * x->dim[3]), channels = (size_t)p->channels;
-    const size_t each = channels / (size_t)p->group, image = (size_t)x->dim[1] * plane;
-    for (size_t n = 0; n < (size_t)x->dim[0]; n++) {
-        const float *from = (const float *)x->data + n * image * INFER_BLOCK;
-        float *to = (float *)env->out[0]->data + n * image * INFER_BLOCK;
-        for (size_t block = 0; block * INFER_BLOCK < channels; block++)
-            for (size_t place = 0; place < plane; place += RUN) {
-                const size_t end = plane - place < RUN ? plane : place + RUN;
-                for (size_t lane = 0; lane < INFER_BLOCK; lane++) {
-                    size_t i = block * INFER_BLOCK + lane;
-                    i = i < channels ? i : channels - 1;
-                    i = i % (size_t)p->group * each + i / (size_t)p->group;
-                    const float *a = from + i / INFER_BLOCK * plane * INFER_BLOCK + i % INFER_BLOCK;
-                    float *b = to + block * plane * INFER_BLOCK + lane;
-                    for (size_t k = place; k < end; k++)
-                        b[k * INFER_BLOCK] = a[k * INFER_BLOCK];
-                }
-            }
-    }
+    shuffle_job job = {.env = env, .blocks = (size_t)(x->dim[0] * x->dim[1])};
+    job.parts = infer_parts(env, job.blocks, 2 * (double)(x->dim[2] * x->dim[3] * INFER_BLOCK));
+    infer_parallel(env, job.parts, shuffle_part, &job);
     return INFER_OK;
 }
 

@@ -389,7 +389,7 @@ def test_bench_profile(tmp_path):
     numpy_helper, np = pytest.importorskip("onnx.numpy_helper"), pytest.importorskip("numpy")
     from onnx import TensorProto, helper
     ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["rows", 64]) for n in "xy"]
-    weights = numpy_helper.from_array(np.ones((64, 64), np.float32), "w")
+    weights = numpy_helper.from_array(np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32), "w")
     graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["h"], name="<b>"),
                                helper.make_node("Tanh", ["h"], ["y"], name="bend")],
                               "g", ports[:1], ports[1:], [weights])
