@@ -8,7 +8,6 @@
 #include "checked.h"
 #include "status.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define NOWHERE  SIZE_MAX
@@ -74,17 +73,29 @@ typedef struct rank {
     uint32_t index;
 } rank;
 
-static int larger_first(const void *a, const void *b) {
-    const rank *x = a, *y = b;
-    if (x->size != y->size)
-        return x->size < y->size ? 1 : -1;
-    return (x->index > y->index) - (x->index < y->index);
+static bool comes_first(const rank *a, const rank *b) {
+    return a->size != b->size ? a->size > b->size : a->index < b->index;
+}
+
+/* Shell's way, which takes no memory: qsort may. */
+static void sort_ranks(rank *order, size_t count) {
+    size_t gap = 1;
+    while (gap < count / 3)
+        gap = 3 * gap + 1;
+    for (; gap > 0; gap /= 3)
+        for (size_t i = gap; i < count; i++) {
+            rank moving = order[i];
+            size_t at = i;
+            for (; at >= gap && comes_first(&moving, &order[at - gap]); at -= gap)
+                order[at] = order[at - gap];
+            order[at] = moving;
+        }
 }
 
 static infer_status by_size(row *r, rank *order, size_t count) {
     for (size_t i = 0; i < count; i++)
         order[i] = (rank){r->pieces[i].size, (uint32_t)i};
-    qsort(order, count, sizeof *order, larger_first);
+    sort_ranks(order, count);
     for (size_t i = 0; i < count; i++)
         INFER_TRY(put(r, order[i].index));
     return INFER_OK;
