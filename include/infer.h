@@ -125,6 +125,13 @@ typedef enum infer_blas {
     INFER_BLAS_OPENBLAS = 2 /* OpenBLAS, opened at this call; UNSUPPORTED where it is missing */
 } infer_blas;
 
+/* Weights that take less memory and change answers: never by default. Sums stay in float. */
+typedef enum infer_weights {
+    INFER_WEIGHTS_GIVEN = 0,    /* as the model has them */
+    INFER_WEIGHTS_BFLOAT16 = 1, /* half the size, 8 bits of precision */
+    INFER_WEIGHTS_INT8 = 2      /* a quarter: integers times a scale for each column */
+} infer_weights;
+
 /* An entry of a model's metadata. */
 typedef struct infer_metadata {
     const char *key;
@@ -179,6 +186,9 @@ typedef struct infer_options {
     infer_pass_observer *pass_observer; /* hears what each pass of a loader does; NULL: nobody. A
                                            prepared image is UNSUPPORTED */
     void *pass_observer_user;
+    uint32_t weights; /* infer_weights: what a loader rounds the constant weights of MatMul and Gemm
+                         to; a prepared image is UNSUPPORTED */
+    uint32_t reserved; /* 0 */
 } infer_options;
 
 /* As many threads as there are processors that the process may run on, but no more than the CPU
@@ -517,8 +527,8 @@ typedef struct infer_node_work {
                            defined; of other operators one an element of their outputs */
 } infer_node_work;
 
-/* What node number `node` (infer_model_node) did in the context's last run; 0 where planning has done
- * it, or nothing is moved. Errors: ARGUMENT, STATE (no run so far). Since 0.1.0. */
+/* What node number `node` (infer_model_node) did in the context's last run; 0 where planning has
+ * done it, or nothing is moved. Errors: ARGUMENT, STATE (no run so far). Since 0.1.0. */
 INFER_API infer_status infer_context_node_work(infer_context *context, size_t node,
                                                infer_node_work *work);
 

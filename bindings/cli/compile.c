@@ -18,7 +18,7 @@ static char *output_path(const char *model) {
 }
 
 static int compile(const char *from, const char *to, const char *preprocess, const char *without,
-                   bool quiet) {
+                   uint32_t weights, bool quiet) {
     infer_model *model;
     infer_metadata entry = {"preprocess", preprocess};
     infer_options options;
@@ -26,6 +26,7 @@ static int compile(const char *from, const char *to, const char *preprocess, con
     options.metadata = &entry;
     options.metadata_count = preprocess != NULL;
     options.without = without;
+    options.weights = weights;
     infer_cli_progress_begin("compiling", 0);
     infer_status status = infer_load_with(from, &options, &model);
     infer_cli_progress_end();
@@ -57,7 +58,8 @@ static char *read_object(const char *path) {
 }
 
 int infer_cli_compile(const infer_cli_command *command, int argc, char **argv) {
-    const char *output = NULL, *preprocess = NULL, *without = NULL;
+    static const char *const kinds[] = {"given", "bf16", "int8", NULL}; /* infer_weights */
+    const char *output = NULL, *preprocess = NULL, *without = NULL, *weights = "given";
     bool quiet = false;
     const infer_cli_option options[] = {
         {"output", 'o', "FILE", "where to write (default: MODEL's name with .infer)", &output},
@@ -65,12 +67,16 @@ int infer_cli_compile(const infer_cli_command *command, int argc, char **argv) {
          &preprocess},
         {"quiet", 'q', NULL, "print nothing", &quiet},
         {"without", 0, "NAMES", "passes to leave out, as fuse-idioms,fuse-products", &without},
+        {"weights", 0, "TYPE", "what products' weights are rounded to: bf16 or int8", &weights},
     };
-    int code = infer_cli_parse(command, options, 4, &argc, argv);
+    int code = infer_cli_parse(command, options, sizeof options / sizeof *options, &argc, argv);
     if (code >= 0)
         return code;
     if (argc != 1)
         return infer_cli_misused(command, "one MODEL is needed");
+    const int kind = infer_cli_choice(kinds, weights);
+    if (kind < 0)
+        return infer_cli_misused(command, "--weights %s is neither bf16 nor int8", weights);
     char *text = preprocess ? read_object(preprocess) : NULL;
     if (preprocess && !text)
         return INFER_CLI_MODEL;
@@ -80,7 +86,7 @@ int infer_cli_compile(const infer_cli_command *command, int argc, char **argv) {
     else if (made && strcmp(made, argv[0]) == 0)
         code = infer_cli_misused(command, "%s is prepared; --output names another file", made);
     else
-        code = compile(argv[0], output ? output : made, text, without, quiet);
+        code = compile(argv[0], output ? output : made, text, without, (uint32_t)kind, quiet);
     free(made);
     free(text);
     return code;

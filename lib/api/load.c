@@ -23,6 +23,7 @@ static infer_status make_image(infer_source *source, const infer_options *option
     if (status == INFER_OK)
         status = infer_graph_without(loaded.graph, options->without);
     if (status == INFER_OK) {
+        infer_graph_weights(loaded.graph, (infer_weights)options->weights);
         infer_graph_observe(loaded.graph, options->pass_observer, options->pass_observer_user);
         status = infer_graph_emit(loaded.graph, image, size);
     }
@@ -35,6 +36,7 @@ static infer_status own_image(const infer_options *options, void *image, size_t 
     infer_options rest = *options;
     rest.metadata_count = 0; /* is in the image */
     rest.without = NULL;     /* and has been heeded */
+    rest.weights = INFER_WEIGHTS_GIVEN;
     rest.pass_observer = NULL;
     infer_status status = infer_model_new(&rest, (infer_map){0}, image, size, NULL, 0, model);
     if (status != INFER_OK) {

@@ -1,6 +1,7 @@
 /* Contexts: their memory, their tables, their inputs. */
 #include "checked.h"
 #include "engine.h"
+#include "processors.h"
 #include "status.h"
 #include "types.h"
 
@@ -119,6 +120,7 @@ static infer_status make_tables(infer_context *c) {
 infer_status infer_context_open(infer_model *model, infer_budget budget, uint32_t workers,
                                 infer_context **context) {
     infer_program *program;
+    INFER_TRY(infer_thread_count(workers, &workers));
     INFER_TRY(infer_program_of(model, &program));
     infer_allocator first = infer_budget_allocator(&budget);
     infer_context *c = infer_alloc_zero(&first, sizeof *c);

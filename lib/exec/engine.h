@@ -124,7 +124,7 @@ struct infer_context {
     void *observer_user;
 };
 
-/* It has no pool yet. */
+/* workers: as `threads` in the options. It has no pool yet. */
 infer_status infer_context_open(infer_model *model, infer_budget budget, uint32_t workers,
                                 infer_context **context);
 

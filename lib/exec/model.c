@@ -34,9 +34,13 @@ infer_status infer_options_read(const infer_options *given, infer_options *optio
     memcpy(options, given,
            given->struct_size < sizeof *options ? given->struct_size : sizeof *options);
     options->struct_size = sizeof *options;
-    INFER_TRY(infer_thread_count(options->threads, &options->threads));
-    if (options->validation > INFER_VALIDATE_FULL || options->blas > INFER_BLAS_OPENBLAS)
-        return infer_fail(INFER_ERROR_ARGUMENT, "options: validation or blas is no such value");
+    if (options->threads > INFER_MOST_THREADS && options->threads != INFER_THREADS_ALL)
+        return infer_fail(INFER_ERROR_ARGUMENT, "options: threads is %u",
+                          (unsigned)options->threads);
+    if (options->validation > INFER_VALIDATE_FULL || options->blas > INFER_BLAS_OPENBLAS ||
+        options->weights > INFER_WEIGHTS_INT8)
+        return infer_fail(INFER_ERROR_ARGUMENT,
+                          "options: validation, blas or weights is no such value");
     for (size_t i = 0; i < options->metadata_count; i++)
         if (!options->metadata || !options->metadata[i].key || !options->metadata[i].value)
             return infer_fail(INFER_ERROR_ARGUMENT, "options: metadata entry %zu is NULL", i);
@@ -284,7 +288,7 @@ static void empty(infer_model *m) {
 infer_status infer_model_new(const infer_options *options, infer_map map, void *owned,
                              size_t owned_size, const void *borrowed, size_t borrowed_size,
                              infer_model **model) {
-    if (options->without || options->pass_observer)
+    if (options->without || options->pass_observer || options->weights)
         return infer_fail(INFER_ERROR_UNSUPPORTED, "a prepared image has been through its passes");
     if (options->metadata_count)
         return infer_fail(INFER_ERROR_UNSUPPORTED,

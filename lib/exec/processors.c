@@ -18,8 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MOST_THREADS 1024
-
 /* The start of a file, terminated. */
 static bool read_start(const char *path, char *text, size_t size) {
     FILE *file = fopen(path, "re");
@@ -67,9 +65,12 @@ static uint32_t cap_upwards(uint32_t count, const char *root, char *group, bool 
 
 /* Whether a list of controllers, a,b,c, has cpu among them. */
 static bool has_cpu(const char *list) {
-    for (; list; list = strchr(list, ','), list += list != NULL)
+    while (list) {
         if (strncmp(list, "cpu", 3) == 0 && (list[3] == ',' || list[3] == 0))
             return true;
+        list = strchr(list, ',');
+        list = list ? list + 1 : NULL;
+    }
     return false;
 }
 
@@ -107,9 +108,9 @@ uint32_t infer_processors(void) {
 infer_status infer_thread_count(uint32_t given, uint32_t *threads) {
     if (given == INFER_THREADS_ALL)
         given = infer_processors();
-    else if (given > MOST_THREADS)
+    else if (given > INFER_MOST_THREADS)
         return infer_fail(INFER_ERROR_ARGUMENT, "%u threads: at most %d can be", (unsigned)given,
-                          MOST_THREADS);
+                          INFER_MOST_THREADS);
     *threads = given ? given : 1;
     return INFER_OK;
 }

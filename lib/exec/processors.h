@@ -12,6 +12,8 @@ uint32_t infer_processors(void);
  * groups' folders below root. */
 uint32_t infer_processors_within(uint32_t count, const char *groups, const char *root);
 
+#define INFER_MOST_THREADS 1024
+
 /* What a number of threads given by a caller means: 0 as 1, INFER_THREADS_ALL as said. */
 infer_status infer_thread_count(uint32_t given, uint32_t *threads);
 

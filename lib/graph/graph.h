@@ -98,6 +98,9 @@ infer_status infer_graph_linear(infer_graph *g, const infer_linear_spec *spec);
 /* Names of passes that infer_graph_emit leaves out, with commas between; NULL: none. */
 infer_status infer_graph_without(infer_graph *g, const char *names);
 
+/* What infer_graph_emit rounds the weights of products to. */
+void infer_graph_weights(infer_graph *g, infer_weights weights);
+
 /* Who hears of each pass that infer_graph_emit runs; NULL: nobody. */
 void infer_graph_observe(infer_graph *g, infer_pass_observer *observer, void *user);
 

@@ -63,6 +63,7 @@ struct infer_graph {
         output_room, metadata_count, metadata_room, feature_count, blob_size, blob_room;
     void (*release)(void *owner, void *data, size_t size); /* of borrowed bytes, or NULL */
     void *release_owner;
+    uint32_t weights;      /* infer_weights */
     uint32_t without;      /* passes by their place in the list, a bit each */
     graph_node **computed; /* GRAPH_COMPUTED of those whose outputs are constants, or NULL */
     infer_pass_observer *observer; /* or NULL */
@@ -124,6 +125,7 @@ infer_status infer_graph_merge_equal(infer_graph *g);
 infer_status infer_graph_fuse_chains(infer_graph *g);
 infer_status infer_graph_fuse_products(infer_graph *g);
 infer_status infer_graph_fuse_rotary(infer_graph *g);
+infer_status infer_graph_round_weights(infer_graph *g);
 infer_status infer_graph_lay_blocks(infer_graph *g); /* blocked.c */
 infer_status infer_graph_fuse_blocked(infer_graph *g);
 /* blocked.c: whether a node's output has the batch of its inputs, if these have the same. */

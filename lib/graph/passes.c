@@ -119,6 +119,7 @@ static const struct {
     {infer_graph_lay_blocks, true, true, "lay-blocks"},
     {infer_graph_fuse_blocked, true, true, "fuse-blocks"},
     {release_dead, false, false, "release"},
+    {infer_graph_round_weights, true, false, "round-weights"},
     {infer_graph_prepare, true, false, "prepare"},
     {infer_graph_fuse_products, true, true, "fuse-products"},
     {infer_graph_merge_equal, true, true, "merge-equal"},
@@ -127,6 +128,10 @@ static const struct {
 };
 
 enum { PASSES = sizeof passes / sizeof *passes };
+
+void infer_graph_weights(infer_graph *g, infer_weights weights) {
+    g->weights = weights;
+}
 
 infer_status infer_graph_without(infer_graph *g, const char *names) {
     for (size_t size; names && *names; names += size + (names[size] == ',')) {

@@ -12,8 +12,13 @@
  * exp, sigmoid, tanh, erf (in place allowed: y == x). Largest errors of the SIMD variants against
  * the exact value in units in the last place, found over all floats and over 50 million doubles;
  * the scalar variant is the C library's exp, tanh and erf, and keeps to the same bounds with
- * glibc's: f32    f64 exp         1.02   1.1 sigmoid     2.5    2.5 tanh        2.7    2.7 erf 1.1
- * 1.3 Edges are those of the C library: exp(-inf) = 0, exp(inf) = inf, overflow gives inf,
+ * glibc's:
+ *             f32    f64
+ *   exp       1.02   1.1
+ *   sigmoid   2.5    2.5
+ *   tanh      2.7    2.7
+ *   erf       1.1    1.3
+ * Edges are those of the C library: exp(-inf) = 0, exp(inf) = inf, overflow gives inf,
  * underflow passes through the subnormals to 0; sigmoid ends in 0 and 1, tanh and erf in -1 and 1;
  * those of -0.0 are -0.0; NaN gives NaN. How: simd_math.inc.h.
  *
@@ -63,8 +68,8 @@
 /* Over blocks of channels (conv2d.h), in float alone. bias, scale and shift have whole panels. y
  * overlaps no input; but affine_blocked may be in place.
  *
- * conv_blocked    y = clip(x * w + bias + add) for a part of an image (add NULL: nothing). scratch has
- *                 INFER_CONV_SCRATCH floats, 64-byte aligned.
+ * conv_blocked    y = clip(x * w + bias + add) for a part of an image (add NULL: nothing).
+ *                 scratch has INFER_CONV_SCRATCH floats, 64-byte aligned.
  * conv_winograd   the same of less arithmetic where infer_conv_is_winograd says so. scratch has
  *                 infer_winograd_scratch floats.
  * conv_depthwise  the same where each output channel has one input channel.
@@ -81,12 +86,13 @@
  * normalize       y = (x - mean) / sqrt(variance + epsilon) * scale + bias (NULL: 0) of a row of n;
  *                 where not centered the mean is 0. In place allowed.
  * widen_panel     y = x * scale[column] of k rows of a panel of integers, rounded once.
+ * widen_half      y = x of bfloat16; n is a multiple of INFER_PANEL.
  * add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n elements, sa and sb 0 or 1; y may be a
- * where sa is 1, and b where sb is. The bits are those of the C operator.
+ *                 where sa is 1, and b where sb is. The bits are those of the C operator.
  *
  * attend          y = softmax(scores) * v for queries of one head (attend.h); scratch has
  *                 infer_attend_scratch floats, 64-byte aligned. A query's bits depend on itself,
- * the keys and `few` alone.
+ *                 the keys and `few` alone.
  *
  * Sums are chains of multiply-adds, in the order of the packed rows but for the bias, which is
  * first or last: an error of n roundings of the sum of the magnitudes at most. */
@@ -108,6 +114,7 @@
     X(void, gelu_f32, (const float *x, float *y, size_t n))                                        \
     X(void, attend_f32, (const infer_attend *a, float *scratch))                                   \
     X(void, widen_panel_f32, (size_t k, const int8_t *x, const float *scale, float *y))            \
+    X(void, widen_half_f32, (const uint16_t *x, float *y, size_t n))                               \
     X(void, clip_f32, (const float *x, float *y, size_t n, float low, float high))                 \
     X(void, hard_f32, (const float *x, float *y, size_t n, float alpha, float beta, bool times))   \
     X(void, normalize_f32,                                                                         \

@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 #define BLOCK 16
 
@@ -182,6 +183,13 @@ static void hard_f32(const float *x, float *y, size_t n, float alpha, float beta
 static void widen_panel_f32(size_t k, const int8_t *x, const float *scale, float *y) {
     for (size_t i = 0; i < k * INFER_PANEL; i++)
         y[i] = (float)x[i] * scale[i % INFER_PANEL];
+}
+
+static void widen_half_f32(const uint16_t *x, float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)x[i] << 16;
+        memcpy(&y[i], &bits, sizeof bits);
+    }
 }
 
 static void normalize_f32(const float *x, size_t n, float epsilon, bool centered,

@@ -36,6 +36,11 @@ static void NAME(widen_panel)(size_t k, const int8_t *x, const T *scale, T *y) {
             V(store)(y + i * LANES, V(mul)(V(widen)(x + i * LANES), s[i]));
 }
 
+static void NAME(widen_half)(const uint16_t *x, T *y, size_t n) {
+    for (size_t i = 0; i < n; i += LANES)
+        V(store)(y + i, V(widen_half)(x + i));
+}
+
 /* The sums of d and of d^2, d being x - shift. */
 VEC_INLINE void NAME(moments)(const T *x, size_t n, T shift, T *first, T *second) {
     const VEC s = V(set1)(shift);

@@ -167,6 +167,11 @@ VEC_INLINE vec_f32 v_widen_f32(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
 }
 
+VEC_INLINE vec_f32 v_widen_half_f32(const uint16_t *p) {
+    __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
 #include "vec_x86_turn.h"
 
 #endif

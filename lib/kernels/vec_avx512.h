@@ -142,6 +142,14 @@ VEC_INLINE vec_f32 v_widen_f32(const int8_t *p) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
 
+VEC_INLINE vec_f32 v_widen_half_f32(const uint16_t *p) {
+    __m256i low = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p));
+    __m256i high = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(p + 8)));
+    __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(low, 16));
+    __m256 second = _mm256_castsi256_ps(_mm256_slli_epi32(high, 16));
+    return _mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1);
+}
+
 #include "vec_x86_turn.h"
 
 #endif

@@ -152,6 +152,10 @@ VEC_INLINE vec_f32 v_widen_f32(const int8_t *p) {
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
 }
 
+VEC_INLINE vec_f32 v_widen_half_f32(const uint16_t *p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
+
 VEC_INLINE void v_turn_f32(const float *from, size_t ld, float *to, size_t ldt) {
     foreach (i, 2)
         foreach (j, 2) {

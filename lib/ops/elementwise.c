@@ -35,8 +35,8 @@ static void unary_part(void *arg, size_t part, size_t worker) {
     (void)worker;
     infer_part((size_t)infer_view_count(x), INFER_CHUNK, w->parts, part, &first, &end);
     if (!is_rare(x)) {
-        w->loop(w->env, (const char *)x->data + first * size, (char *)y->data + first * out_size,
-                end - first);
+        w->loop(w->env, infer_behind(x->data, first * size),
+                infer_behind(y->data, first * out_size), end - first);
         return;
     }
     for (size_t i = first; i < end; i += INFER_CHUNK) {

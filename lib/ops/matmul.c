@@ -165,13 +165,18 @@ static size_t narrow_columns(size_t k, size_t n) {
     return fits < all ? fits : all;
 }
 
+static bool is_narrow(const infer_view *w) {
+    return w->type == INFER_TYPE_INT8 || w->type == INFER_TYPE_BFLOAT16;
+}
+
 static infer_status packed_infer(infer_op_env *env) {
     const packed_params *p = env->params;
     const infer_view *a = env->in[0], *w = env->in[1];
     const infer_view *bias = infer_has_input(env, 2) ? env->in[2] : NULL;
     infer_view spare, *y = infer_out(env, 0, a->type, a->rank, &spare);
-    const bool narrow = w->type == INFER_TYPE_INT8;
-    const int64_t rows = narrow && w->rank == 3 ? w->dim[1] - INFER_SCALE_ROWS : w->dim[1];
+    const bool narrow = is_narrow(w);
+    const int64_t scales = w->type == INFER_TYPE_INT8 ? INFER_SCALE_ROWS : 0;
+    const int64_t rows = w->rank == 3 ? w->dim[1] - scales : w->dim[1];
     if (narrow ? a->type != INFER_TYPE_FLOAT : w->type != a->type)
         return infer_fail(INFER_ERROR_TYPE, "the weights have another type");
     if (w->rank != 3 || rows < 0 || w->dim[2] != INFER_PANEL || p->n < 0 ||
@@ -219,7 +224,7 @@ static void activate(const infer_kernels *k, int64_t activation, float *c, size_
 typedef struct packed_work {
     const infer_kernels *kernels;
     infer_grid grid;
-    infer_type type;
+    infer_type type, weights; /* element types */
     int64_t activation;
     size_t k;
     const void *a, *w, *bias; /* NULL: none */
@@ -245,20 +250,34 @@ static void run_active(const packed_work *w, const float *a, const float *b, con
     }
 }
 
-/* Panels widened a few at a time, each by the scales before it, to what they were. */
+/* One panel, as it was before it was packed; where the next is. */
+static const char *widen_panel(const packed_work *w, const char *panel, float *to) {
+    const size_t count = w->k * INFER_PANEL;
+    if (w->weights == INFER_TYPE_BFLOAT16) {
+        w->kernels->widen_half_f32((const uint16_t *)(const void *)panel, to, count);
+        return panel + count * sizeof(uint16_t);
+    }
+    const char *integers = panel + INFER_SCALE_ROWS * INFER_PANEL;
+    w->kernels->widen_panel_f32(w->k, (const int8_t *)integers, (const float *)(const void *)panel,
+                                to);
+    return integers + count;
+}
+
+/* Panels widened a few at a time. */
 static void run_narrow(const packed_work *w, const infer_tile *t, float *wide) {
     const size_t k = w->k, ldc = w->grid.n;
-    const size_t step = narrow_columns(k, ldc), panel = (k + INFER_SCALE_ROWS) * INFER_PANEL;
-    const int8_t *b = (const int8_t *)w->w + t->column / INFER_PANEL * panel;
+    const size_t step = narrow_columns(k, ldc),
+                 rows = (w->weights == INFER_TYPE_INT8 ? INFER_SCALE_ROWS : 0) + k;
+    const char *b = (const char *)w->w +
+                    t->column / INFER_PANEL * rows * INFER_PANEL * infer_type_size(w->weights);
     const float *a = (const float *)w->a + t->row * k;
     float *c = (float *)w->c + t->row * ldc;
     for (size_t j = t->column, columns; j < t->column + t->columns; j += columns) {
         const float *bias = w->bias ? (const float *)w->bias + j : NULL;
         columns = t->column + t->columns - j;
         columns = columns < step ? columns : step;
-        for (size_t i = 0; i < columns; i += INFER_PANEL, b += panel)
-            w->kernels->widen_panel_f32(k, b + INFER_SCALE_ROWS * INFER_PANEL,
-                                        (const float *)(const void *)b, wide + i * k);
+        for (size_t i = 0; i < columns; i += INFER_PANEL)
+            b = widen_panel(w, b, wide + i * k);
         w->kernels->gemm_packed_f32(t->rows, columns, k, a, k, wide, bias, c + j, ldc);
         for (size_t i = 0; w->activation != NONE && i < t->rows; i++)
             activate(w->kernels, w->activation, c + i * ldc + j, columns);
@@ -273,8 +292,8 @@ static void packed_part(void *arg, size_t part, size_t worker) {
         run_narrow(w, &t, w->narrow + worker * narrow_columns(w->k, n) * w->k);
         return;
     }
-    const void *a = (const char *)w->a + t.row * w->k * size;
-    const void *b = (const char *)w->w + t.column * w->k * size;
+    const void *a = infer_behind(w->a, t.row * w->k * size);
+    const void *b = infer_behind(w->w, t.column * w->k * size);
     const void *bias = w->bias ? (const char *)w->bias + t.column * size : NULL;
     void *c = (char *)w->c + (t.row * n + t.column) * size;
     if (w->activation != NONE)
@@ -290,18 +309,18 @@ static infer_status packed_run(infer_op_env *env) {
     const infer_view *a = env->in[0], *w = env->in[1], *y = env->out[0];
     if (!y)
         return INFER_OK;
-    bool narrow = w->type == INFER_TYPE_INT8;
     size_t m = (size_t)infer_span(a, 0, a->rank - 1);
-    size_t k = (size_t)w->dim[1] - (narrow ? INFER_SCALE_ROWS : 0);
+    size_t k = (size_t)w->dim[1] - (w->type == INFER_TYPE_INT8 ? INFER_SCALE_ROWS : 0);
     packed_work work = {.kernels = env->kernels,
                         .grid = infer_grid_of(env, m, (size_t)p->n, k),
                         .type = (infer_type)a->type,
+                        .weights = (infer_type)w->type,
                         .activation = p->activation,
                         .k = k,
                         .a = a->data,
                         .w = w->data,
                         .bias = infer_has_input(env, 2) ? env->in[2]->data : NULL,
-                        .narrow = narrow ? env->scratch : NULL,
+                        .narrow = is_narrow(w) ? env->scratch : NULL,
                         .c = y->data};
     infer_parallel(env, work.grid.rows * work.grid.columns, packed_part, &work);
     return INFER_OK;
@@ -354,7 +373,7 @@ const infer_op infer_op_infer_mat_mul_packed = {
     .max_out = 1,
     .attr_count = sizeof packed_attrs / sizeof *packed_attrs,
     .attrs = packed_attrs,
-    .types = {T(FLOAT) | T(DOUBLE), T(FLOAT) | T(DOUBLE) | T(INT8), T_SAME},
+    .types = {T(FLOAT) | T(DOUBLE), T(FLOAT) | T(DOUBLE) | T(INT8) | T(BFLOAT16), T_SAME},
     .infer = packed_infer,
     .run = packed_run,
     .work = infer_work_rows,

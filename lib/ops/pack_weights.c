@@ -6,6 +6,7 @@
 #include "status.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct pack_params {
     int64_t trans;
@@ -95,6 +96,42 @@ static void pack_narrow(const matrix *m, const float *scales, int8_t *packed) {
     }
 }
 
+/* ---- weights that bfloat16 holds ---- */
+
+static bool is_half(const matrix *m) {
+    for (size_t i = 0; i < m->k * m->n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &m->data[i], sizeof bits);
+        if (bits & 0xffff)
+            return false;
+    }
+    return true;
+}
+
+static void pack_half(const matrix *m, uint16_t *packed) {
+    for (size_t p = 0; p < m->n; p += INFER_PANEL)
+        for (size_t i = 0; i < m->k; i++, packed += INFER_PANEL)
+            for (size_t j = 0; j < INFER_PANEL && p + j < m->n; j++) {
+                uint32_t bits;
+                memcpy(&bits, &m->data[i * m->row + (p + j) * m->column], sizeof bits);
+                packed[j] = (uint16_t)(bits >> 16);
+            }
+}
+
+/* ---- which ---- */
+
+static uint32_t halved(infer_rewriter *rw, const matrix *m) {
+    const infer_view shape = {.kind = INFER_KIND_TENSOR,
+                              .type = INFER_TYPE_BFLOAT16,
+                              .rank = 3,
+                              .dim = {infer_panels((int64_t)m->n), (int64_t)m->k, INFER_PANEL}};
+    void *data = NULL;
+    uint32_t packed = is_half(m) ? rw->room(rw, &shape, &data) : INFER_NO_VALUE;
+    if (packed != INFER_NO_VALUE)
+        pack_half(m, data);
+    return packed;
+}
+
 /* NO_VALUE where the weights are no such products. */
 static uint32_t narrowed(infer_rewriter *rw, uint32_t b, bool trans) {
     const infer_view w = *rw->view(rw, b);
@@ -106,12 +143,14 @@ static uint32_t narrowed(infer_rewriter *rw, uint32_t b, bool trans) {
                       .row = trans ? 1 : (size_t)w.dim[1],
                       .column = trans ? (size_t)w.dim[1] : 1};
     float first;
-    if (m.k < LEAST_ROWS || !find_scale(&m, 0, 1, &first))
+    if (m.k < LEAST_ROWS)
         return INFER_NO_VALUE;
+    if (!find_scale(&m, 0, 1, &first))
+        return halved(rw, &m);
     float *scales = rw->alloc(rw, m.n * sizeof *scales);
     for (size_t j = 0; scales && j < m.n; j++)
         if (!find_scale(&m, j, j ? scales[j - 1] : 1, &scales[j]))
-            return INFER_NO_VALUE;
+            return halved(rw, &m);
     const infer_view shape = {
         .kind = INFER_KIND_TENSOR,
         .type = INFER_TYPE_INT8,

@@ -6,15 +6,15 @@
 
 /* Weights that are integers times a scale for each column, as quantized models unpack them, stay
  * integers: a panel is INFER_SCALE_ROWS rows of bytes with the floats of its scales, then a row of
- * INFER_PANEL integers for each of k. */
+ * INFER_PANEL integers for each of k. Those that bfloat16 holds stay bfloat16. */
 #define INFER_SCALE_ROWS ((int64_t)sizeof(float))
 
 static inline int64_t infer_panels(int64_t n) {
     return n / INFER_PANEL + (n % INFER_PANEL != 0);
 }
 
-/* b, a constant [k][n] or with trans [n][k] of float or double: packed, [panels][k][INFER_PANEL],
- * or [panels][INFER_SCALE_ROWS + k][INFER_PANEL] of INT8. */
+/* b, a constant [k][n] or with trans [n][k] of float or double: packed, [panels][k][INFER_PANEL]
+ * as it is or of BFLOAT16, or [panels][INFER_SCALE_ROWS + k][INFER_PANEL] of INT8. */
 uint32_t infer_pack_weights(infer_rewriter *rw, uint32_t b, bool trans);
 
 #endif

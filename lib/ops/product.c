@@ -165,8 +165,9 @@ typedef struct product_work {
         const infer_product *p = w->p;                                                             \
         infer_tile t = infer_grid_tile(&w->grid, part);                                            \
         (void)worker;                                                                              \
-        w->kernels->gemm_packed_##S(t.rows, t.columns, p->k, (const ctype *)w->a + t.row * p->k,   \
-                                    p->k, (const ctype *)p->b + t.column * p->k, NULL,             \
+        const void *a = infer_behind(w->a, t.row * p->k * sizeof(ctype));                          \
+        const void *b = infer_behind(p->b, t.column * p->k * sizeof(ctype));                       \
+        w->kernels->gemm_packed_##S(t.rows, t.columns, p->k, a, p->k, b, NULL,                     \
                                     (ctype *)w->c + t.row * p->n + t.column, p->n);                \
     }                                                                                              \
     static void run_##S(const infer_product *p, infer_op_env *env, const ctype *a, ctype *c,       \

@@ -54,6 +54,11 @@ static inline void infer_part(size_t count, size_t unit, size_t parts, size_t pa
     *end = *end < count ? *end : count;
 }
 
+/* So many bytes behind p, which may be NULL where there are none. */
+static inline void *infer_behind(const void *p, size_t bytes) {
+    return bytes ? (char *)p + bytes : (char *)p;
+}
+
 /* The rows of a view along its first axis of several: what they are cut by. */
 typedef struct infer_rows {
     int32_t axis;
@@ -79,7 +84,7 @@ static inline infer_view infer_rows_cut(const infer_view *v, const infer_view *y
     cut.dim[axis] = 1;
     size_t row = infer_view_bytes(&cut);
     cut.dim[axis] = (int64_t)(end - first);
-    cut.data = (char *)v->data + first * row;
+    cut.data = infer_behind(v->data, first * row);
     return cut;
 }
 

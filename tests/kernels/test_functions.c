@@ -386,6 +386,15 @@ static void widen(void **state) {
             for (size_t j = 0; j < k * INFER_PANEL; j++)
                 assert_true(y[j] == (float)x[j] * scale[j % INFER_PANEL]);
             assert_true(fence_holds(2));
+            uint16_t *half = fenced(3, k * INFER_PANEL * sizeof *half);
+            for (size_t j = 0; j < k * INFER_PANEL; j++)
+                half[j] = (uint16_t)choose(65536);
+            list[i].k.widen_half_f32(half, y, k * INFER_PANEL);
+            for (size_t j = 0; j < k * INFER_PANEL; j++) {
+                uint32_t bits = (uint32_t)half[j] << 16;
+                assert_true(memcmp(&y[j], &bits, sizeof bits) == 0);
+            }
+            assert_true(fence_holds(2));
         }
 }
 

@@ -234,7 +234,9 @@ static void contexts_have_threads(void **state) {
     infer_free(model);
     options.threads = INFER_THREADS_ALL;
     assert_int_equal(infer_load_memory_with(bytes, size, INFER_COPY, &options, &model), INFER_OK);
-    assert_int_equal(model->options.threads, infer_processors());
+    assert_int_equal(infer_context_new(model, &context), INFER_OK);
+    assert_int_equal(infer_context_threads(context), infer_processors());
+    infer_context_free(context);
     infer_free(model);
     options.threads = 1;
     assert_int_equal(infer_load_memory_with(bytes, size, INFER_COPY, &options, &model), INFER_OK);

@@ -32,6 +32,7 @@ THREADS_ALL = 0xFFFFFFFF
 KIND_TENSOR, KIND_SEQUENCE, KIND_MAP, KIND_OPTIONAL, KIND_SPARSE = range(5)
 VALIDATE_DEFAULT, VALIDATE_FULL = 0, 1
 BLAS = {"default": 0, "native": 1, "openblas": 2}
+WEIGHTS = {"": 0, "bf16": 1, "int8": 2}
 LINKS = {"identity": 0, "logistic": 1, "softmax": 2, "exp": 3}
 CPU = {
     "avx2": 1,
@@ -104,6 +105,8 @@ class Options(Structure):
         ("without", c_char_p),
         ("pass_observer", PASS_OBSERVER),
         ("pass_observer_user", c_void_p),
+        ("weights", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

@@ -50,7 +50,8 @@ def operators() -> List[Operator]:
 
 
 def _options(memory_limit: int, load_limit: int, cpu: Union[str, Sequence[str]],
-             full_validation: bool, blas: str, without: Sequence[str], threads: int) -> _ffi.Options:
+             full_validation: bool, blas: str, without: Sequence[str], threads: int,
+             weights: str) -> _ffi.Options:
     options = _ffi.Options()
     _ffi.lib.infer_options_init(options)
     options.struct_size = ctypes.sizeof(_ffi.Options)
@@ -68,20 +69,25 @@ def _options(memory_limit: int, load_limit: int, cpu: Union[str, Sequence[str]],
     if not isinstance(threads, int) or not 0 <= threads < _ffi.THREADS_ALL:
         raise InferArgumentError(f"threads is {threads!r}, not a number of threads")
     options.threads = threads or _ffi.THREADS_ALL
+    if weights not in _ffi.WEIGHTS:
+        raise InferArgumentError(f"weights {weights!r} is neither 'bf16' nor 'int8'")
+    options.weights = _ffi.WEIGHTS[weights]
     return options
 
 
 def load(source: Source, *, memory_limit: int = 0, load_limit: int = 0,
          cpu: Union[str, Sequence[str]] = "", full_validation: bool = False,
-         blas: str = "default", without: Sequence[str] = (), threads: int = 1) -> "Model":
+         blas: str = "default", without: Sequence[str] = (), threads: int = 1,
+         weights: str = "") -> "Model":
     """A model from a path or from bytes; the format (.infer, ONNX, JSON) is recognised.
 
     memory_limit: bytes one context may hold. load_limit: bytes a loader may hold. cpu: the
     instruction sets to allow, "scalar" for none. full_validation: check the content hash too.
     without: passes to leave out (infer.h). threads: that share the work of a run; 0: as many as
-    there are processors and the CPU quota of the control group allow.
+    there are processors and the CPU quota of the control group allow. weights: what those of MatMul
+    and Gemm are rounded to, "bf16" or "int8"; "": nothing.
     """
-    options = _options(memory_limit, load_limit, cpu, full_validation, blas, without, threads)
+    options = _options(memory_limit, load_limit, cpu, full_validation, blas, without, threads, weights)
     handle = ctypes.c_void_p()
     if isinstance(source, (str, os.PathLike)):
         path = os.fsencode(source)
