@@ -20,7 +20,6 @@ enum { Q, K, V, ADD, KEEP, PARTS };
 typedef struct attention {
     infer_graph *g;
     const graph_uses *u;
-    graph_node **maker;
     uint32_t part[PARTS];
     bool rows[3]; /* [batch][rows][heads][size] */
     bool inverts, zeros;
@@ -29,9 +28,7 @@ typedef struct attention {
 } attention;
 
 static graph_node *maker_of(const attention *a, uint32_t value, const char *op) {
-    uint32_t v = infer_graph_resolve(a->g, value);
-    graph_node *n = v < a->g->value_count ? a->maker[v] : NULL;
-    return infer_graph_is_op(n, "", op) ? n : NULL;
+    return infer_graph_maker(a->g, a->u, value, op);
 }
 
 /* Whether nothing else reads a value. */
@@ -363,16 +360,9 @@ infer_status infer_graph_fuse_attention(infer_graph *g) {
     const graph_body *b = g->now;
     graph_uses u;
     INFER_TRY(infer_graph_uses(g, &u));
-    graph_node **maker = infer_arena_array(&g->arena, g->value_count, sizeof *maker);
-    if (!maker)
-        return INFER_ERROR_MEMORY;
-    for (size_t i = 0; i < b->node_count; i++)
-        for (uint32_t o = 0; !b->nodes[i]->dead && o < b->nodes[i]->out_count; o++)
-            if (b->nodes[i]->out[o] != INFER_NO_VALUE)
-                maker[b->nodes[i]->out[o]] = b->nodes[i];
     for (size_t i = 0; i < b->node_count; i++) {
         graph_node *n = b->nodes[i];
-        attention a = {.g = g, .u = &u, .maker = maker, .scale = 1};
+        attention a = {.g = g, .u = &u, .scale = 1};
         memset(a.part, 0xff, sizeof a.part); /* INFER_NO_VALUE */
         if (!infer_graph_is_op(n, "", "MatMul") || n->out[0] == INFER_NO_VALUE ||
             infer_graph_view(g, n->out[0])->type != INFER_TYPE_FLOAT ||

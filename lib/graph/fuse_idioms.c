@@ -47,7 +47,6 @@ static const struct idiom {
 typedef struct matching {
     infer_graph *g;
     const graph_uses *u;
-    graph_node **maker;
     uint32_t value[26]; /* of each letter */
     graph_node *seen[SEEN];
     size_t seen_count;
@@ -190,7 +189,7 @@ static const char *match(matching *m, const char *p, uint32_t value) {
         *bound = v;
         return p + 1;
     }
-    graph_node *n = v < m->g->value_count ? m->maker[v] : NULL;
+    graph_node *n = v < m->u->count ? m->u->maker[v] : NULL;
     if (!n || n->dead || n->op->domain[0] || m->seen_count == SEEN)
         return NULL;
     m->seen[m->seen_count++] = n;
@@ -274,15 +273,8 @@ infer_status infer_graph_fuse_idioms(infer_graph *g) {
     graph_uses u;
     INFER_TRY(infer_graph_uses(g, &u));
     matching m = {.g = g, .u = &u};
-    m.maker = infer_arena_array(&g->arena, g->value_count, sizeof *m.maker);
-    if (!m.maker)
-        return INFER_ERROR_MEMORY;
     for (size_t i = 0; i < sizeof m.value / sizeof *m.value; i++)
         m.value[i] = INFER_NO_VALUE;
-    for (size_t i = 0; i < b->node_count; i++)
-        for (uint32_t o = 0; !b->nodes[i]->dead && o < b->nodes[i]->out_count; o++)
-            if (b->nodes[i]->out[o] != INFER_NO_VALUE)
-                m.maker[b->nodes[i]->out[o]] = b->nodes[i];
     /* From the last on: a normalization is met before what of it would be one without bias. */
     for (size_t i = b->node_count; i-- > 0;) {
         graph_node *n = b->nodes[i];

@@ -7,14 +7,12 @@
 typedef struct rotary {
     infer_graph *g;
     const graph_uses *u;
-    graph_node **maker;
 } rotary;
 
 /* The node of ai.onnx that makes a value which nothing else reads; NULL where it is another. */
 static graph_node *maker_of(const rotary *r, uint32_t value, const char *op) {
-    uint32_t v = infer_graph_resolve(r->g, value);
-    graph_node *n = v < r->g->value_count && r->u->reads[v] == 1 ? r->maker[v] : NULL;
-    return infer_graph_is_op(n, "", op) ? n : NULL;
+    graph_node *n = infer_graph_maker(r->g, r->u, value, op);
+    return n && r->u->reads[infer_graph_resolve(r->g, value)] == 1 ? n : NULL;
 }
 
 static bool is_last(const infer_graph *g, const graph_node *n, int64_t axis) {
@@ -103,13 +101,7 @@ infer_status infer_graph_fuse_rotary(infer_graph *g) {
     const graph_body *b = g->now;
     graph_uses u;
     INFER_TRY(infer_graph_uses(g, &u));
-    rotary r = {g, &u, infer_arena_array(&g->arena, g->value_count, sizeof(graph_node *))};
-    if (!r.maker)
-        return INFER_ERROR_MEMORY;
-    for (size_t i = 0; i < b->node_count; i++)
-        for (uint32_t o = 0; !b->nodes[i]->dead && o < b->nodes[i]->out_count; o++)
-            if (b->nodes[i]->out[o] != INFER_NO_VALUE)
-                r.maker[b->nodes[i]->out[o]] = b->nodes[i];
+    rotary r = {g, &u};
     for (size_t i = 0; i < b->node_count; i++)
         if (infer_graph_is_op(b->nodes[i], "", "Add") && b->nodes[i]->in_count == 2)
             fuse(&r, b->nodes[i]);

@@ -9,16 +9,23 @@ infer_status infer_graph_uses(infer_graph *g, graph_uses *u) {
     const graph_body *b = g->now;
     u->reads = infer_arena_array(&g->arena, g->value_count, sizeof *u->reads);
     u->reader = infer_arena_array(&g->arena, g->value_count, sizeof(graph_node *));
-    if (!u->reads || !u->reader)
+    u->maker = infer_arena_array(&g->arena, g->value_count, sizeof(graph_node *));
+    u->count = g->value_count;
+    if (!u->reads || !u->reader || !u->maker)
         return INFER_ERROR_MEMORY;
-    for (size_t i = 0; i < b->node_count; i++)
-        for (uint32_t e = 0; !b->nodes[i]->dead && e < b->nodes[i]->in_count; e++) {
-            uint32_t v = infer_graph_resolve(g, b->nodes[i]->in[e]);
+    for (size_t i = 0; i < b->node_count; i++) {
+        graph_node *n = b->nodes[i];
+        for (uint32_t e = 0; !n->dead && e < n->in_count; e++) {
+            uint32_t v = infer_graph_resolve(g, n->in[e]);
             if (v == INFER_NO_VALUE)
                 continue;
             u->reads[v]++;
-            u->reader[v] = b->nodes[i];
+            u->reader[v] = n;
         }
+        for (uint32_t o = 0; !n->dead && o < n->out_count; o++)
+            if (n->out[o] != INFER_NO_VALUE)
+                u->maker[n->out[o]] = n;
+    }
     for (size_t i = 0; i < b->output_count; i++)
         u->reads[infer_graph_resolve(g, b->outputs[i])] += 2;
     return INFER_OK;
@@ -27,6 +34,13 @@ infer_status infer_graph_uses(infer_graph *g, graph_uses *u) {
 graph_node *infer_graph_sole_reader(const graph_uses *u, const graph_node *n) {
     uint32_t v = n->out[0];
     return v != INFER_NO_VALUE && u->reads[v] == 1 ? u->reader[v] : NULL;
+}
+
+graph_node *infer_graph_maker(const infer_graph *g, const graph_uses *u, uint32_t value,
+                              const char *op) {
+    uint32_t v = infer_graph_resolve(g, value);
+    graph_node *n = v < u->count ? u->maker[v] : NULL;
+    return infer_graph_is_op(n, "", op) ? n : NULL;
 }
 
 void infer_graph_absorb(graph_uses *u, graph_node *n, graph_node *to) {

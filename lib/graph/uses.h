@@ -1,4 +1,4 @@
-/* Who reads each value of the graph at hand. */
+/* Who makes and who reads each value of the graph at hand. */
 #ifndef INFER_GRAPH_USES_H
 #define INFER_GRAPH_USES_H
 
@@ -9,6 +9,8 @@
 typedef struct graph_uses {
     uint32_t *reads;     /* of each value, outputs of the graph included */
     graph_node **reader; /* one of the nodes that read it */
+    graph_node **maker;  /* the node that makes it; NULL: none does */
+    size_t count;        /* values there were */
 } graph_uses;
 
 /* In the graph's arena; values made later are not in it. */
@@ -17,6 +19,10 @@ infer_status infer_graph_uses(infer_graph *g, graph_uses *u);
 /* The one node that reads a node's first output; NULL where there are more, or it leaves the graph.
  */
 graph_node *infer_graph_sole_reader(const graph_uses *u, const graph_node *n);
+
+/* The node of ai.onnx that makes a value, if it is this operator; NULL where it is not. */
+graph_node *infer_graph_maker(const infer_graph *g, const graph_uses *u, uint32_t value,
+                              const char *op);
 
 /* Node `to`, the sole reader of `n`, becomes part of it: n makes its output from now on. */
 void infer_graph_absorb(graph_uses *u, graph_node *n, graph_node *to);
