@@ -325,12 +325,12 @@ static bool is_sound(const attention *a) {
 
 static infer_status set_int(infer_graph *g, graph_node *n, const char *name, int64_t i) {
     infer_attr a = {.name = name, .type = INFER_ATTR_INT, .i = i};
-    return i ? infer_graph_copy_attr(g, &a, false, &n->attrs[n->attr_count++]) : INFER_OK;
+    return i ? infer_graph_add_attr(g, n, &a) : INFER_OK;
 }
 
 static infer_status set_float(infer_graph *g, graph_node *n, const char *name, float f) {
     infer_attr a = {.name = name, .type = INFER_ATTR_FLOAT, .f = f};
-    return infer_graph_copy_attr(g, &a, false, &n->attrs[n->attr_count++]);
+    return infer_graph_add_attr(g, n, &a);
 }
 
 static infer_status become(attention *a, graph_uses *u, graph_node *n) {

@@ -13,9 +13,7 @@ static bool is_clipped(const graph_node *n) {
 
 static infer_status set_bound(infer_graph *g, graph_node *n, const char *name, float f) {
     infer_attr a = {.name = name, .type = INFER_ATTR_FLOAT, .f = f};
-    if (n->attr_count == n->attr_room)
-        return infer_fail(INFER_ERROR_LIMIT, "no room for another attribute");
-    return infer_graph_copy_attr(g, &a, false, &n->attrs[n->attr_count++]);
+    return infer_graph_add_attr(g, n, &a);
 }
 
 /* A bound of Clip: absent, or one constant number. */

@@ -60,9 +60,9 @@ static uint32_t find_root(const fuser *f, const graph_node *n) {
     const infer_view *y = infer_graph_view(g, n->out[0]);
     uint32_t full = INFER_NO_VALUE;
     for (uint32_t e = 0; e < n->in_count; e++) {
-        if (n->in[e] == INFER_NO_VALUE)
-            continue;
         uint32_t v = infer_graph_resolve(g, n->in[e]);
+        if (v == INFER_NO_VALUE)
+            continue;
         const infer_view *x = &g->values[v].view;
         if (!is_float(x))
             return INFER_NO_VALUE;
@@ -129,12 +129,13 @@ typedef struct group {
     size_t count;
 } group;
 
-static uint32_t reads_within(const fuser *f, const group *c, uint32_t value) {
+/* How often the group's nodes from number `from` on read a value. */
+static uint32_t reads_within(const fuser *f, const group *c, size_t from, uint32_t value) {
     uint32_t reads = 0;
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = from; i < c->count; i++) {
         const graph_node *n = f->g->now->nodes[c->place[i]];
         for (uint32_t e = 0; e < n->in_count; e++)
-            reads += n->in[e] != INFER_NO_VALUE && infer_graph_resolve(f->g, n->in[e]) == value;
+            reads += infer_graph_resolve(f->g, n->in[e]) == value;
     }
     return reads;
 }
@@ -144,11 +145,11 @@ static bool absorb_one(const fuser *f, group *c, uint32_t end) {
     for (size_t i = 0; i < c->count; i++) {
         const graph_node *n = nodes[c->place[i]];
         for (uint32_t e = 0; e < n->in_count; e++) {
-            uint32_t v =
-                n->in[e] == INFER_NO_VALUE ? INFER_NO_VALUE : infer_graph_resolve(f->g, n->in[e]);
+            uint32_t v = infer_graph_resolve(f->g, n->in[e]);
             uint32_t at = v == INFER_NO_VALUE ? NO_MAKER : f->maker[v];
             if (at == NO_MAKER || f->code[at] < 0 || f->member[at] ||
-                !same_shape(f, v, nodes[end]->out[0]) || f->uses.reads[v] != reads_within(f, c, v))
+                !same_shape(f, v, nodes[end]->out[0]) ||
+                f->uses.reads[v] != reads_within(f, c, 0, v))
                 continue;
             size_t to = c->count++;
             for (; to > 0 && c->place[to - 1] > at; to--)
@@ -186,13 +187,6 @@ static bool add_input(const fuser *f, builder *b, uint32_t v, const infer_view *
     return true;
 }
 
-static bool read_later(const fuser *f, const group *c, size_t from, uint32_t value) {
-    const group rest = {.count = c->count - from};
-    group later = rest;
-    memcpy(later.place, c->place + from, later.count * sizeof *later.place);
-    return reads_within(f, &later, value) > 0;
-}
-
 /* A slot for the result of step i: a free one; or, of an operator that may work in place, its
  * operand's that nobody reads any more. */
 static bool take_slot(const fuser *f, builder *b, const group *c, size_t i, uint32_t value) {
@@ -200,7 +194,7 @@ static bool take_slot(const fuser *f, builder *b, const group *c, size_t i, uint
     const infer_op *op = infer_chain_op(s->op);
     bool early = op->flags & INFER_OP_INPLACE;
     for (size_t k = 0; early && k < INFER_CHAIN_SLOTS; k++)
-        if (b->held[k] != INFER_NO_VALUE && !read_later(f, c, i + 1, b->held[k]) &&
+        if (b->held[k] != INFER_NO_VALUE && !reads_within(f, c, i + 1, b->held[k]) &&
             s->arg[2] != -2 - (int64_t)k)
             b->held[k] = INFER_NO_VALUE;
     size_t k = 0;
@@ -213,7 +207,7 @@ static bool take_slot(const fuser *f, builder *b, const group *c, size_t i, uint
     b->slots = k + 1 > b->slots ? k + 1 : b->slots;
     for (k = 0; k < INFER_CHAIN_SLOTS; k++)
         if (b->held[k] != INFER_NO_VALUE && b->held[k] != value &&
-            !read_later(f, c, i + 1, b->held[k]))
+            !reads_within(f, c, i + 1, b->held[k]))
             b->held[k] = INFER_NO_VALUE;
     return true;
 }
@@ -229,8 +223,7 @@ static bool build(const fuser *f, const group *c, builder *b) {
             .op = f->code[c->place[i]], .arg_count = n->in_count, .arg = {-1, -1, -1}};
         memcpy(s->params, n->params, n->op->params_size);
         for (uint32_t e = 0; e < n->in_count; e++) {
-            uint32_t v =
-                n->in[e] == INFER_NO_VALUE ? INFER_NO_VALUE : infer_graph_resolve(f->g, n->in[e]);
+            uint32_t v = infer_graph_resolve(f->g, n->in[e]);
             size_t k = 0;
             if (v == INFER_NO_VALUE)
                 continue;
@@ -250,7 +243,7 @@ static bool build(const fuser *f, const group *c, builder *b) {
 static infer_status set_list(infer_graph *g, graph_node *n, const char *name, const void *data,
                              size_t count) {
     infer_attr a = {.name = name, .type = INFER_ATTR_INTS, .count = count, .data = data};
-    return infer_graph_copy_attr(g, &a, true, &n->attrs[n->attr_count++]);
+    return infer_graph_add_attr(g, n, &a);
 }
 
 /* The last node becomes the chain. */
@@ -270,7 +263,7 @@ static infer_status become_chain(fuser *f, const group *c, const builder *b) {
     n->version = n->op->newest;
     INFER_TRY(set_list(g, n, "code", b->step, c->count * sizeof *b->step / sizeof(int64_t)));
     INFER_TRY(set_list(g, n, "kinds", b->kind, b->in_count));
-    INFER_TRY(infer_graph_copy_attr(g, &slots, true, &n->attrs[n->attr_count++]));
+    INFER_TRY(infer_graph_add_attr(g, n, &slots));
     for (size_t i = 0; i + 1 < c->count; i++)
         g->now->nodes[c->place[i]]->dead = true;
     return infer_graph_bind(g, n);

@@ -225,12 +225,6 @@ static bool are_rows(const matching *m, const struct idiom *idiom) {
     return true;
 }
 
-static infer_status add_attr(infer_graph *g, graph_node *n, const infer_attr *a) {
-    if (n->attr_count == n->attr_room)
-        return infer_fail(INFER_ERROR_LIMIT, "no room for another attribute");
-    return infer_graph_copy_attr(g, a, false, &n->attrs[n->attr_count++]);
-}
-
 static infer_status become(matching *m, const struct idiom *idiom, graph_node *n, float epsilon) {
     uint32_t count = (uint32_t)strlen(idiom->inputs);
     if (count > n->in_room)
@@ -243,10 +237,10 @@ static infer_status become(matching *m, const struct idiom *idiom, graph_node *n
     infer_attr e = {.name = "epsilon", .type = INFER_ATTR_FLOAT, .f = epsilon};
     infer_attr a = {.name = "approximate", .type = INFER_ATTR_STRING, .data = idiom->approximate};
     if (count > 1)
-        INFER_TRY(add_attr(m->g, n, &e));
+        INFER_TRY(infer_graph_add_attr(m->g, n, &e));
     if (idiom->approximate) {
         a.count = strlen(idiom->approximate);
-        INFER_TRY(add_attr(m->g, n, &a));
+        INFER_TRY(infer_graph_add_attr(m->g, n, &a));
     }
     return INFER_OK;
 }

@@ -50,7 +50,7 @@ static infer_status fuse_activation(infer_graph *g, graph_uses *u, graph_node *n
         return INFER_OK;
     infer_attr a = {
         .name = "activation", .type = INFER_ATTR_STRING, .count = strlen(name), .data = name};
-    INFER_TRY(infer_graph_copy_attr(g, &a, false, &n->attrs[n->attr_count++]));
+    INFER_TRY(infer_graph_add_attr(g, n, &a));
     infer_graph_absorb(u, n, r);
     return infer_graph_bind(g, n);
 }

@@ -167,6 +167,12 @@ infer_status infer_graph_feature_names(infer_graph *g, const infer_string *names
 
 /* ---- nodes ---- */
 
+infer_status infer_graph_add_attr(infer_graph *g, graph_node *n, const infer_attr *attr) {
+    if (n->attr_count == n->attr_room)
+        return infer_fail(INFER_ERROR_LIMIT, "no room for another attribute");
+    return infer_graph_copy_attr(g, attr, true, &n->attrs[n->attr_count++]);
+}
+
 const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name) {
     for (size_t i = 0; i < node->attr_count; i++)
         if (strcmp(node->attrs[i].name, name) == 0)

@@ -93,6 +93,8 @@ infer_status infer_graph_prepare(infer_graph *g); /* calls each operator's prepa
 /* Copies an attribute into the arena; tensor data is borrowed unless `deep`. */
 infer_status infer_graph_copy_attr(infer_graph *g, const infer_attr *from, bool deep,
                                    infer_attr *to);
+/* Adds a copy to a node's attributes; LIMIT where there is no room for it. */
+infer_status infer_graph_add_attr(infer_graph *g, graph_node *n, const infer_attr *attr);
 const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name);
 
 /* env for infer and run of a node; views point into g->values. Arrays come from the arena. */

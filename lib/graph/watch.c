@@ -24,7 +24,7 @@ static size_t place_of(const infer_op *op) {
 }
 
 static void count_constant(const infer_graph *g, graph_census *c, char *seen, uint32_t value) {
-    uint32_t v = value == INFER_NO_VALUE ? value : infer_graph_resolve(g, value);
+    uint32_t v = infer_graph_resolve(g, value);
     if (v == INFER_NO_VALUE || seen[v] || !g->values[v].constant)
         return;
     seen[v] = 1;
