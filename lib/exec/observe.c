@@ -54,11 +54,9 @@ infer_status infer_context_node_work(infer_context *c, size_t node, infer_node_w
         return infer_fail(INFER_ERROR_STATE, "infer_context_node_work: the context has not run");
     const size_t size = work->struct_size;
     infer_node_work found = {.struct_size = size};
-    for (size_t i = 0; i < c->program->step_count; i++)
-        if ((size_t)(c->program->steps[i].node - c->model->image.nodes) == node) {
-            work_of(c, i, &found);
-            memcpy(work, &found, size < sizeof found ? size : sizeof found);
-            return INFER_OK;
-        }
-    return infer_fail(INFER_ERROR_ARGUMENT, "the model has no node number %zu", node);
+    if (node >= c->program->step_count) /* a step for each node, in their order */
+        return infer_fail(INFER_ERROR_ARGUMENT, "the model has no node number %zu", node);
+    work_of(c, node, &found);
+    memcpy(work, &found, size < sizeof found ? size : sizeof found);
+    return INFER_OK;
 }

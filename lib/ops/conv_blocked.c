@@ -145,7 +145,7 @@ static void cut_image(conv_work *w, size_t images) {
     const size_t workers = infer_workers(w->env), taps = w->c->kernel[0] * w->c->kernel[1];
     double inputs = (double)(w->c->channels / w->c->group);
     double cost = (double)w->out * (double)images * inputs * (double)taps * INFER_PRODUCT_COST;
-    size_t parts = infer_parts(w->env, SIZE_MAX, cost / (double)SIZE_MAX);
+    size_t parts = infer_parts_worth(w->env, cost);
     w->by_place = w->by_panel = 1;
     if (parts == 1)
         return;

@@ -216,13 +216,17 @@ static infer_status heads_infer(infer_op_env *env) {
 typedef struct heads_job {
     infer_op_env *env;
     const infer_heads *h;
-    size_t heads, scratch; /* of a batch; bytes of a thread */
+    size_t heads, count, parts; /* of a batch; of all */
+    size_t scratch;             /* bytes of a thread */
 } heads_job;
 
 static void heads_part(void *arg, size_t part, size_t worker) {
     const heads_job *j = arg;
-    infer_heads_run(j->h, j->env->kernels, part / j->heads, part % j->heads,
-                    (float *)((char *)j->env->scratch + worker * j->scratch));
+    size_t first, end;
+    infer_part(j->count, 1, j->parts, part, &first, &end);
+    for (size_t i = first; i < end; i++)
+        infer_heads_run(j->h, j->env->kernels, i / j->heads, i % j->heads,
+                        (float *)((char *)j->env->scratch + worker * j->scratch));
 }
 
 static infer_status heads_run(infer_op_env *env) {
@@ -233,15 +237,14 @@ static infer_status heads_run(infer_op_env *env) {
     if (!env->out[0] || infer_view_count(env->out[0]) == 0)
         return INFER_OK;
     INFER_TRY(plan(&measure, &h, all));
-    heads_job job = {env, &h, (size_t)all[HEAD], measure.scratch_size};
-    size_t parts = (size_t)all[BATCH] * job.heads;
+    heads_job job = {.env = env,
+                     .h = &h,
+                     .heads = (size_t)all[HEAD],
+                     .count = (size_t)(all[BATCH] * all[HEAD]),
+                     .scratch = measure.scratch_size};
     double cost = (double)all[ROW] * (double)h.one.keys * (double)(h.one.size + h.one.value_size);
-    if (infer_parts(env, parts, cost * INFER_PRODUCT_COST) > 1) {
-        infer_parallel(env, parts, heads_part, &job);
-        return INFER_OK;
-    }
-    for (size_t i = 0; i < parts; i++)
-        heads_part(&job, i, 0);
+    job.parts = infer_parts(env, job.count, cost * INFER_PRODUCT_COST);
+    infer_parallel(env, job.parts, heads_part, &job);
     return INFER_OK;
 }
 

@@ -127,7 +127,7 @@ infer_grid infer_grid_of(const infer_op_env *env, size_t m, size_t n, size_t k) 
     if (infer_workers(env) == 1 || m == 0 || n == 0)
         return g;
     double cost = (double)m * (double)n * (double)k * INFER_PRODUCT_COST;
-    size_t parts = infer_parts(env, SIZE_MAX, cost / (double)SIZE_MAX);
+    size_t parts = infer_parts_worth(env, cost);
     size_t columns = (n + CUT_COLUMNS - 1) / CUT_COLUMNS;
     g.rows = m / CUT_ROWS < parts ? m / CUT_ROWS : parts;
     g.rows = g.rows ? g.rows : 1;

@@ -29,18 +29,23 @@ static inline size_t infer_workers(const infer_op_env *env) {
 /* Multiply-adds that cost as much as one such element. */
 #define INFER_PRODUCT_COST (1 / 16.0)
 
-/* Into how many parts to cut `count` things that cost so much each: a few for each thread, so that
- * one that is held up leaves its part to others. */
-static inline size_t infer_parts(const infer_op_env *env, size_t count, double cost) {
+/* How many parts work of such a cost is worth: a few for each thread, so that one that is held up
+ * leaves its part to others. */
+static inline size_t infer_parts_worth(const infer_op_env *env, double cost) {
     size_t workers = infer_workers(env), parts = workers * 4;
     if (workers == 1)
         return 1;
-    double worth = (double)count * cost / (double)env->part_cost;
+    double worth = cost / (double)env->part_cost;
     if (worth < 2)
         return 1;
     parts = worth < (double)parts ? (size_t)worth : parts;
-    parts = parts > workers ? parts / workers * workers : parts;
-    return parts < count ? parts : count;
+    return parts > workers ? parts / workers * workers : parts;
+}
+
+/* Into how many parts to cut `count` things that cost so much each. */
+static inline size_t infer_parts(const infer_op_env *env, size_t count, double cost) {
+    size_t parts = infer_parts_worth(env, (double)count * cost);
+    return parts == 1 || parts < count ? parts : count;
 }
 
 /* The things [first, end) of part number `part`: whole multiples of `unit` but for the last. */
