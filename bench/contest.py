@@ -14,7 +14,7 @@ import contest_table
 import peer
 import suite
 import where
-from tools import ROOT, output
+from tools import ROOT
 
 TINY = 1 << 14  # bytes of weights below which reading them is no limit
 NEAR = 1e-3  # answers farther apart than this, as a part of the largest, are not the same
@@ -33,11 +33,10 @@ def program(bench):
     flags, openvino = peer.flags(), openvino_folder()
     if flags is None or openvino is None:
         return None
-    architecture = {"x86_64": "x86.c", "aarch64": "aarch64.c"}.get(output(["uname", "-m"]).strip(), "generic.c")
     folder = ROOT / "bench" / "programs"
     sources = [*(folder / f"contest_{name}.c" for name in ("feeds", "infer", "onnxruntime", "openvino", "trees")),
-               ROOT / "bench" / "limits.c", ROOT / "lib" / "cpu" / "features.c", ROOT / "lib" / "cpu" / architecture]
-    exe = bench.compile("contest", "-O3", f"-I{ROOT / 'bench'}", f"-I{ROOT / 'lib' / 'cpu'}", "-isystem", openvino / "include",
+               ROOT / "bindings" / "cli" / "limits.c"]
+    exe = bench.compile("contest", "-O3", f"-I{ROOT / 'bindings' / 'cli'}", "-isystem", openvino / "include",
                         *sources, *flags, strip=False)
     libraries = {"libinfer": bench.shared, "onnxruntime": peer.library(),
                  "openvino": next((openvino / "libs").glob("libopenvino_c.so*"))}

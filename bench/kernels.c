@@ -97,7 +97,7 @@ static void add_variants(int quick) {
             infer_kernels_init_blocked(&variants[variant_count++].k, tiers[i].flags);
         }
     add_blas(have);
-    if (bench_limits_exist()) {
+    if (infer_limits_exist()) {
         variants[variant_count].name = "limit";
         variants[variant_count++].kind = LIMIT;
     }
@@ -136,7 +136,7 @@ typedef int bench_fn(const operands *o, size_t variant, size_t times);
         double sum = 0;                                                                            \
         SWITCH(sum += (double)variants[variant].k.dot_##S(o->a, o->b, o->k),                       \
                sum += (double)blas.dot_##S((int)o->k, o->a, 1, o->b, 1),                           \
-               sum += bench_read(o->a, o->b, o->k * sizeof(T)))                                    \
+               sum += infer_limits_read(o->a, o->b, o->k * sizeof(T)))                             \
         sink = sum;                                                                                \
         return 1;                                                                                  \
     }                                                                                              \
@@ -144,7 +144,7 @@ typedef int bench_fn(const operands *o, size_t variant, size_t times);
         SWITCH(variants[variant].k.matvec_##S(o->n, o->k, o->b, o->k, o->a, NULL, o->c),           \
                blas.gemv_##S(101, 111, (int)o->n, (int)o->k, 1, o->b, (int)o->k, o->a, 1, 0, o->c, \
                              1),                                                                   \
-               sink = bench_read(o->b, NULL, o->n * o->k * sizeof(T)))                             \
+               sink = infer_limits_read(o->b, NULL, o->n * o->k * sizeof(T)))                      \
         return 1;                                                                                  \
     }                                                                                              \
     static int bench_gemm_packed_##S(const operands *o, size_t variant, size_t times) {            \
@@ -152,7 +152,7 @@ typedef int bench_fn(const operands *o, size_t variant, size_t times);
                                                    o->c, o->n),                                    \
                blas.gemm_##S(101, 111, 111, (int)o->m, (int)o->n, (int)o->k, 1, o->a, (int)o->k,   \
                              o->b, (int)o->n, 0, o->c, (int)o->n),                                 \
-               sink = bench_fma_##S((double)o->m * (double)o->n * (double)o->k))                   \
+               sink = infer_limits_fma_##S((double)o->m * (double)o->n * (double)o->k))            \
         return 1;                                                                                  \
     }
 TYPES(LINEAR)
@@ -184,7 +184,7 @@ static infer_conv_part whole(const infer_conv2d *c) {
         infer_conv_part all = whole(o->conv);                                                      \
         SWITCH(variants[variant].k.conv_##name##_f32(o->conv, &all, o->a, o->packed, o->b, NULL,   \
                                                      o->c, o->scratch),                            \
-               (void)0, sink = bench_fma_f32((double)o->m * (double)o->n * (double)o->k))          \
+               (void)0, sink = infer_limits_fma_f32((double)o->m * (double)o->n * (double)o->k))   \
         return 1;                                                                                  \
     }
 CONV_NAMES(CONV)
@@ -201,8 +201,8 @@ static int bench_attend_f32(const operands *o, size_t variant, size_t times) {
     if (variants[variant].kind == BLAS)
         return 0;
     SWITCH(variants[variant].k.attend_f32(o->attend, o->scratch), (void)0,
-           sink = o->m == 1 ? bench_read(o->b, o->packed, o->n * o->k * sizeof(float))
-                            : bench_fma_f32(2 * (double)o->m * (double)o->n * (double)o->k))
+           sink = o->m == 1 ? infer_limits_read(o->b, o->packed, o->n * o->k * sizeof(float))
+                            : infer_limits_fma_f32(2 * (double)o->m * (double)o->n * (double)o->k))
     return 1;
 }
 

@@ -206,16 +206,16 @@ static void turn(racer *r, const feeds *all, double ns) {
  */
 static void limits(const void *bytes, size_t size) {
     static volatile double sink;
-    if (!bench_limits_exist())
+    if (!infer_limits_exist())
         return;
     double begun = now_ns();
-    sink = bench_fma_f32(3e7);
+    sink = infer_limits_fma_f32(3e7);
     double multiplied = now_ns();
-    sink = bench_read(bytes, NULL, size);
+    sink = infer_limits_read(bytes, NULL, size);
     double warm = now_ns();
     size_t times = size < 1 << 20 ? (1 << 20) / (size + 64) : 1;
     for (size_t i = 0; i < times; i++)
-        sink = bench_read(bytes, NULL, size);
+        sink = infer_limits_read(bytes, NULL, size);
     printf("limit\t%.3f\t%.1f\n", 3e7 / (multiplied - begun), (now_ns() - warm) / (double)times);
     (void)sink;
 }

@@ -1,7 +1,6 @@
-/* What this machine does at best, one body for each width of its vectors. */
+/* What this machine does at best, one body for each width of its vectors. Built with what unrolls,
+ * so that sums stay in registers. */
 #include "limits.h"
-
-#include "cpu.h"
 
 #include <string.h>
 
@@ -60,14 +59,14 @@ READ(avx512, AVX512, __m512, _mm512_setzero_ps(), _mm512_loadu_ps, _mm512_add_ps
 FMA(avx512, AVX512, float, __m512, _mm512_set1_ps, _mm512_fmadd_ps)
 FMA(avx512, AVX512, double, __m512d, _mm512_set1_pd, _mm512_fmadd_pd)
 
-int bench_limits_exist(void) {
-    return (infer_cpu_features() & INFER_CPU_AVX2) != 0;
+int infer_limits_exist(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
 #define CHOOSE(f, ...)                                                                             \
-    (infer_cpu_features() & INFER_CPU_AVX512 ? f##_avx512(__VA_ARGS__)                             \
-     : bench_limits_exist()                  ? f##_avx2(__VA_ARGS__)                               \
-                                             : 0)
+    (__builtin_cpu_supports("avx512f") ? f##_avx512(__VA_ARGS__)                                   \
+     : infer_limits_exist()            ? f##_avx2(__VA_ARGS__)                                     \
+                                       : 0)
 #elif defined __aarch64__
 #include <arm_neon.h>
 #define ADD_TO(s, x, y)      vfmaq_f32(y, s, x)
@@ -76,32 +75,32 @@ READ(neon, , float32x4_t, vdupq_n_f32(0), vld1q_f32, vaddq_f32)
 FMA(neon, , float, float32x4_t, vdupq_n_f32, ADD_TO)
 FMA(neon, , double, float64x2_t, vdupq_n_f64, ADD_TO_WIDE)
 
-int bench_limits_exist(void) {
+int infer_limits_exist(void) {
     return 1;
 }
 
 #define CHOOSE(f, ...) f##_neon(__VA_ARGS__)
 #else
-int bench_limits_exist(void) {
+int infer_limits_exist(void) {
     return 0;
 }
 
 #define CHOOSE(f, ...) 0
 #endif
 
-double bench_read(const void *a, const void *b, size_t bytes) {
+double infer_limits_read(const void *a, const void *b, size_t bytes) {
     size_t each = bytes / (b ? 2 : 4) / sizeof(float) * sizeof(float);
     const char *p = a, *q = b ? b : p + 2 * each, *const streams[] = {p, p + each, q, q + each};
     (void)streams;
     return CHOOSE(read, streams, each);
 }
 
-double bench_fma_f32(double count) {
+double infer_limits_fma_f32(double count) {
     (void)count;
     return CHOOSE(fma_float, count);
 }
 
-double bench_fma_f64(double count) {
+double infer_limits_fma_f64(double count) {
     (void)count;
     return CHOOSE(fma_double, count);
 }
