@@ -102,6 +102,11 @@ static int by_size(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+uint64_t infer_cli_sort(uint64_t *samples, size_t n) {
+    qsort(samples, n, sizeof *samples, by_size);
+    return samples[n / 2];
+}
+
 /* What an empty measurement shows, to be taken off. */
 static uint64_t clock_cost(void) {
     uint64_t samples[101];
@@ -109,8 +114,7 @@ static uint64_t clock_cost(void) {
         uint64_t begin = infer_cli_now();
         samples[i] = infer_cli_now() - begin;
     }
-    qsort(samples, 101, sizeof *samples, by_size);
-    return samples[50];
+    return infer_cli_sort(samples, 101);
 }
 
 static int measure(subject *s, size_t n, bool json) {
@@ -131,9 +135,8 @@ static int measure(subject *s, size_t n, bool json) {
     infer_cli_progress_end();
     if (status != INFER_OK)
         return infer_cli_failed("bench", status);
-    qsort(samples, n, sizeof *samples, by_size);
     const char *call = s->context ? "infer_run" : "infer_predict";
-    unsigned long long least = samples[0], median = samples[n / 2],
+    unsigned long long median = infer_cli_sort(samples, n), least = samples[0],
                        p99 = samples[(size_t)((double)(n - 1) * 0.99)];
     if (json)
         printf("{\"call\":\"%s\",\"predictions\":%zu,\"median_ns\":%llu,\"p99_ns\":%llu,"

@@ -23,6 +23,9 @@ uint64_t infer_cli_now(void); /* nanoseconds */
 /* One prediction on other numbers than before, with what it took. */
 infer_status infer_cli_once(infer_cli_subject *s, uint64_t *took);
 
+/* Sorts times; the median. */
+uint64_t infer_cli_sort(uint64_t *samples, size_t n);
+
 /* ---- peaks.c ---- */
 
 #define INFER_CLI_SIZES 4

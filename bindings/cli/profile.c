@@ -23,11 +23,6 @@ static void observe(void *user, size_t node, uint64_t took) {
     n->took = *sample;
 }
 
-static int by_size(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* How fast bytes can come that are so many. */
 static double reads(const infer_cli_profile *p, double bytes) {
     size_t i = 0;
@@ -63,8 +58,7 @@ static int collect(infer_cli_subject *s, infer_cli_profile *p, collector *c) {
         status = infer_model_node(s->model, i, &n->name, &n->domain, &n->op);
         if (status == INFER_OK)
             status = infer_context_node_work(s->context, i, &work);
-        qsort(samples, p->runs, sizeof *samples, by_size);
-        n->ns = (double)samples[p->runs / 2];
+        n->ns = (double)infer_cli_sort(samples, p->runs);
         n->bytes = work.bytes;
         n->operations = work.operations;
         n->share = share(p, n);

@@ -34,7 +34,7 @@ infer_status infer_options_read(const infer_options *given, infer_options *optio
     memcpy(options, given,
            given->struct_size < sizeof *options ? given->struct_size : sizeof *options);
     options->struct_size = sizeof *options;
-    if (options->threads > INFER_MOST_THREADS && options->threads != INFER_THREADS_ALL)
+    if (!infer_threads_fit(options->threads))
         return infer_fail(INFER_ERROR_ARGUMENT, "options: threads is %u",
                           (unsigned)options->threads);
     if (options->validation > INFER_VALIDATE_FULL || options->blas > INFER_BLAS_OPENBLAS ||

@@ -106,11 +106,11 @@ uint32_t infer_processors(void) {
 }
 
 infer_status infer_thread_count(uint32_t given, uint32_t *threads) {
-    if (given == INFER_THREADS_ALL)
-        given = infer_processors();
-    else if (given > INFER_MOST_THREADS)
+    if (!infer_threads_fit(given))
         return infer_fail(INFER_ERROR_ARGUMENT, "%u threads: at most %d can be", (unsigned)given,
                           INFER_MOST_THREADS);
+    if (given == INFER_THREADS_ALL)
+        given = infer_processors();
     *threads = given ? given : 1;
     return INFER_OK;
 }

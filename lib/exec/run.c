@@ -1,10 +1,10 @@
 /* Running: the steps of a planned context, one after the other. */
 #define _POSIX_C_SOURCE 200809L
+#include "clock.h"
 #include "engine.h"
 #include "status.h"
 
 #include <string.h>
-#include <time.h>
 
 void infer_make_envs(infer_frame *f) {
     infer_context *c = f->context;
@@ -65,15 +65,9 @@ static infer_status run_dynamic(infer_frame *f, const infer_op *op, infer_op_env
     return op->run(env);
 }
 
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void observe(const infer_context *c, size_t step, uint64_t start) {
     const infer_image_node *node = c->program->steps[step].node;
-    c->observer(c->observer_user, (size_t)(node - c->model->image.nodes), now_ns() - start);
+    c->observer(c->observer_user, (size_t)(node - c->model->image.nodes), infer_now_ns() - start);
 }
 
 static infer_status run_step(infer_frame *f, size_t step) {
@@ -98,7 +92,7 @@ infer_status infer_execute(infer_frame *f) {
     infer_context *c = f->context;
     const infer_subgraph *g = &c->program->graphs[f->graph];
     for (size_t i = g->first; i < g->end; i++) {
-        uint64_t start = c->observer ? now_ns() : 0;
+        uint64_t start = c->observer ? infer_now_ns() : 0;
         infer_status status = run_step(f, i);
         if (status != INFER_OK)
             return infer_step_failed(c, i, status);

@@ -1,19 +1,12 @@
 /* Watching passes: what there is of a graph before and after each, told to who asked. */
 #define _POSIX_C_SOURCE 200809L
+#include "clock.h"
 #include "ir.h"
 #include "status.h"
-
-#include <time.h>
 
 void infer_graph_observe(infer_graph *g, infer_pass_observer *observer, void *user) {
     g->observer = observer;
     g->observer_user = user;
-}
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static size_t place_of(const infer_op *op) {
@@ -51,12 +44,12 @@ infer_status infer_graph_count(infer_graph *g, graph_census *c) {
         for (size_t i = 0; i < bodies[b]->output_count; i++)
             count_constant(g, c, seen, bodies[b]->outputs[i]);
     }
-    c->time = now_ns();
+    c->time = infer_now_ns();
     return INFER_OK;
 }
 
 infer_status infer_graph_tell(infer_graph *g, const char *pass, const graph_census *before) {
-    uint64_t end = now_ns();
+    uint64_t end = infer_now_ns();
     graph_census after;
     INFER_TRY(infer_graph_count(g, &after));
     infer_operator_change *changes =

@@ -47,14 +47,8 @@ static infer_status pack_run(infer_op_env *env) {
 #define LEAST_ROWS  16   /* fewer numbers may be such products by chance */
 #define LEAST_COUNT 4096 /* fewer are not worth it */
 
-/* A matrix by rows of k and columns. */
-typedef struct matrix {
-    const float *data;
-    size_t k, n, row, column; /* distances of rows and columns */
-} matrix;
-
 /* Whether every number of a column is, to the last bit, an integer of 8 bits times the scale. */
-static bool is_scaled(const matrix *m, size_t j, float scale) {
+static bool is_scaled(const infer_matrix *m, size_t j, float scale) {
     const float *x = m->data + j * m->column;
     for (size_t i = 0; i < m->k; i++) {
         float q = rintf(x[i * m->row] / scale);
@@ -65,7 +59,7 @@ static bool is_scaled(const matrix *m, size_t j, float scale) {
 }
 
 /* The scale of a column: the one before it, or what makes the largest number 127 or 128. */
-static bool find_scale(const matrix *m, size_t j, float before, float *scale) {
+static bool find_scale(const infer_matrix *m, size_t j, float before, float *scale) {
     float largest = 0;
     for (size_t i = 0; i < m->k; i++)
         largest = fmaxf(largest, fabsf(m->data[j * m->column + i * m->row]));
@@ -84,7 +78,7 @@ static bool find_scale(const matrix *m, size_t j, float before, float *scale) {
     return false;
 }
 
-static void pack_narrow(const matrix *m, const float *scales, int8_t *packed) {
+static void pack_narrow(const infer_matrix *m, const float *scales, int8_t *packed) {
     for (size_t p = 0; p < m->n; p += INFER_PANEL) {
         float *to = (float *)(void *)packed; /* room is cleared: so are scales past the last */
         packed += INFER_SCALE_ROWS * INFER_PANEL;
@@ -98,7 +92,7 @@ static void pack_narrow(const matrix *m, const float *scales, int8_t *packed) {
 
 /* ---- weights that bfloat16 holds ---- */
 
-static bool is_half(const matrix *m) {
+static bool is_half(const infer_matrix *m) {
     for (size_t i = 0; i < m->k * m->n; i++) {
         uint32_t bits;
         memcpy(&bits, &m->data[i], sizeof bits);
@@ -108,7 +102,7 @@ static bool is_half(const matrix *m) {
     return true;
 }
 
-static void pack_half(const matrix *m, uint16_t *packed) {
+static void pack_half(const infer_matrix *m, uint16_t *packed) {
     for (size_t p = 0; p < m->n; p += INFER_PANEL)
         for (size_t i = 0; i < m->k; i++, packed += INFER_PANEL)
             for (size_t j = 0; j < INFER_PANEL && p + j < m->n; j++) {
@@ -120,7 +114,7 @@ static void pack_half(const matrix *m, uint16_t *packed) {
 
 /* ---- which ---- */
 
-static uint32_t halved(infer_rewriter *rw, const matrix *m) {
+static uint32_t halved(infer_rewriter *rw, const infer_matrix *m) {
     const infer_view shape = {.kind = INFER_KIND_TENSOR,
                               .type = INFER_TYPE_BFLOAT16,
                               .rank = 3,
@@ -137,11 +131,7 @@ static uint32_t narrowed(infer_rewriter *rw, uint32_t b, bool trans) {
     const infer_view w = *rw->view(rw, b);
     if (w.type != INFER_TYPE_FLOAT || w.rank != 2 || infer_view_count(&w) < LEAST_COUNT)
         return INFER_NO_VALUE;
-    const matrix m = {.data = w.data,
-                      .k = (size_t)w.dim[trans ? 1 : 0],
-                      .n = (size_t)w.dim[trans ? 0 : 1],
-                      .row = trans ? 1 : (size_t)w.dim[1],
-                      .column = trans ? (size_t)w.dim[1] : 1};
+    const infer_matrix m = infer_matrix_of(&w, trans);
     float first;
     if (m.k < LEAST_ROWS)
         return INFER_NO_VALUE;

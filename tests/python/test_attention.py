@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import libinfer
-from test_fusion import compare, operators
+from test_fusion import chain, compare, operators
 
 random = np.random.default_rng(23)
 B, S, T, H, D = 2, 9, 13, 3, 8  # batch, queries, keys, heads, their size
@@ -91,18 +91,6 @@ SPELLINGS = {
     "scaled behind the mask": (SCORES + "e = Add(s, row)\nd = Div(e, root)\n" + END.format("d"), None),
     "scaled by what is no number": (SCORES + "d = Mul(s, wide)\n" + END.format("d"), None),
 }
-
-
-def chain(text):
-    nodes = []
-    for line in text.strip().splitlines():
-        output, call = (part.strip() for part in line.split("=", 1))
-        op, arguments = call.rstrip(")").split("(", 1)
-        parts = [part.strip() for part in arguments.split(",")]
-        attributes = {key: [int(c) for c in value] if key == "perm" else int(value)
-                      for key, value in (part.split("=") for part in parts if "=" in part)}
-        nodes.append(helper.make_node(op, [part for part in parts if "=" not in part], [output], **attributes))
-    return nodes
 
 
 def build(text, known):

@@ -82,13 +82,14 @@ def test_recurrent_weights_are_packed(cell, direction, hidden):
 
 
 def chain(text):
-    """Nodes as text: `y = Op(a, b)` a line, attributes as `name=value` behind the inputs."""
+    """Nodes as text: `y = Op(a, b)` a line, attributes as `name=value` behind the inputs, perm=021."""
     nodes = []
     for line in text.strip().splitlines():
         output, call = (part.strip() for part in line.split("=", 1))
         op, arguments = call.rstrip(")").split("(", 1)
         parts = [part.strip() for part in arguments.split(",")]
-        attributes = {key: int(value) for key, value in (part.split("=") for part in parts if "=" in part)}
+        attributes = {key: [int(c) for c in value] if key == "perm" else int(value)
+                      for key, value in (part.split("=") for part in parts if "=" in part)}
         nodes.append(helper.make_node(op, [part for part in parts if "=" not in part], [output], **attributes))
     return nodes
 
