@@ -65,11 +65,6 @@ static infer_status run_dynamic(infer_frame *f, const infer_op *op, infer_op_env
     return op->run(env);
 }
 
-static void observe(const infer_context *c, size_t step, uint64_t start) {
-    const infer_image_node *node = c->program->steps[step].node;
-    c->observer(c->observer_user, (size_t)(node - c->model->image.nodes), infer_now_ns() - start);
-}
-
 static infer_status run_step(infer_frame *f, size_t step) {
     infer_context *c = f->context;
     const infer_op *op = c->program->steps[step].op;
@@ -97,7 +92,7 @@ infer_status infer_execute(infer_frame *f) {
         if (status != INFER_OK)
             return infer_step_failed(c, i, status);
         if (c->observer && c->state[i] != INFER_STEP_FOLDED)
-            observe(c, i, start);
+            c->observer(c->observer_user, i, infer_now_ns() - start); /* a node for each step */
     }
     return INFER_OK;
 }

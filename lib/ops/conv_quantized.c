@@ -275,7 +275,7 @@ void infer_conv_finish(const infer_op_env *env, const roles *r, const int32_t *s
                                y->type == INFER_TYPE_INT8, (uint8_t *)y->data + at);
 }
 
-/* The output channels of a group from m on, for a block of columns. */
+/* Output channels from m on for a block of columns; a part has some of them. */
 typedef struct channels_job {
     const infer_op_env *env;
     const roles *r;
@@ -309,6 +309,7 @@ static void channels_part(void *arg, size_t part, size_t worker) {
     }
 }
 
+/* The output channels of a group from m on, for a block of columns. */
 static void multiply(infer_op_env *env, const roles *r, const quantized_plan *q, size_t m,
                      size_t first, size_t count, size_t to) {
     const infer_conv *c = &q->c;
