@@ -162,24 +162,38 @@ typedef struct NAME(conv_end) {
     bool last;
 } NAME(conv_end);
 
+/* What a tile brings to the second cache for a later one, while it computes: for each of its k
+ * steps a line of each panel from `at` on, `pace` floats after the line before; pieces of the sum
+ * lie `leap` apart. */
+typedef struct NAME(conv_ahead) {
+    const T *at;
+    size_t pace, leap, panel;
+} NAME(conv_ahead);
+
 /* y[v][rows][LANES] = a * b + init, then the end. Rows of a lie `lda` apart, and k of them in
  * pieces of `piece`, which lie `step` apart. Panels of b lie `panel` apart, those of init `ldp`,
  * its rows `ldi`, panels of y `plane`. */
 VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size_t lda, size_t k,
                                 size_t piece, const T *a, size_t step, const T *b, size_t panel,
                                 const T *init, size_t ldi, size_t ldp, T *y, size_t plane,
-                                const NAME(conv_end) * e) {
+                                const NAME(conv_end) * e, const NAME(conv_ahead) * later) {
     VEC sum[TILE_ROWS][TILE_VECS];
+    const T *ahead = later->at;
+    const size_t pace = later->pace, next = later->panel;
     foreach (r, rows)
         foreach (v, vecs)
             sum[r][v] = V(set1)(0);
     for (; k; a += step) {
         const size_t n = k < piece ? k : piece;
+        const T *line = ahead;
+        ahead += later->leap;
         k -= n;
-        for (size_t i = 0; i < n; i++, b += INFER_PANEL) {
+        for (size_t i = 0; i < n; i++, b += INFER_PANEL, line += pace) {
             VEC row[TILE_VECS];
             foreach (v, vecs)
                 row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
+            foreach (v, vecs * LANES / INFER_PANEL)
+                __builtin_prefetch(line + v * next, 0, 2);
             foreach (r, rows) {
                 VEC x = V(set1)(a[r * lda + i]);
                 foreach (v, vecs)
@@ -217,15 +231,17 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
 
 typedef void NAME(conv_tile_fn)(size_t k, size_t piece, const T *a, size_t step, const T *b,
                                 size_t panel, const T *init, size_t ldi, size_t ldp, T *y,
-                                size_t plane, const NAME(conv_end) * e);
+                                size_t plane, const NAME(conv_end) * e,
+                                const NAME(conv_ahead) * later);
 
 /* Tiles over a copy, and over blocks of channels as they are. */
 #define TILE_FUNCTION(name, rows, vecs, lda)                                                       \
     static void name##rows(size_t k, size_t piece, const T *a, size_t step, const T *b,            \
                            size_t panel, const T *init, size_t ldi, size_t ldp, T *y,              \
-                           size_t plane, const NAME(conv_end) * e) {                               \
+                           size_t plane, const NAME(conv_end) * e,                                 \
+                           const NAME(conv_ahead) * later) {                                       \
         NAME(conv_tile)                                                                            \
-        (rows, vecs, lda, k, piece, a, step, b, panel, init, ldi, ldp, y, plane, e);               \
+        (rows, vecs, lda, k, piece, a, step, b, panel, init, ldi, ldp, y, plane, e, later);        \
     }
 #define COPY_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(copy_wide), rows, TILE_VECS, BLOCK_LDA)
 #define COPY_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(copy_narrow), rows, 1, BLOCK_LDA)
@@ -279,6 +295,16 @@ VEC_INLINE bool NAME(conv_is_direct)(const infer_conv2d *c) {
     return direct;
 }
 
+/* Tile number t's share of the panels after its own, whose k rows at `b` all the tiles of a panel
+ * bring together; `length` rows are a whole panel. */
+static NAME(conv_ahead)
+    NAME(conv_share)(const T *b, size_t length, size_t k, size_t t, size_t tiles) {
+    const size_t pace = (INFER_PANEL + tiles - 1) / tiles;
+    if (t * pace >= INFER_PANEL)
+        return (NAME(conv_ahead)){b, 0, 0, 0};
+    return (NAME(conv_ahead)){b + t * pace * k, pace, pace * INFER_PANEL, length * INFER_PANEL};
+}
+
 /* The products of one window of the sum with a part's panels, for `count` places from number
  * `place` on. a is their copy or, where direct, the input. */
 static void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *part,
@@ -307,15 +333,22 @@ static void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *part
         const size_t piece = direct ? INFER_PANEL : to - from;
         const T *rows_at =
             direct ? a + from / INFER_PANEL * plane + place * INFER_PANEL : a + from - w->start;
+        const T *weights = packed + (from - begin) * INFER_PANEL;
         for (size_t t = 0, at = 0, rows; from < to && t < tiles; t++, at += rows) {
             const size_t begins = p * plane + (place + at) * INFER_PANEL;
             const T *init = from == begin ? bias + p * INFER_PANEL : y + begins;
             NAME(conv_end) e = {add ? add + begins : NULL, c->low, c->high, to == stop};
             rows = count / tiles + (t < count % tiles);
+            NAME(conv_ahead) later = {weights, 0, 0, 0};
+            if (direct && p == part->panel && t + 1 < tiles)
+                later = (NAME(conv_ahead)){rows_at + (at + rows) * row, INFER_PANEL, plane, 0};
+            else if (p + step < panels)
+                later = NAME(conv_share)(weights + step * length * INFER_PANEL, length, to - from,
+                                         t, tiles);
             NAME(conv_tile_fn) *tile = NAME(conv_tiles)[direct][step > 1][rows];
-            tile(to - from, piece, rows_at + at * row, plane, packed + (from - begin) * INFER_PANEL,
-                 length * INFER_PANEL, init, from == begin ? 0 : INFER_PANEL,
-                 from == begin ? INFER_PANEL : plane, y + begins, plane, &e);
+            tile(to - from, piece, rows_at + at * row, plane, weights, length * INFER_PANEL, init,
+                 from == begin ? 0 : INFER_PANEL, from == begin ? INFER_PANEL : plane, y + begins,
+                 plane, &e, &later);
         }
         packed += step * length * INFER_PANEL;
     }

@@ -151,6 +151,7 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
     static const T zeros[INFER_PANEL];
     const size_t panel = c->channels * 9 * INFER_PANEL, tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
     const NAME(conv_end) open = {NULL, 0, 0, false};
+    const NAME(conv_ahead) none = {input, 0, 0, 0};
     for (size_t from = 0, depth; from < c->channels; from += depth) {
         depth = c->channels - from < INFER_WINOGRAD_CHANNELS ? c->channels - from
                                                              : INFER_WINOGRAD_CHANNELS;
@@ -174,7 +175,7 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
                 NAME(conv_tile_fn) *tile = NAME(conv_tiles)[1][wide][rows];
                 tile(depth, INFER_PANEL, a + at * INFER_PANEL, step, packed + i * matrix,
                      depth * INFER_PANEL, from ? sum : zeros, from ? INFER_PANEL : 0,
-                     from ? step : 0, sum, step, &open);
+                     from ? step : 0, sum, step, &open, &none);
             }
         }
     }
