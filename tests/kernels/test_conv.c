@@ -184,6 +184,12 @@ static void convolutions(void **state) {
         c.plain = true;
         c.channels = 1 + choose(5);
         conv_case(&c);
+        /* Rows of several tiles, which strips do. */
+        infer_conv2d strip = c;
+        strip.in[1] = 14 + choose(50);
+        strip.stride[1] = 1 + choose(2);
+        strip.dilation[1] = 1;
+        conv_case(&strip);
         c.plain = false;
         c.channels = c.outputs = c.group = 2 + choose(40);
         conv_case(&c);

@@ -1,0 +1,149 @@
+/* Template: copies of what a convolution multiplies, in the words of vec.h; in float alone.
+ *
+ * A window of the sum is copied for many places, each place's inputs in a row: padding, strides,
+ * dilations and the ends of rows of the image are behind us then. A place's 16 channels are copied
+ * at once, so that copying costs a small part of what a panel or more of products does. */
+
+/* One window of the sum: chunks are what lies together in the input, 16 channels of a tap, or a row
+ * of a plain input's kernel. */
+typedef struct NAME(conv_window) {
+    size_t block, row, column; /* the next chunk: of channels, of the kernel */
+    size_t start, depth;       /* place in the sum, and length */
+} NAME(conv_window);
+
+/* Copies of one chunk of n floats (16 are written) for places [from, to) of an output row. */
+VEC_INLINE void NAME(conv_row)(const infer_conv2d *c, const T *x, size_t row, size_t tap,
+                               size_t from, size_t to, T *a) {
+    size_t first, end, o = from;
+    const VEC zero = V(set1)(0);
+    infer_conv_inside(c, 1, tap, &first, &end);
+    first = first < from ? from : first > to ? to : first;
+    end = end < first ? first : end > to ? to : end;
+    for (; o < first; o++, a += BLOCK_LDA)
+        foreach (v, INFER_PANEL / LANES)
+            V(store)(a + v * LANES, zero);
+    if (o < end)
+        x +=
+            (row * c->in[1] + o * c->stride[1] + tap * c->dilation[1] - c->before[1]) * INFER_PANEL;
+    for (size_t step = c->stride[1] * INFER_PANEL; o < end; o++, a += BLOCK_LDA, x += step)
+        foreach (v, INFER_PANEL / LANES)
+            V(store)(a + v * LANES, V(load)(x + v * LANES));
+    for (; o < to; o++, a += BLOCK_LDA)
+        foreach (v, INFER_PANEL / LANES)
+            V(store)(a + v * LANES, zero);
+}
+
+/* Copies the next chunk for `count` places from number `place` on. */
+static void NAME(conv_chunk)(const infer_conv2d *c, const NAME(conv_window) * w, const T *x,
+                             size_t place, size_t count, T *a) {
+    const size_t width = c->out[1], plane = c->in[0] * c->in[1];
+    size_t o = place / width, from = place % width, done = 0;
+    size_t first, end;
+    infer_conv_inside(c, 0, w->row, &first, &end);
+    x += w->block * plane * INFER_PANEL;
+    for (; done < count; o++, from = 0) {
+        size_t to = count - done < width - from ? from + count - done : width;
+        if (o < first || o >= end) {
+            for (size_t i = 0; i < to - from; i++)
+                memset(a + (done + i) * BLOCK_LDA, 0, INFER_PANEL * sizeof(T));
+        } else {
+            size_t row = o * c->stride[0] + w->row * c->dilation[0] - c->before[0];
+            NAME(conv_row)(c, x, row, w->column, from, to, a + done * BLOCK_LDA);
+        }
+        done += to - from;
+    }
+}
+
+/* Copies as many chunks as fit for the places, behind the window before. */
+static void NAME(conv_copy)(const infer_conv2d *c, NAME(conv_window) * w, const T *x, size_t place,
+                            size_t count, T *a) {
+    w->start += w->depth;
+    w->depth = 0;
+    while (w->block * INFER_PANEL < c->channels) {
+        size_t left = c->channels - w->block * INFER_PANEL;
+        size_t n = left < INFER_PANEL ? left : INFER_PANEL;
+        if (w->depth + n > BLOCK_K)
+            return;
+        NAME(conv_chunk)(c, w, x, place, count, a + w->depth);
+        w->depth += n;
+        if (++w->column < c->kernel[1])
+            continue;
+        w->column = 0;
+        if (++w->row < c->kernel[0])
+            continue;
+        w->row = 0;
+        w->block++;
+    }
+}
+
+/* ---- plain inputs ---- */
+
+/* Chunks that are copied together: as short as these are, a place's share a line or few. */
+#define PLAIN_CHUNKS 32
+
+/* Copies n chunks for places [from, to) of an output row: row[i] is where the input's row of chunk
+ * i begins, NULL outside. Where all is inside, `width` floats are copied for each chunk. */
+VEC_INLINE void NAME(plain_row)(const infer_conv2d *c, const size_t width, const T *const *row,
+                                size_t n, size_t from, size_t to, T *a) {
+    const size_t taps = c->kernel[1], step = c->dilation[1], before = c->before[1];
+    for (size_t o = from; o < to; o++, a += BLOCK_LDA) {
+        const size_t at = o * c->stride[1];
+        const bool inside =
+            step == 1 && taps <= width && at >= before && at - before + width <= c->in[1];
+        for (size_t i = 0; i < n; i++) {
+            T *out = a + i * taps;
+            if (row[i] && inside)
+                memcpy(out, row[i] + at - before, width * sizeof(T));
+            else
+                for (size_t t = 0; t < taps; t++) {
+                    size_t column = at + t * step;
+                    bool is = row[i] && column >= before && column - before < c->in[1];
+                    out[t] = is ? row[i][column - before] : 0;
+                }
+        }
+    }
+}
+
+/* Copies the next n chunks, which the window passes. */
+static void NAME(plain_chunks)(const infer_conv2d *c, NAME(conv_window) * w, size_t n, const T *x,
+                               size_t place, size_t count, T *a) {
+    size_t o = place / c->out[1], from = place % c->out[1], done = 0;
+    for (; done < count; o++, from = 0) {
+        const T *row[PLAIN_CHUNKS];
+        size_t to = count - done < c->out[1] - from ? from + count - done : c->out[1];
+        size_t block = w->block, tap = w->row;
+        for (size_t i = 0; i < n; i++) {
+            size_t at = o * c->stride[0] + tap * c->dilation[0], top = c->before[0];
+            row[i] = at >= top && at - top < c->in[0] ? x + (block * c->in[0] + at - top) * c->in[1]
+                                                      : NULL;
+            tap = tap + 1 < c->kernel[0] ? tap + 1 : 0;
+            block += tap == 0;
+        }
+        if (c->kernel[1] <= 4)
+            NAME(plain_row)(c, 4, row, n, from, to, a + done * BLOCK_LDA);
+        else if (c->kernel[1] <= 8)
+            NAME(plain_row)(c, 8, row, n, from, to, a + done * BLOCK_LDA);
+        else
+            NAME(plain_row)(c, 16, row, n, from, to, a + done * BLOCK_LDA);
+        done += to - from;
+    }
+    w->row += n;
+    w->block += w->row / c->kernel[0];
+    w->row %= c->kernel[0];
+}
+
+static void NAME(plain_copy)(const infer_conv2d *c, NAME(conv_window) * w, const T *x, size_t place,
+                             size_t count, T *a) {
+    const size_t taps = c->kernel[1];
+    w->start += w->depth;
+    w->depth = 0;
+    for (size_t n; w->block < c->channels; w->depth += n * taps) {
+        const size_t fit = (BLOCK_K - w->depth) / taps;
+        const size_t left = (c->channels - w->block) * c->kernel[0] - w->row;
+        n = left < PLAIN_CHUNKS ? left : PLAIN_CHUNKS;
+        n = n < fit ? n : fit;
+        if (n == 0)
+            return;
+        NAME(plain_chunks)(c, w, n, x, place, count, a + w->depth);
+    }
+}
