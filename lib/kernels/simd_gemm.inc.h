@@ -13,15 +13,18 @@
 #define GEMM_LDA   (GEMM_K + 64 / sizeof(T))
 
 /* c[rows][vecs * LANES] = init + a * b. b points into the first panel, panel is the distance to the
- * next; init's rows may be one and the same (ldi 0), and init may be c. What lies ahead, panels as
- * b's, is on its way to the second cache meanwhile. */
+ * next; init's rows may be one and the same (ldi 0), and init may be c. On their way to the second
+ * cache meanwhile: what lies ahead, panels as b's, and the next tile of c. */
 VEC_INLINE void NAME(tile)(const size_t rows, const size_t vecs, size_t k, const T *a, const T *b,
                            size_t panel, const T *init, size_t ldi, T *c, size_t ldc,
-                           const T *ahead) {
+                           const T *ahead, const T *next) {
     VEC sum[TILE_ROWS][TILE_VECS];
     foreach (r, rows)
         foreach (v, vecs)
             sum[r][v] = V(load)(init + r * ldi + v * LANES);
+    foreach (r, rows)
+        foreach (v, vecs * LANES / INFER_PANEL)
+            __builtin_prefetch(next + r * ldc + v * INFER_PANEL, 1, 2);
     for (size_t i = 0; i < k; i++, b += INFER_PANEL, ahead += INFER_PANEL) {
         VEC row[TILE_VECS];
         foreach (v, vecs)
@@ -40,12 +43,12 @@ VEC_INLINE void NAME(tile)(const size_t rows, const size_t vecs, size_t k, const
 }
 
 typedef void NAME(tile_fn)(size_t k, const T *a, const T *b, size_t panel, const T *init,
-                           size_t ldi, T *c, size_t ldc, const T *ahead);
+                           size_t ldi, T *c, size_t ldc, const T *ahead, const T *next);
 
 #define TILE_FUNCTION(name, rows, vecs)                                                            \
     static void name##rows(size_t k, const T *a, const T *b, size_t panel, const T *init,          \
-                           size_t ldi, T *c, size_t ldc, const T *ahead) {                         \
-        NAME(tile)(rows, vecs, k, a, b, panel, init, ldi, c, ldc, ahead);                          \
+                           size_t ldi, T *c, size_t ldc, const T *ahead, const T *next) {          \
+        NAME(tile)(rows, vecs, k, a, b, panel, init, ldi, c, ldc, ahead, next);                    \
     }
 #define TILE_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(wide), rows, TILE_VECS)
 #define TILE_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(narrow), rows, 1)
@@ -73,18 +76,18 @@ static NAME(tile_fn) *const NAME(narrow_tiles)[TILE_ROWS + 1] = {TILE_LIST(TILE_
 /* One tile of C at column j, whole or cut off by n. first: C starts at the bias, else at itself. */
 VEC_INLINE void NAME(gemm_tile)(NAME(tile_fn) * tile, size_t rows, size_t width, size_t cols,
                                 size_t k, const T *a, const T *b, size_t panel, const T *bias,
-                                int first, T *c, size_t ldc, const T *ahead) {
+                                int first, T *c, size_t ldc, const T *ahead, const T *next) {
     static const T zeros[TILE_COLS];
     const T *init = !first ? c : bias ? bias : zeros;
     size_t ldi = first ? 0 : ldc;
     if (cols == width) {
-        tile(k, a, b, panel, init, ldi, c, ldc, ahead);
+        tile(k, a, b, panel, init, ldi, c, ldc, ahead, next);
         return;
     }
     T edge[TILE_ROWS * TILE_COLS] = {0};
     for (size_t r = 0; r < rows; r++)
         memcpy(edge + r * width, init + r * ldi, cols * sizeof(T));
-    tile(k, a, b, panel, edge, width, edge, width, ahead);
+    tile(k, a, b, panel, edge, width, edge, width, ahead, edge);
     for (size_t r = 0; r < rows; r++)
         memcpy(c + r * ldc, edge + r * width, cols * sizeof(T));
 }
@@ -166,13 +169,18 @@ static void NAME(gemm_packed)(size_t m, size_t n, size_t k, const T *a, size_t l
                              j % INFER_PANEL;
                 width = narrow ? INFER_PANEL : TILE_COLS;
                 /* The first tile sends for the next panels, which may be in memory still. */
-                const T *next = j + width < n ? b + width / INFER_PANEL * (k * INFER_PANEL) : b;
+                const bool more = j + width < n;
+                const T *panels = more ? b + width / INFER_PANEL * (k * INFER_PANEL) : b;
                 for (size_t u = t, r = 0, height; u < end; u++, r += height) {
+                    T *at = c + (row + r) * ldc + j;
                     height = m / tiles + (u < m % tiles);
+                    const T *next = u + 1 < end ? at + height * ldc
+                                    : more      ? c + row * ldc + j + width
+                                                : at;
                     NAME(gemm_tile)
                     (list[height], height, width, n - j < width ? n - j : width, depth,
-                     block + r * GEMM_LDA, b, k * INFER_PANEL, bias ? bias + j : NULL, i == 0,
-                     c + (row + r) * ldc + j, ldc, u == t ? next : b);
+                     block + r * GEMM_LDA, b, k * INFER_PANEL, bias ? bias + j : NULL, i == 0, at,
+                     ldc, u == t ? panels : b, next);
                 }
             }
             row += rows;
