@@ -4,6 +4,9 @@
  * dilations and the ends of rows of the image are behind us then. A place's 16 channels are copied
  * at once, so that copying costs a small part of what a panel or more of products does. */
 
+/* Tiles of places at once. */
+#define CONV_TILES (INFER_CONV_SCRATCH / (TILE_ROWS * BLOCK_LDA))
+
 /* One window of the sum: chunks are what lies together in the input, 16 channels of a tap, or a row
  * of a plain input's kernel. */
 typedef struct NAME(conv_window) {
@@ -145,5 +148,35 @@ static void NAME(plain_copy)(const infer_conv2d *c, NAME(conv_window) * w, const
         if (n == 0)
             return;
         NAME(plain_chunks)(c, w, n, x, place, count, a + w->depth);
+    }
+}
+
+static void NAME(conv_by_copies)(const infer_conv2d *c, const infer_conv_part *part, const T *x,
+                                 const T *w, const T *bias, const T *add, T *y, T *scratch) {
+    const size_t places = part->place + part->places, most = CONV_TILES * TILE_ROWS;
+    const size_t passes = (part->places + most - 1) / most;
+    const size_t depth = c->channels * c->kernel[0] * c->kernel[1];
+    NAME(conv_source)
+    s = {.a = scratch,
+         .lda = BLOCK_LDA,
+         .unit = 1,
+         .apart = 1,
+         .segments = 1,
+         .walk = {.piece = BLOCK_K, .columns = 1, .rows = 1}};
+    for (size_t i = 0; i < passes; i++, s.place += s.count) {
+        /* Whole tiles but for the last, shared out evenly. */
+        s.place = i ? s.place : part->place;
+        const size_t tiles = (places - s.place + TILE_ROWS - 1) / TILE_ROWS;
+        s.count = (tiles + passes - i - 1) / (passes - i) * TILE_ROWS;
+        s.count = s.count < places - s.place ? s.count : places - s.place;
+        NAME(conv_window) window = {0};
+        while (window.start + window.depth < depth) {
+            if (c->plain)
+                NAME(plain_copy)(c, &window, x, s.place, s.count, scratch);
+            else
+                NAME(conv_copy)(c, &window, x, s.place, s.count, scratch);
+            NAME(conv_panels)
+            (c, part, &s, window.start, window.depth, w, bias, add, y);
+        }
     }
 }

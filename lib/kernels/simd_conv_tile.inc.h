@@ -1,50 +1,79 @@
 /* Template: the innermost products of convolutions, tiles of places by one or two panels of outputs
  * that stay in registers, in the words of vec.h; in float alone. */
 
-/* What is done with a tile's sums. */
-typedef struct NAME(conv_end) {
-    const T *add;
-    T low, high;
-    bool last;
-} NAME(conv_end);
+/* How a sum walks over an input: pieces of so many floats, one for each column of the kernel, for
+ * each of its rows, for each block of channels; and how far the next piece lies behind a piece,
+ * behind the last of a row, behind the last of a block. */
+typedef struct NAME(conv_walk) {
+    size_t piece, columns, rows;
+    size_t column, row, block;
+} NAME(conv_walk);
 
-/* What a tile brings to the second cache for a later one, while it computes: for each of its k
- * steps a line of each panel from `at` on, `pace` floats after the line before; pieces of the sum
- * lie `leap` apart. */
+/* What a tile brings to the second cache for a later one, while it computes a step of k: lines of
+ * each panel from `at` on, `pace` floats one after the other, or what is `input` floats behind its
+ * own input. */
 typedef struct NAME(conv_ahead) {
     const T *at;
-    size_t pace, leap, panel;
+    size_t pace, panel, input;
 } NAME(conv_ahead);
 
-/* y[v][rows][LANES] = a * b + init, then the end. Rows of a lie `lda` apart, and k of them in
- * pieces of `piece`, which lie `step` apart. Panels of b lie `panel` apart, those of init `ldp`,
- * its rows `ldi`, panels of y `plane`. */
-VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size_t lda, size_t k,
-                                size_t piece, const T *a, size_t step, const T *b, size_t panel,
-                                const T *init, size_t ldi, size_t ldp, T *y, size_t plane,
-                                const NAME(conv_end) * e, const NAME(conv_ahead) * later) {
+/* A tile: y[v][rows][LANES] = a * b + init, and after the last of a sum's parts the end: what is
+ * added, and bounds. Rows of a lie lda apart. Panels of b lie `panel` apart, those of init `ldp`,
+ * its rows `ldi`, panels of y and add `plane`. */
+typedef struct NAME(conv_product) {
+    NAME(conv_walk) walk;
+    size_t k, lda;
+    const T *a, *b;
+    size_t panel;
+    const T *init;
+    size_t ldi, ldp;
+    T *y;
+    const T *add;
+    size_t plane;
+    T low, high;
+    bool last;
+    NAME(conv_ahead) later;
+} NAME(conv_product);
+
+/* Rows that one pointer serves: their distances are in registers or addresses. */
+#define TILE_STEP 3
+
+VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size_t fixed,
+                                const NAME(conv_product) * p) {
+    const size_t step = fixed ? rows : TILE_STEP;
     VEC sum[TILE_ROWS][TILE_VECS];
-    const T *ahead = later->at;
-    const size_t pace = later->pace, next = later->panel;
+    const size_t lda = fixed ? fixed : p->lda, panel = p->panel, pace = p->later.pace,
+                 apart = p->later.panel;
+    const T *a = p->a, *b = p->b, *ahead = p->later.at;
     foreach (r, rows)
         foreach (v, vecs)
             sum[r][v] = V(set1)(0);
-    for (; k; a += step) {
-        const size_t n = k < piece ? k : piece;
-        const T *line = ahead;
-        ahead += later->leap;
+    for (size_t k = p->k, i = p->walk.rows, j = p->walk.columns; k;) {
+        const size_t n = k < p->walk.piece ? k : p->walk.piece;
+        const T *at[TILE_ROWS];
+        foreach (q, (rows + step - 1) / step)
+            at[q] = a + q * step * lda;
+        if (p->later.input)
+            ahead = a + p->later.input;
         k -= n;
-        for (size_t i = 0; i < n; i++, b += INFER_PANEL, line += pace) {
+        for (size_t u = 0; u < n; u++, b += INFER_PANEL, ahead += pace) {
             VEC row[TILE_VECS];
             foreach (v, vecs)
                 row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
             foreach (v, vecs * LANES / INFER_PANEL)
-                __builtin_prefetch(line + v * next, 0, 2);
+                __builtin_prefetch(ahead + v * apart, 0, 2);
             foreach (r, rows) {
-                VEC x = V(set1)(a[r * lda + i]);
+                VEC x = V(set1)(at[r / step][r % step * lda + u]);
                 foreach (v, vecs)
                     sum[r][v] = V(fma)(x, row[v], sum[r][v]);
             }
+        }
+        if (--j) {
+            a += p->walk.column;
+        } else {
+            j = p->walk.columns;
+            a += --i ? p->walk.row : p->walk.block;
+            i = i ? i : p->walk.rows;
         }
     }
     /* What there was joins the sum of this window as one term: small products are not rounded to
@@ -52,82 +81,76 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
      */
     foreach (r, rows)
         foreach (v, vecs)
-            sum[r][v] = V(add)(sum[r][v], V(load)(init + r * ldi + v * LANES / INFER_PANEL * ldp +
-                                                  v * LANES % INFER_PANEL));
-#define AT (v * LANES / INFER_PANEL * plane + r * INFER_PANEL + v * LANES % INFER_PANEL)
-    if (e->last && e->add)
+            sum[r][v] =
+                V(add)(sum[r][v], V(load)(p->init + r * p->ldi + v * LANES / INFER_PANEL * p->ldp +
+                                          v * LANES % INFER_PANEL));
+#define AT (v * LANES / INFER_PANEL * p->plane + r * INFER_PANEL + v * LANES % INFER_PANEL)
+    if (p->last && p->add)
         foreach (r, rows)
             foreach (v, vecs)
-                sum[r][v] = V(add)(sum[r][v], V(load)(e->add + AT));
-    if (e->last) {
-        VEC low = V(set1)(e->low), high = V(set1)(e->high);
+                sum[r][v] = V(add)(sum[r][v], V(load)(p->add + AT));
+    if (p->last) {
+        VEC low = V(set1)(p->low), high = V(set1)(p->high);
         foreach (r, rows)
             foreach (v, vecs)
                 sum[r][v] = V(max)(low, sum[r][v]);
-        if (e->high < INFINITY)
+        if (p->high < INFINITY)
             foreach (r, rows)
                 foreach (v, vecs)
                     sum[r][v] = V(min)(high, sum[r][v]);
     }
     foreach (r, rows)
         foreach (v, vecs)
-            V(store)(y + AT, sum[r][v]);
+            V(store)(p->y + AT, sum[r][v]);
 #undef AT
 }
 
-typedef void NAME(conv_tile_fn)(size_t k, size_t piece, const T *a, size_t step, const T *b,
-                                size_t panel, const T *init, size_t ldi, size_t ldp, T *y,
-                                size_t plane, const NAME(conv_end) * e,
-                                const NAME(conv_ahead) * later);
+typedef void NAME(conv_tile_fn)(const NAME(conv_product) * p);
 
-/* Tiles over a copy, and over blocks of channels as they are. */
+/* Two families: rows a panel apart, as neighbours in blocks are, and rows any distance apart. */
 #define TILE_FUNCTION(name, rows, vecs, lda)                                                       \
-    static void name##rows(size_t k, size_t piece, const T *a, size_t step, const T *b,            \
-                           size_t panel, const T *init, size_t ldi, size_t ldp, T *y,              \
-                           size_t plane, const NAME(conv_end) * e,                                 \
-                           const NAME(conv_ahead) * later) {                                       \
-        NAME(conv_tile)                                                                            \
-        (rows, vecs, lda, k, piece, a, step, b, panel, init, ldi, ldp, y, plane, e, later);        \
+    static void name##rows(const NAME(conv_product) * p) {                                         \
+        NAME(conv_tile)(rows, vecs, lda, p);                                                       \
     }
-#define COPY_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(copy_wide), rows, TILE_VECS, BLOCK_LDA)
-#define COPY_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(copy_narrow), rows, 1, BLOCK_LDA)
-#define BLOCK_WIDE(rows)       EXPAND(TILE_FUNCTION, NAME(block_wide), rows, TILE_VECS, INFER_PANEL)
-#define BLOCK_NARROW(rows)     EXPAND(TILE_FUNCTION, NAME(block_narrow), rows, 1, INFER_PANEL)
+#define CONV_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(conv_wide), rows, TILE_VECS, INFER_PANEL)
+#define CONV_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(conv_narrow), rows, 1, INFER_PANEL)
+#define APART_WIDE(rows)       EXPAND(TILE_FUNCTION, NAME(apart_wide), rows, TILE_VECS, 0)
+#define APART_NARROW(rows)     EXPAND(TILE_FUNCTION, NAME(apart_narrow), rows, 1, 0)
 #define TILE_ENTRY(name, rows) [rows] = JOIN(name, rows),
-#define COPY_WIDE_(rows)       EXPAND(TILE_ENTRY, NAME(copy_wide), rows)
-#define COPY_NARROW_(rows)     EXPAND(TILE_ENTRY, NAME(copy_narrow), rows)
-#define BLOCK_WIDE_(rows)      EXPAND(TILE_ENTRY, NAME(block_wide), rows)
-#define BLOCK_NARROW_(rows)    EXPAND(TILE_ENTRY, NAME(block_narrow), rows)
+#define CONV_WIDE_(rows)       EXPAND(TILE_ENTRY, NAME(conv_wide), rows)
+#define CONV_NARROW_(rows)     EXPAND(TILE_ENTRY, NAME(conv_narrow), rows)
+#define APART_WIDE_(rows)      EXPAND(TILE_ENTRY, NAME(apart_wide), rows)
+#define APART_NARROW_(rows)    EXPAND(TILE_ENTRY, NAME(apart_narrow), rows)
 
-COPY_WIDE(1)
-TILE_LIST(COPY_WIDE)
-BLOCK_WIDE(1)
-TILE_LIST(BLOCK_WIDE)
+CONV_WIDE(1)
+TILE_LIST(CONV_WIDE)
+APART_WIDE(1)
+TILE_LIST(APART_WIDE)
 /* A tile of two panels needs a smaller brother for a single one. */
 #if TILE_VECS * LANES > INFER_PANEL
-COPY_NARROW(1)
-TILE_LIST(COPY_NARROW)
-BLOCK_NARROW(1)
-TILE_LIST(BLOCK_NARROW)
+CONV_NARROW(1)
+TILE_LIST(CONV_NARROW)
+APART_NARROW(1)
+TILE_LIST(APART_NARROW)
 #else
-#undef COPY_NARROW_
-#undef BLOCK_NARROW_
-#define COPY_NARROW_  COPY_WIDE_
-#define BLOCK_NARROW_ BLOCK_WIDE_
+#undef CONV_NARROW_
+#undef APART_NARROW_
+#define CONV_NARROW_  CONV_WIDE_
+#define APART_NARROW_ APART_WIDE_
 #endif
 
-/* [over blocks as they are][two panels][rows] */
+/* [rows a panel apart][two panels][rows] */
 static NAME(conv_tile_fn) *const NAME(conv_tiles)[2][2][TILE_ROWS + 1] = {
-    {{COPY_NARROW_(1) TILE_LIST(COPY_NARROW_)}, {COPY_WIDE_(1) TILE_LIST(COPY_WIDE_)}},
-    {{BLOCK_NARROW_(1) TILE_LIST(BLOCK_NARROW_)}, {BLOCK_WIDE_(1) TILE_LIST(BLOCK_WIDE_)}}};
+    {{APART_NARROW_(1) TILE_LIST(APART_NARROW_)}, {APART_WIDE_(1) TILE_LIST(APART_WIDE_)}},
+    {{CONV_NARROW_(1) TILE_LIST(CONV_NARROW_)}, {CONV_WIDE_(1) TILE_LIST(CONV_WIDE_)}}};
 
 #undef TILE_FUNCTION
 #undef TILE_ENTRY
-#undef COPY_WIDE
-#undef COPY_NARROW
-#undef BLOCK_WIDE
-#undef BLOCK_NARROW
-#undef COPY_WIDE_
-#undef COPY_NARROW_
-#undef BLOCK_WIDE_
-#undef BLOCK_NARROW_
+#undef CONV_WIDE
+#undef CONV_NARROW
+#undef CONV_WIDE_
+#undef CONV_NARROW_
+#undef APART_WIDE
+#undef APART_NARROW
+#undef APART_WIDE_
+#undef APART_NARROW_

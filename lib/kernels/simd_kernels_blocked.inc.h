@@ -12,17 +12,17 @@
 
 #include "simd_binary.inc.h"
 #include "simd_blocked.inc.h"
-#include "simd_conv_copy.inc.h"
 #include "simd_conv_tile.inc.h"
 #include "simd_exp.inc.h"
 
 #include "simd_attention.inc.h"
-#include "simd_conv_strip.inc.h"
+#include "simd_conv.inc.h"
 #include "simd_gelu.inc.h"
 #include "simd_rows.inc.h"
 #include "simd_winograd.inc.h"
 
-#include "simd_conv.inc.h"
+#include "simd_conv_copy.inc.h"
+#include "simd_conv_patch.inc.h"
 _Static_assert(BLOCK_K >= INFER_CONV_PLAIN, "a row of a plain input's kernel has to fit a copy");
 #undef S
 #undef T

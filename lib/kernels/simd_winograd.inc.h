@@ -149,9 +149,7 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
                                   const T *input, const T *w, size_t left, size_t wide, T *packed,
                                   T *sums) {
     static const T zeros[INFER_PANEL];
-    const size_t panel = c->channels * 9 * INFER_PANEL, tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
-    const NAME(conv_end) open = {NULL, 0, 0, false};
-    const NAME(conv_ahead) none = {input, 0, 0, 0};
+    const size_t panel = c->channels * 9 * INFER_PANEL;
     for (size_t from = 0, depth; from < c->channels; from += depth) {
         depth = c->channels - from < INFER_WINOGRAD_CHANNELS ? c->channels - from
                                                              : INFER_WINOGRAD_CHANNELS;
@@ -167,16 +165,20 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
         for (size_t i = 0; i < 36; i++) {
             for (size_t p = 0; p <= wide; p++)
                 NAME(winograd_fetch)(w, left, next + p * panel, depth, i);
-            const T *a = input + i * g->input + from * g->most;
-            const size_t step = g->most * INFER_PANEL;
-            for (size_t t = 0, at = 0, rows; t < tiles; t++, at += rows) {
-                T *sum = sums + i * g->sums + at * INFER_PANEL;
-                rows = n / tiles + (t < n % tiles);
-                NAME(conv_tile_fn) *tile = NAME(conv_tiles)[1][wide][rows];
-                tile(depth, INFER_PANEL, a + at * INFER_PANEL, step, packed + i * matrix,
-                     depth * INFER_PANEL, from ? sum : zeros, from ? INFER_PANEL : 0,
-                     from ? step : 0, sum, step, &open, &none);
-            }
+            NAME(conv_source)
+            s = {.lda = INFER_PANEL, .segments = 1, .count = n, .width = n};
+            NAME(conv_product)
+            q = {.walk = {INFER_PANEL, 1, 1, 0, 0, g->most * INFER_PANEL},
+                 .k = depth,
+                 .lda = INFER_PANEL,
+                 .a = input + i * g->input + from * g->most,
+                 .b = packed + i * matrix,
+                 .panel = depth * INFER_PANEL,
+                 .ldi = from ? INFER_PANEL : 0,
+                 .ldp = from ? g->most * INFER_PANEL : 0,
+                 .plane = g->most * INFER_PANEL};
+            NAME(conv_tiles_of)
+            (&s, &q, false, depth, wide, false, zeros, NULL, sums + i * g->sums);
         }
     }
 }
