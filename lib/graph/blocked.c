@@ -412,8 +412,9 @@ static bool is_among(const char *name, const char *names) {
 }
 
 bool infer_graph_keeps_batch(const graph_node *n) {
-    static const char ours[] = " AffineBlocked ConvBlocked FromBlocks LrnBlocked PoolBlocked "
-                               "ShuffleBlocked ToBlocks ";
+    static const char ours[] =
+        " AffineBlocked ConvActivated ConvBlocked FromBlocks LrnBlocked PoolBlocked "
+        "ShuffleBlocked ToBlocks ";
     if (strcmp(n->op->domain, "infer") == 0)
         return is_among(n->op->name, ours);
     const infer_attr *axis = infer_graph_find_attr(n, "axis"); /* Concat's */

@@ -1,49 +1,130 @@
-/* Fuses what follows nodes in blocks into them: what is added to a convolution's result, then the
- * bounds that an activation clips it to. */
+/* Fuses what follows nodes in blocks into them: what is added to a convolution's result, an
+ * activation, a number that scales it and one that shifts it, bounds that it is clipped to. */
 #include "uses.h"
 
+#include "conv2d.h"
 #include "status.h"
 
 #include <math.h>
 #include <string.h>
 
-static bool is_clipped(const graph_node *n) {
-    return infer_graph_find_attr(n, "low") || infer_graph_find_attr(n, "high");
-}
+/* What a node's result goes through. */
+typedef struct ending {
+    infer_activation act;
+    bool clipped;
+} ending;
 
-static infer_status set_bound(infer_graph *g, graph_node *n, const char *name, float f) {
-    infer_attr a = {.name = name, .type = INFER_ATTR_FLOAT, .f = f};
-    return infer_graph_add_attr(g, n, &a);
+/* One constant number among the operands; from: the first that is asked. */
+static bool read_number(const infer_graph *g, const graph_node *n, uint32_t from, uint32_t *at,
+                        float *f) {
+    infer_view v;
+    for (*at = from; *at < n->in_count; ++*at) {
+        const float *data = infer_graph_floats(g, n->in[*at], &v);
+        if (data && infer_view_count(&v) == 1) {
+            *f = data[0];
+            return !isnan(*f);
+        }
+    }
+    return false;
 }
 
 /* A bound of Clip: absent, or one constant number. */
 static bool read_bound(const infer_graph *g, const graph_node *n, uint32_t index, float *f) {
-    infer_view v;
-    if (index >= n->in_count || n->in[index] == INFER_NO_VALUE)
-        return true;
-    const float *data = infer_graph_floats(g, n->in[index], &v);
-    if (data && infer_view_count(&v) == 1)
-        *f = data[0];
-    return data && infer_view_count(&v) == 1;
+    uint32_t at;
+    return index >= n->in_count || n->in[index] == INFER_NO_VALUE ||
+           (read_number(g, n, index, &at, f) && at == index);
 }
 
-static infer_status fuse_bounds(infer_graph *g, graph_uses *u, graph_node *n) {
-    graph_node *r = infer_graph_sole_reader(u, n);
+static float float_attr(const graph_node *n, const char *name, float absent) {
+    const infer_attr *a = infer_graph_find_attr(n, name);
+    return a ? a->f : absent;
+}
+
+/* Operators that are activations of conv2d.h; alpha and beta where the node does not tell. */
+static const struct {
+    const char *op;
+    infer_activation_kind kind;
+    float alpha, beta;
+} activations[] = {
+    {"HardSigmoid", INFER_ACTIVATION_HARD_SIGMOID, 0.2f, 0.5f},
+    {"HardSwish", INFER_ACTIVATION_HARD_SWISH, 1.0f / 6, 0.5f},
+    {"LeakyRelu", INFER_ACTIVATION_LEAKY, 0.01f, 0},
+    {"Sigmoid", INFER_ACTIVATION_SIGMOID, 0, 0},
+    {"Swish", INFER_ACTIVATION_SWISH, 1, 0},
+};
+
+static bool take_activation(const graph_node *r, ending *e) {
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (!e->act.kind && !e->clipped && infer_graph_is_op(r, "", activations[i].op)) {
+            e->act.kind = activations[i].kind;
+            e->act.alpha = float_attr(r, "alpha", activations[i].alpha);
+            e->act.beta = float_attr(r, "beta", activations[i].beta);
+            return true;
+        }
+    return false;
+}
+
+/* A product with a number, then a sum: in this order each is rounded as the operators would. */
+static bool take_affine(const infer_graph *g, const graph_node *r, ending *e) {
+    const bool mul = infer_graph_is_op(r, "", "Mul"), add = infer_graph_is_op(r, "", "Add");
+    const bool shifts = e->act.shift < 0 || e->act.shift > 0;
+    uint32_t at;
+    float f;
+    if (!e->act.kind || e->clipped || shifts || (!mul && !add) || !read_number(g, r, 0, &at, &f))
+        return false;
+    if (mul && (e->act.scale < 1 || e->act.scale > 1))
+        return false;
+    *(mul ? &e->act.scale : &e->act.shift) = f;
+    return true;
+}
+
+static bool take_bounds(const infer_graph *g, const graph_node *r, ending *e) {
     float low = -INFINITY, high = INFINITY;
-    bool relu = infer_graph_is_op(r, "", "Relu");
-    if (is_clipped(n) || (!relu && !infer_graph_is_op(r, "", "Clip")) ||
-        infer_graph_resolve(g, r->in[0]) != n->out[0])
+    uint32_t at;
+    bool takes;
+    if (infer_graph_is_op(r, "", "Relu"))
+        takes = (low = 0, true);
+    else if (infer_graph_is_op(r, "", "Clip"))
+        takes = read_bound(g, r, 1, &low) && read_bound(g, r, 2, &high);
+    else if (infer_graph_is_op(r, "", "Max"))
+        takes = r->in_count == 2 && read_number(g, r, 0, &at, &low);
+    else
+        takes =
+            infer_graph_is_op(r, "", "Min") && r->in_count == 2 && read_number(g, r, 0, &at, &high);
+    if (e->clipped || !takes)
+        return false;
+    e->act.low = low;
+    e->act.high = high;
+    return e->clipped = true;
+}
+
+static infer_status set_float(infer_graph *g, graph_node *n, const char *name, float f) {
+    infer_attr a = {.name = name, .type = INFER_ATTR_FLOAT, .f = f};
+    return infer_graph_add_attr(g, n, &a);
+}
+
+/* The nodes behind n, each the only reader of the one before, as far as they end what n does. */
+static infer_status fuse_ending(infer_graph *g, graph_uses *u, graph_node *n) {
+    const bool conv = infer_graph_is_op(n, "infer", "ConvBlocked");
+    ending e = {.act = INFER_ACTIVATION(INFER_ACTIVATION_NONE, 0, 0)};
+    for (graph_node *r; (r = infer_graph_sole_reader(u, n));) {
+        if (!(conv && (take_activation(r, &e) || take_affine(g, r, &e))) && !take_bounds(g, r, &e))
+            break;
+        infer_graph_absorb(u, n, r);
+    }
+    if (e.clipped) {
+        INFER_TRY(set_float(g, n, "low", e.act.low));
+        INFER_TRY(set_float(g, n, "high", e.act.high));
+    }
+    if (!e.act.kind)
         return INFER_OK;
-    if (relu)
-        low = 0;
-    else if (!read_bound(g, r, 1, &low) || !read_bound(g, r, 2, &high))
-        return INFER_OK;
-    if (isnan(low) || isnan(high))
-        return INFER_OK;
-    INFER_TRY(set_bound(g, n, "low", low));
-    INFER_TRY(set_bound(g, n, "high", high));
-    infer_graph_absorb(u, n, r);
-    return INFER_OK;
+    infer_attr kind = {.name = "activation", .type = INFER_ATTR_INT, .i = e.act.kind};
+    n->op = infer_op_find("infer", "ConvActivated");
+    INFER_TRY(infer_graph_add_attr(g, n, &kind));
+    INFER_TRY(set_float(g, n, "alpha", e.act.alpha));
+    INFER_TRY(set_float(g, n, "beta", e.act.beta));
+    INFER_TRY(set_float(g, n, "scale", e.act.scale));
+    return set_float(g, n, "shift", e.act.shift);
 }
 
 /* For each value one that surely has the same batch, however large that is: the first of a run of
@@ -89,8 +170,8 @@ static bool same_shape(const infer_graph *g, const uint32_t *batch, uint32_t x, 
 /* The node at place i takes that of the addition behind it: what is added is there by then. */
 static infer_status fuse_addition(infer_graph *g, graph_uses *u, const uint32_t *batch, size_t i) {
     graph_node **nodes = g->now->nodes, *n = nodes[i], *r = infer_graph_sole_reader(u, n);
-    if (n->in_count > 3 || is_clipped(n) ||
-        (!infer_graph_is_op(r, "", "Add") && !infer_graph_is_op(r, "", "Sum")) || r->in_count != 2)
+    if (n->in_count > 3 || (!infer_graph_is_op(r, "", "Add") && !infer_graph_is_op(r, "", "Sum")) ||
+        r->in_count != 2)
         return INFER_OK;
     uint32_t other = infer_graph_resolve(g, r->in[infer_graph_resolve(g, r->in[0]) == n->out[0]]);
     if (g->values[other].constant || !same_shape(g, batch, other, n->out[0]))
@@ -119,7 +200,7 @@ infer_status infer_graph_fuse_blocked(infer_graph *g) {
         graph_node *n = g->now->nodes[i];
         if (infer_graph_is_op(n, "infer", "ConvBlocked") ||
             infer_graph_is_op(n, "infer", "AffineBlocked"))
-            INFER_TRY(fuse_bounds(g, &u, n));
+            INFER_TRY(fuse_ending(g, &u, n));
     }
     return INFER_OK;
 }

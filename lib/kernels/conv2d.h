@@ -4,8 +4,30 @@
 #ifndef INFER_KERNELS_CONV2D_H
 #define INFER_KERNELS_CONV2D_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+/* What an activation computes of v. Numbers are in images. */
+typedef enum infer_activation_kind {
+    INFER_ACTIVATION_NONE = 0,
+    INFER_ACTIVATION_LEAKY = 1,        /* v where it is not negative, else alpha v */
+    INFER_ACTIVATION_HARD_SIGMOID = 2, /* alpha v + beta, bounded to 0 and 1 */
+    INFER_ACTIVATION_HARD_SWISH = 3,   /* v times that */
+    INFER_ACTIVATION_SIGMOID = 4,      /* of v */
+    INFER_ACTIVATION_SWISH = 5         /* v times the sigmoid of alpha v */
+} infer_activation_kind;
+
+/* clip(f(v) * scale + shift), each step rounded, or clip(v) where there is no f; NaN passes. */
+typedef struct infer_activation {
+    infer_activation_kind kind;
+    float alpha, beta, scale, shift, low, high;
+} infer_activation;
+
+#define INFER_ACTIVATION(kind, alpha, beta)                                                        \
+    (infer_activation) {                                                                           \
+        kind, alpha, beta, 1, 0, -INFINITY, INFINITY                                               \
+    }
 
 /* One image; extents are rows, columns. */
 typedef struct infer_conv2d {
@@ -15,7 +37,7 @@ typedef struct infer_conv2d {
     size_t before[2], after[2]; /* padding; convolutions need the first alone */
     bool plain;                 /* a convolution of one group whose x is [C][H][W] */
     bool average, with_padding; /* pools: not the largest; padding counts as zeros */
-    float low, high;            /* convolutions: what results are clipped to; NaN passes */
+    infer_activation act;       /* convolutions: what results go through; affine maps: its bounds */
 } infer_conv2d;
 
 /* What to compute of an image's convolution: panels of 16 outputs, and places (for Winograd's:

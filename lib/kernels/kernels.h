@@ -68,7 +68,7 @@
 /* Over blocks of channels (conv2d.h), in float alone. bias, scale and shift have whole panels. y
  * overlaps no input; but affine_blocked may be in place.
  *
- * conv_blocked    y = clip(x * w + bias + add) for a part of an image (add NULL: nothing).
+ * conv_blocked    y = act(x * w + bias + add) for a part of an image (add NULL: nothing).
  *                 scratch has INFER_CONV_SCRATCH floats, 64-byte aligned.
  * conv_winograd   the same of less arithmetic where infer_conv_is_winograd says so. scratch has
  *                 infer_winograd_scratch floats.
@@ -81,8 +81,7 @@
  * gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place allowed; the error is
  *                 below 2^-23 |x|.
  * clip            y = min(high, max(low, x)); a NaN stays one. In place allowed.
- * hard            y = alpha x + beta, bounded to 0 and 1; then, where `times`, times x. In place
- *                 allowed.
+ * activate        y = act(x) of n elements. In place allowed.
  * normalize       y = (x - mean) / sqrt(variance + epsilon) * scale + bias (NULL: 0) of a row of n;
  *                 where not centered the mean is 0. In place allowed.
  * widen_panel     y = x * scale[column] of k rows of a panel of integers, rounded once.
@@ -116,7 +115,7 @@
     X(void, widen_panel_f32, (size_t k, const int8_t *x, const float *scale, float *y))            \
     X(void, widen_half_f32, (const uint16_t *x, float *y, size_t n))                               \
     X(void, clip_f32, (const float *x, float *y, size_t n, float low, float high))                 \
-    X(void, hard_f32, (const float *x, float *y, size_t n, float alpha, float beta, bool times))   \
+    X(void, activate_f32, (const infer_activation *a, const float *x, float *y, size_t n))         \
     X(void, normalize_f32,                                                                         \
       (const float *x, size_t n, float epsilon, bool centered, const float *scale,                 \
        const float *bias, float *y))                                                               \

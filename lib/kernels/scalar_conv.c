@@ -6,9 +6,34 @@
 
 #define BLOCK 16
 
-static float clipped(const infer_conv2d *c, float v) {
-    v = v < c->low ? c->low : v;
-    return v > c->high ? c->high : v;
+static float clipped(const infer_activation *a, float v) {
+    v = v < a->low ? a->low : v;
+    return v > a->high ? a->high : v;
+}
+
+static float activated(const infer_activation *a, float v) {
+    float unit = a->alpha * v + a->beta;
+    unit = unit < 0 ? 0 : unit > 1 ? 1 : unit;
+    switch (a->kind) {
+    case INFER_ACTIVATION_NONE:
+        return clipped(a, v);
+    case INFER_ACTIVATION_LEAKY:
+        v = v < 0 ? a->alpha * v : v;
+        break;
+    case INFER_ACTIVATION_HARD_SIGMOID:
+        v = unit;
+        break;
+    case INFER_ACTIVATION_HARD_SWISH:
+        v *= unit;
+        break;
+    case INFER_ACTIVATION_SIGMOID:
+        v = 1 / (1 + expf(-v));
+        break;
+    case INFER_ACTIVATION_SWISH:
+        v *= 1 / (1 + expf(-a->alpha * v));
+        break;
+    }
+    return clipped(a, v * a->scale + a->shift);
 }
 
 /* The input's channels from ch on at a place that is inside. */
@@ -57,7 +82,8 @@ static void conv_part(const infer_conv2d *c, const infer_conv_part *part, size_t
                 float sum[BLOCK] = {0};
                 sum_place(c, o, first, end, x, w, sum);
                 for (size_t m = 0; m < BLOCK; m++)
-                    y[at + m] = clipped(c, sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
+                    y[at + m] =
+                        activated(&c->act, sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
             }
         w += (end - first) * taps * BLOCK;
     }
@@ -99,7 +125,8 @@ static void conv_depthwise_f32(const infer_conv2d *c, const float *x, const floa
                             sum[m] += a[m] * v[m];
                     }
                 for (size_t m = 0; m < BLOCK; m++)
-                    y[at + m] = clipped(c, sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
+                    y[at + m] =
+                        activated(&c->act, sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
             }
 }
 
@@ -157,7 +184,7 @@ static void affine_blocked_f32(const infer_conv2d *c, const float *x, const floa
     for (size_t p = 0; p * BLOCK < c->channels; p++)
         for (size_t i = 0; i < plane; i++, x += BLOCK, y += BLOCK)
             for (size_t m = 0; m < BLOCK; m++)
-                y[m] = clipped(c, x[m] * scale[p * BLOCK + m] + shift[p * BLOCK + m]);
+                y[m] = clipped(&c->act, x[m] * scale[p * BLOCK + m] + shift[p * BLOCK + m]);
 }
 
 static void gelu_f32(const float *x, float *y, size_t n) {
@@ -172,12 +199,9 @@ static void clip_f32(const float *x, float *y, size_t n, float low, float high) 
     }
 }
 
-static void hard_f32(const float *x, float *y, size_t n, float alpha, float beta, bool times) {
-    for (size_t i = 0; i < n; i++) {
-        float v = alpha * x[i] + beta;
-        v = v < 0 ? 0 : v > 1 ? 1 : v;
-        y[i] = times ? x[i] * v : v;
-    }
+static void activate_f32(const infer_activation *a, const float *x, float *y, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = activated(a, x[i]);
 }
 
 static void widen_panel_f32(size_t k, const int8_t *x, const float *scale, float *y) {

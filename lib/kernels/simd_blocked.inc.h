@@ -8,6 +8,7 @@ typedef struct NAME(blocked_row) {
     const infer_conv2d *c;
     size_t place, top, bottom; /* of the kernel's rows, the taps that lie inside */
     const T *x, *w, *bias;     /* of the channel block */
+    T low, high;               /* what sums are clipped to */
 } NAME(blocked_row);
 
 /* So many places at once, from place o on; taps [left, right) of each kernel row. */
@@ -31,7 +32,7 @@ VEC_INLINE void NAME(depthwise_places)(const size_t n, const NAME(blocked_row) *
                     sum[i][v] = V(fma)(V(load)(x + i * stride + v * LANES), weight, sum[i][v]);
             }
     }
-    VEC low = V(set1)(c->low), high = V(set1)(c->high);
+    VEC low = V(set1)(r->low), high = V(set1)(r->high);
     foreach (i, n)
         EACH_VEC {
             VEC s = sum[i][v];
@@ -44,6 +45,7 @@ VEC_INLINE void NAME(depthwise_places)(const size_t n, const NAME(blocked_row) *
 static void NAME(conv_depthwise)(const infer_conv2d *c, const T *x, const T *w, const T *bias,
                                  const T *add, T *y) {
     const size_t taps = c->kernel[0] * c->kernel[1], blocks = (c->channels + 15) / INFER_PANEL;
+    const infer_activation bounds = NAME(bounds_of)(c);
     size_t inner[2]; /* places whose taps all lie inside of a row */
     infer_conv_inside(c, 1, 0, &inner[0], &inner[1]);
     size_t last[2];
@@ -55,7 +57,9 @@ static void NAME(conv_depthwise)(const infer_conv2d *c, const T *x, const T *w, 
         r = {.c = c,
              .x = x + p * c->in[0] * c->in[1] * INFER_PANEL,
              .w = w + p * taps * INFER_PANEL,
-             .bias = bias + p * INFER_PANEL};
+             .bias = bias + p * INFER_PANEL,
+             .low = bounds.low,
+             .high = bounds.high};
         for (size_t i = 0; i < c->out[0]; i++) {
             r.place = i;
             infer_conv_taps(c, 0, i, &r.top, &r.bottom);
@@ -74,6 +78,9 @@ static void NAME(conv_depthwise)(const infer_conv2d *c, const T *x, const T *w, 
                 y += n * INFER_PANEL;
                 add = add ? add + n * INFER_PANEL : NULL;
             }
+            T *row = y - c->out[1] * INFER_PANEL;
+            if (c->act.kind)
+                NAME(activate)(&c->act, row, row, c->out[1] * INFER_PANEL);
         }
     }
 }
@@ -164,7 +171,7 @@ static void NAME(lrn_blocked)(const infer_conv2d *c, size_t size, T scale, T bia
 static void NAME(affine_blocked)(const infer_conv2d *c, const T *x, const T *scale, const T *shift,
                                  T *y) {
     const size_t blocks = (c->channels + 15) / INFER_PANEL, plane = c->in[0] * c->in[1];
-    const VEC low = V(set1)(c->low), high = V(set1)(c->high);
+    const VEC low = V(set1)(c->act.low), high = V(set1)(c->act.high);
     for (size_t p = 0; p < blocks; p++, scale += INFER_PANEL, shift += INFER_PANEL) {
         VEC a[INFER_PANEL / LANES], b[INFER_PANEL / LANES];
         EACH_VEC a[v] = V(load)(scale + v * LANES);

@@ -28,9 +28,9 @@ static NAME(conv_ahead)
 
 /* All tiles of one or two panels; what differs from tile to tile is filled in. More: whether there
  * are panels after these. */
-static void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product) * q, bool first,
-                                size_t length, bool wide, bool more, const T *init, const T *add,
-                                T *y) {
+static void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product) * q,
+                                const infer_activation *act, bool first, size_t length, bool wide,
+                                bool more, const T *init, const T *add, T *y) {
     const size_t tiles = (s->count + TILE_ROWS - 1) / TILE_ROWS, all = tiles * s->segments;
     const T *a = q->a, *next = q->b + (wide + 1) * length * INFER_PANEL;
     for (size_t u = 0, at = 0, rows; u < all; u++, at += rows) {
@@ -50,6 +50,8 @@ static void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product) 
         else
             q->later = (NAME(conv_ahead)){q->b, 0, 0, 0};
         NAME(conv_tiles)[s->lda == INFER_PANEL][wide][rows](q);
+        for (size_t v = 0; q->last && act->kind && v <= wide; v++)
+            NAME(activate)(act, q->y + v * q->plane, q->y + v * q->plane, rows * INFER_PANEL);
     }
 }
 
@@ -59,6 +61,7 @@ static void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *part
                               const T *packed, const T *bias, const T *add, T *y) {
     const size_t taps = c->kernel[0] * c->kernel[1], plane = c->out[0] * c->out[1] * INFER_PANEL;
     const size_t panels = part->panel + part->panels;
+    const infer_activation bounds = NAME(bounds_of)(c);
     for (size_t p = 0, step; p < panels; p += step) {
         size_t first, end, next_first, next_end;
         infer_conv_range(c, p, &first, &end);
@@ -85,12 +88,12 @@ static void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *part
              .ldi = from == begin ? 0 : INFER_PANEL,
              .ldp = from == begin ? INFER_PANEL : plane,
              .plane = plane,
-             .low = c->low,
-             .high = c->high,
+             .low = bounds.low,
+             .high = bounds.high,
              .last = to == stop};
         if (from < to)
             NAME(conv_tiles_of)
-        (s, &q, p == part->panel, length, wide, p + step < panels, bias + p * INFER_PANEL,
+        (s, &q, &c->act, p == part->panel, length, wide, p + step < panels, bias + p * INFER_PANEL,
          add ? add + p * plane : NULL, y + p * plane);
         packed += step * length * INFER_PANEL;
     }

@@ -10,10 +10,12 @@
 
 #include "simd_f32.inc.h"
 
+#include "simd_exp.inc.h"
+
+#include "simd_activate.inc.h"
 #include "simd_binary.inc.h"
 #include "simd_blocked.inc.h"
 #include "simd_conv_tile.inc.h"
-#include "simd_exp.inc.h"
 
 #include "simd_attention.inc.h"
 #include "simd_conv.inc.h"

@@ -16,17 +16,6 @@ static void NAME(clip)(const T *x, T *y, size_t n, T low, T high) {
     MAP(n, x, y, V(min)(h, V(max)(l, v)))
 }
 
-static void NAME(hard)(const T *x, T *y, size_t n, T alpha, T beta, bool times) {
-    const VEC a = V(set1)(alpha), b = V(set1)(beta), zero = V(set1)(0), one = V(set1)(1);
-#define HARD V(min)(one, V(max)(zero, V(fma)(a, v, b)))
-    if (times) {
-        MAP(n, x, y, V(mul)(v, HARD))
-    } else {
-        MAP(n, x, y, HARD)
-    }
-#undef HARD
-}
-
 static void NAME(widen_panel)(size_t k, const int8_t *x, const T *scale, T *y) {
     VEC s[INFER_PANEL / LANES];
     foreach (i, INFER_PANEL / LANES)

@@ -109,7 +109,8 @@ static void NAME(winograd_pack)(size_t n, const T *w, size_t step, T *to) {
 /* The 36 sums of one tile, `step` apart, to the outputs of one panel. */
 static void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t step, const T *bias,
                                  const T *add, size_t row, size_t column, T *y) {
-    const VEC low = V(set1)(c->low), high = V(set1)(c->high);
+    const infer_activation bounds = NAME(bounds_of)(c);
+    const VEC low = V(set1)(bounds.low), high = V(set1)(bounds.high);
     const size_t rows = c->out[0] - row < 4 ? c->out[0] - row : 4;
     const size_t columns = c->out[1] - column < 4 ? c->out[1] - column : 4;
     foreach (v, INFER_PANEL / LANES) {
@@ -131,6 +132,10 @@ static void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t st
                 V(store)(y + at, V(min)(high, V(max)(low, s)));
             }
         }
+    }
+    for (size_t i = 0; c->act.kind && i < rows; i++) {
+        T *to = y + ((row + i) * c->out[1] + column) * INFER_PANEL;
+        NAME(activate)(&c->act, to, to, columns * INFER_PANEL);
     }
 }
 
@@ -178,7 +183,7 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
                  .ldp = from ? g->most * INFER_PANEL : 0,
                  .plane = g->most * INFER_PANEL};
             NAME(conv_tiles_of)
-            (&s, &q, false, depth, wide, false, zeros, NULL, sums + i * g->sums);
+            (&s, &q, &c->act, false, depth, wide, false, zeros, NULL, sums + i * g->sums);
         }
     }
 }

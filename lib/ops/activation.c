@@ -38,22 +38,26 @@ typedef struct activation_params {
 
 #define SHRINK(v, TO) (v)<-lambd ? TO((v) + bias) : (v)> lambd ? TO((v)-bias) : 0
 #define PIECES(suffix, ctype)                                                                      \
-    PIECE_LOOP(leaky_relu_##suffix, ctype, ctype, POSITIVE(v, alpha *v))                           \
     PIECE_LOOP(thresholded_relu_##suffix, ctype, ctype, v > alpha ? v : 0)                         \
     PIECE_LOOP(shrink_##suffix, ctype, ctype, SHRINK(v, ))
 INFER_FLOAT_TYPES(PIECES)
 
+PIECE_LOOP(leaky_relu_DOUBLE, double, double, POSITIVE(v, alpha *v))
 PIECE_LOOP(hard_sigmoid_DOUBLE, double, double, UNIT(alpha *v + beta))
 UNARY_LOOP(hard_swish_DOUBLE, double, v *UNIT(v / 6 + 0.5))
 
-static void hard_sigmoid_FLOAT(const infer_op_env *env, const void *x, void *y, size_t n) {
-    const activation_params *p = env->params;
-    env->kernels->hard_f32(x, y, n, p->alpha, p->beta, false);
-}
-
-static void hard_swish_FLOAT(const infer_op_env *env, const void *x, void *y, size_t n) {
-    env->kernels->hard_f32(x, y, n, 1.0f / 6, 0.5f, true);
-}
+/* Those that convolutions apply as well. */
+#define ACTIVATION_LOOP(snake, kind, alpha, beta)                                                  \
+    static void snake##_FLOAT(const infer_op_env *env, const void *x, void *y, size_t n) {         \
+        const activation_params *p = env->params;                                                  \
+        const infer_activation a = INFER_ACTIVATION(INFER_ACTIVATION_##kind, alpha, beta);         \
+        (void)p;                                                                                   \
+        env->kernels->activate_f32(&a, x, y, n);                                                   \
+    }
+ACTIVATION_LOOP(leaky_relu, LEAKY, p->alpha, 0)
+ACTIVATION_LOOP(hard_sigmoid, HARD_SIGMOID, p->alpha, p->beta)
+ACTIVATION_LOOP(hard_swish, HARD_SWISH, 1.0f / 6, 0.5f)
+ACTIVATION_LOOP(swish, SWISH, p->alpha, 0)
 
 /* Integers are compared and shifted as numbers, then truncated. */
 #define SHRINK_INTEGER(suffix, ctype)                                                              \
@@ -89,19 +93,6 @@ EXPONENTIALS(FLOAT, float, f, f32, f)
 EXPONENTIALS(DOUBLE, double, d, f64, )
 
 AROUND_LOOP(swish_DOUBLE, double, d, sigmoid_f64, PARAMS(double), alpha *v, v *t)
-
-static void swish_FLOAT(const infer_op_env *env, const void *x_, void *y_, size_t n) {
-    const activation_params *p = env->params;
-    const infer_kernels *k = env->kernels;
-    for (size_t at = 0; at < n; at += INFER_CHUNK) {
-        const float *x = (const float *)x_ + at;
-        infer_chunk chunk;
-        size_t m = n - at < INFER_CHUNK ? n - at : INFER_CHUNK;
-        k->mul_f32(x, 1, &p->alpha, 0, chunk.f, m);
-        k->sigmoid_f32(chunk.f, chunk.f, m);
-        k->mul_f32(x, 1, chunk.f, 1, (float *)y_ + at, m);
-    }
-}
 
 /* ---- the operators ---- */
 

@@ -161,8 +161,7 @@ static void affine_part(void *arg, size_t part, size_t worker) {
     const infer_view *x = w->env->in[0];
     infer_conv2d c = {.channels = INFER_BLOCK,
                       .in = {(size_t)x->dim[2], (size_t)x->dim[3]},
-                      .low = p->low,
-                      .high = p->high};
+                      .act = {.low = p->low, .high = p->high}};
     const size_t size = c.in[0] * c.in[1] * INFER_BLOCK;
     size_t first, end;
     (void)worker;

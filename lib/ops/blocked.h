@@ -14,12 +14,22 @@ static inline int64_t infer_blocks(int64_t channels) {
 /* infer.ConvBlocked. Inputs: x, in blocks or plain; weights (conv2d.h); bias, in whole panels; what
  * is added to the result, in blocks, or nothing. Attributes have the fields' names, those of
  * Conv what they have there. */
-typedef struct infer_conv_blocked_params {
-    infer_window_params window;
-    int64_t group, channels, outputs;
-    int64_t plain; /* x is [N][C][H][W], or [N][C][W] */
+#define INFER_CONV_BLOCKED_FIELDS                                                                  \
+    infer_window_params window;                                                                    \
+    int64_t group, channels, outputs;                                                              \
+    int64_t plain; /* x is [N][C][H][W], or [N][C][W] */                                           \
     float low, high;
+typedef struct infer_conv_blocked_params {
+    INFER_CONV_BLOCKED_FIELDS
 } infer_conv_blocked_params;
+
+/* infer.ConvActivated: infer.ConvBlocked whose result goes through an activation (conv2d.h), is
+ * scaled and shifted before it is clipped. */
+typedef struct infer_conv_activated_params {
+    INFER_CONV_BLOCKED_FIELDS
+    int64_t activation; /* infer_activation_kind */
+    float alpha, beta, scale, shift;
+} infer_conv_activated_params;
 
 /* infer.PoolBlocked. whole: one window of all places. */
 typedef struct infer_pool_blocked_params {

@@ -1,4 +1,4 @@
-/* infer.ConvBlocked and infer.PoolBlocked: windows over blocks of channels. */
+/* infer.ConvBlocked, infer.ConvActivated and infer.PoolBlocked: windows over blocks of channels. */
 #include "blocked.h"
 
 #include "axes.h"
@@ -9,16 +9,28 @@
 #include <math.h>
 #include <string.h>
 
-static const infer_op_attr conv_attrs[] = {
-    INFER_WINDOW_ATTRS(infer_conv_blocked_params, window),
-    INFER_WINDOW_DILATIONS(infer_conv_blocked_params, window),
-    INFER_WINDOW_AUTO_PAD(infer_conv_blocked_params, window),
-    A_INT(infer_conv_blocked_params, group, 1),
-    A_REQUIRED(infer_conv_blocked_params, channels, INT),
-    A_REQUIRED(infer_conv_blocked_params, outputs, INT),
-    A_INT(infer_conv_blocked_params, plain, 0),
-    A_FLOAT(infer_conv_blocked_params, low, -INFINITY),
-    A_FLOAT(infer_conv_blocked_params, high, INFINITY),
+/* clang-format off */
+#define CONV_ATTRS(params)                                                                         \
+    INFER_WINDOW_ATTRS(params, window),                                                            \
+    INFER_WINDOW_DILATIONS(params, window),                                                        \
+    INFER_WINDOW_AUTO_PAD(params, window),                                                         \
+    A_INT(params, group, 1),                                                                       \
+    A_REQUIRED(params, channels, INT),                                                             \
+    A_REQUIRED(params, outputs, INT),                                                              \
+    A_INT(params, plain, 0),                                                                       \
+    A_FLOAT(params, low, -INFINITY),                                                               \
+    A_FLOAT(params, high, INFINITY)
+/* clang-format on */
+
+static const infer_op_attr conv_attrs[] = {CONV_ATTRS(infer_conv_blocked_params)};
+
+static const infer_op_attr activated_attrs[] = {
+    CONV_ATTRS(infer_conv_activated_params),
+    A_REQUIRED(infer_conv_activated_params, activation, INT),
+    A_FLOAT(infer_conv_activated_params, alpha, 0),
+    A_FLOAT(infer_conv_activated_params, beta, 0),
+    A_FLOAT(infer_conv_activated_params, scale, 1),
+    A_FLOAT(infer_conv_activated_params, shift, 0),
 };
 
 static const infer_op_attr pool_attrs[] = {
@@ -95,8 +107,7 @@ static infer_status read_conv(const infer_op_env *env, infer_conv2d *c, infer_wi
                         .outputs = (size_t)p->outputs,
                         .group = (size_t)p->group,
                         .plain = p->plain != 0,
-                        .low = p->low,
-                        .high = p->high};
+                        .act = {.low = p->low, .high = p->high}};
     infer_blocked_geometry(w, c);
     return check_weights(env, c);
 }
@@ -193,11 +204,12 @@ static void conv_part(void *arg, size_t number, size_t worker) {
 /* Places that stay together: some tiles of every tier. */
 #define UNIT 42
 
-static infer_status conv_run(infer_op_env *env) {
+static infer_status run_conv(infer_op_env *env, const infer_activation *act) {
     const infer_view *x = env->in[X], *y = env->out[0];
     infer_conv2d c;
     infer_window window;
     INFER_TRY(read_conv(env, &c, &window));
+    c.act = act ? *act : c.act;
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
     const size_t images = (size_t)x->dim[0];
@@ -221,6 +233,35 @@ static infer_status conv_run(infer_op_env *env) {
     cut_image(&w, images);
     infer_parallel(env, images * w.by_place * w.by_panel, conv_part, &w);
     return INFER_OK;
+}
+
+static infer_status conv_run(infer_op_env *env) {
+    return run_conv(env, NULL);
+}
+
+/* The record begins as that of infer.ConvBlocked, which all but this reads. */
+_Static_assert(offsetof(infer_conv_activated_params, high) ==
+                   offsetof(infer_conv_blocked_params, high),
+               "one record begins as the other");
+
+static infer_status activated_infer(infer_op_env *env) {
+    const infer_conv_activated_params *p = env->params;
+    if (p->activation < INFER_ACTIVATION_NONE || p->activation > INFER_ACTIVATION_SWISH)
+        return infer_fail(INFER_ERROR_VALUE, "no activation has the number %lld",
+                          (long long)p->activation);
+    return conv_infer(env);
+}
+
+static infer_status activated_run(infer_op_env *env) {
+    const infer_conv_activated_params *p = env->params;
+    const infer_activation act = {.kind = (infer_activation_kind)p->activation,
+                                  .alpha = p->alpha,
+                                  .beta = p->beta,
+                                  .scale = p->scale,
+                                  .shift = p->shift,
+                                  .low = p->low,
+                                  .high = p->high};
+    return run_conv(env, &act);
 }
 
 /* Of a direct sum, also where Winograd's algorithm takes less. */
@@ -317,6 +358,16 @@ const infer_op infer_op_infer_conv_blocked = {
     .types = {T(FLOAT)},
     .infer = conv_infer,
     .run = conv_run,
+    .work = conv_work_of,
+};
+
+const infer_op infer_op_infer_conv_activated = {
+    COMMON("ConvActivated", activated_attrs, infer_conv_activated_params),
+    .min_in = 3,
+    .max_in = 4,
+    .types = {T(FLOAT)},
+    .infer = activated_infer,
+    .run = activated_run,
     .work = conv_work_of,
 };
 

@@ -3,6 +3,7 @@
 #include "loops.h"
 #include "status.h"
 
+#include <math.h>
 #include <string.h>
 
 /* NaN wins. */
@@ -18,6 +19,26 @@ static infer_status variadic_infer(infer_op_env *env) {
         if (!env->in[i])
             return infer_fail(INFER_ERROR_FORMAT, "input %u is absent", i);
     return infer_like_all(env, INFER_TYPE_UNDEFINED);
+}
+
+/* Where one of two operands is a single number, a bound: its place; -1 otherwise. Neither operand
+ * of a Max or Min is special, but for NaN. */
+static int bound_of(const infer_op_env *env) {
+    for (int i = 1; i >= 0 && env->in_count == 2; i--) {
+        const infer_view *b = env->in[i], *x = env->in[1 - i], *y = env->out[0];
+        if (b->type == INFER_TYPE_FLOAT && y && infer_view_count(b) == 1 &&
+            infer_view_count(x) == infer_view_count(y) && !isnan(*(const float *)b->data))
+            return i;
+    }
+    return -1;
+}
+
+static infer_status bounded(infer_op_env *env, int at, bool max) {
+    const infer_view *x = env->in[1 - at];
+    const float bound = *(const float *)env->in[at]->data;
+    env->kernels->clip_f32(x->data, env->out[0]->data, (size_t)infer_view_count(x),
+                           max ? bound : -INFINITY, max ? INFINITY : bound);
+    return INFER_OK;
 }
 
 /* y = fold(a, b); y may be a where that has y's shape. */
@@ -49,16 +70,26 @@ static infer_status fold(infer_op_env *env, infer_binary_loop loop) {
 #define MIN_CASE(suffix, ctype) FOLD_CASE(suffix, min)
 #define SUM_CASE(suffix, ctype) FOLD_CASE(suffix, sum)
 #define FOLD_RUN(snake, TYPES, CASE)                                                               \
-    static infer_status snake##_run(infer_op_env *env) {                                           \
+    static infer_status snake(infer_op_env *env) {                                                 \
         switch (infer_compute_type((infer_type)env->in[0]->type)) {                                \
             TYPES(CASE)                                                                            \
         default:                                                                                   \
             return INFER_ERROR_TYPE;                                                               \
         }                                                                                          \
     }
-FOLD_RUN(max, INFER_NUMERIC_TYPES, MAX_CASE)
-FOLD_RUN(min, INFER_NUMERIC_TYPES, MIN_CASE)
-FOLD_RUN(sum, INFER_FLOAT_TYPES, SUM_CASE)
+FOLD_RUN(max_fold, INFER_NUMERIC_TYPES, MAX_CASE)
+FOLD_RUN(min_fold, INFER_NUMERIC_TYPES, MIN_CASE)
+FOLD_RUN(sum_run, INFER_FLOAT_TYPES, SUM_CASE)
+
+static infer_status max_run(infer_op_env *env) {
+    const int bound = bound_of(env);
+    return bound < 0 ? max_fold(env) : bounded(env, bound, true);
+}
+
+static infer_status min_run(infer_op_env *env) {
+    const int bound = bound_of(env);
+    return bound < 0 ? min_fold(env) : bounded(env, bound, false);
+}
 
 /* ---- Mean ---- */
 

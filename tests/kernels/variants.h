@@ -51,8 +51,8 @@ size_t choose(size_t n);
     X(affine_blocked)                                                                              \
     X(lrn_blocked)                                                                                 \
     X(gelu)                                                                                        \
-    X(attend) X(clip) X(hard) X(normalize) X(widen_panel) X(widen_half) X(add) X(sub) X(mul)       \
-        X(div)
+    X(attend)                                                                                      \
+    X(clip) X(activate) X(normalize) X(widen_panel) X(widen_half) X(add) X(sub) X(mul) X(div)
 #define JUDGED_BYTES(X)                                                                            \
     X(pack_s8)                                                                                     \
     X(gemm_u8s8)                                                                                   \

@@ -137,6 +137,37 @@ def test_norm_and_activations_fold():
     check(net.model(3, (12, 12), y), 3, 3, 12, 12, nodes=["ConvBlocked"] * 3 + ["FromBlocks"])
 
 
+ACTIVATIONS = [("LeakyRelu", {"alpha": 0.2}), ("LeakyRelu", {}), ("HardSigmoid", {}), ("HardSwish", {}),
+               ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.25}), ("Sigmoid", {})]
+
+
+@pytest.mark.parametrize("conv", [{"kernel": (1, 1)}, {"pads": [1] * 4}, {"group": 40, "pads": [1] * 4}], ids=str)
+@pytest.mark.parametrize("op, options", ACTIVATIONS, ids=str)
+def test_activations_join_convolutions(op, options, conv):
+    net = Net()
+    y = net.conv("x", 3, 40, kernel=(2, 2))
+    y = net.add(op, net.conv(y, 40, 40, **conv), **options)
+    y = net.add("Add", np.float32([0.25]), net.add("Mul", y, np.float32(-1.5)))
+    y = net.add("Max", y, np.full((1, 1, 1, 1), -0.25, np.float32))
+    check(net.model(3, (14, 15), y), 2, 3, 14, 15, nodes=["ConvBlocked", "ConvActivated", "FromBlocks"])
+
+
+def test_activations_join_in_order():
+    """An activation behind a sum or a bound, or that others read as well, and what stays behind it."""
+    net = Net()
+    a = net.conv("x", 3, 32)
+    y = net.add("Add", net.conv(a, 32, 32, kernel=(1, 1)), a)
+    y = net.add("Mul", y, net.add("Sigmoid", y))
+    y = net.add("Min", np.float32(0.75), net.conv(y, 32, 32))
+    y = net.add("LeakyRelu", y, alpha=-0.5)
+    y = net.add("HardSwish", net.conv(y, 32, 32))
+    y = net.add("Mul", net.add("Add", y, np.float32(1)), np.float32(3))
+    z = net.add("Sigmoid", net.conv(y, 32, 32))
+    y = net.add("Max", z, net.add("Neg", z))
+    check(net.model(3, (14, 15), y), 2, 3, 14, 15,
+          nodes={"ConvActivated": 3, "ConvBlocked": 2, "LeakyRelu": 1, "Mul": 1, "Chain": 1, "FromBlocks": 1})
+
+
 def residual(net, x, channels):
     y = net.add("Relu", net.norm(net.conv(x, channels, channels // 2, kernel=(1, 1)), channels // 2))
     y = net.add("Relu", net.norm(net.conv(y, channels // 2, channels // 2, pads=[1] * 4), channels // 2))

@@ -1,0 +1,53 @@
+/* Activations in wide arithmetic, and random ones, for the tests of what applies them. */
+#ifndef TESTS_KERNELS_ACTIVATED_H
+#define TESTS_KERNELS_ACTIVATED_H
+
+#include "unit.h"
+#include "variants.h"
+
+#include "conv2d.h"
+
+static inline double activated(const infer_activation *a, double v) {
+    double alpha = (double)a->alpha, unit = alpha * v + (double)a->beta;
+    unit = unit < 0 ? 0 : unit > 1 ? 1 : unit;
+    switch (a->kind) {
+    case INFER_ACTIVATION_NONE:
+        break;
+    case INFER_ACTIVATION_LEAKY:
+        v = v < 0 ? alpha * v : v;
+        break;
+    case INFER_ACTIVATION_HARD_SIGMOID:
+        v = unit;
+        break;
+    case INFER_ACTIVATION_HARD_SWISH:
+        v *= unit;
+        break;
+    case INFER_ACTIVATION_SIGMOID:
+        v = 1 / (1 + exp(-v));
+        break;
+    case INFER_ACTIVATION_SWISH:
+        v /= 1 + exp(-alpha * v);
+        break;
+    }
+    if (a->kind)
+        v = v * (double)a->scale + (double)a->shift;
+    v = v < (double)a->low ? (double)a->low : v;
+    return v > (double)a->high ? (double)a->high : v;
+}
+
+/* One of every kind, in turns: no result moves by more than 1.5 times what v does. */
+static inline infer_activation any_activation(void) {
+    infer_activation a =
+        INFER_ACTIVATION((infer_activation_kind)choose(INFER_ACTIVATION_SWISH + 1), 0.25f, 0.5f);
+    if (choose(3) == 0) {
+        a.scale = 0.75f;
+        a.shift = -0.375f;
+    }
+    if (choose(2))
+        a.low = choose(2) ? 0 : -0.125f;
+    if (choose(4) == 0)
+        a.high = 0.75f;
+    return a;
+}
+
+#endif
