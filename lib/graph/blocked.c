@@ -3,37 +3,26 @@
  * weights become infer.ConvBlocked, and what can follow them in blocks does. Values are taken into
  * blocks and out of them where a run of such nodes begins and ends.
  */
-#include "blocked.h"
+#include "lay.h"
 
-#include "conv2d.h"
 #include "status.h"
-#include "uses.h"
 
 #include <math.h>
 #include <string.h>
 
-#define FEWEST_OUTPUTS 8     /* of a convolution: with fewer most of a block would be padding */
-#define MOST_GROWTH    4     /* of the weights of one with groups */
-#define SMALL          32768 /* weights that may grow more */
-
-typedef struct layout {
-    infer_graph *g;
-    size_t count; /* values when the pass began: those that nodes name */
-    graph_uses uses;
-    uint32_t *blocked; /* the value in blocks, or NO_VALUE */
-    bool *missing;     /* it is there in blocks alone */
-} layout;
+#define MOST_GROWTH 4     /* of the weights of one with groups */
+#define SMALL       32768 /* weights that may grow more */
 
 /* ---- making nodes ---- */
 
-static infer_attr int_attr(const char *name, int64_t i) {
+infer_attr infer_lay_int(const char *name, int64_t i) {
     return (infer_attr){.name = name, .type = INFER_ATTR_INT, .i = i};
 }
 
 /* A new node of domain infer or ai.onnx; *out is its output, made where it is NO_VALUE. */
-static infer_status add_node(infer_graph *g, const char *domain, const char *op,
-                             const graph_node *like, const uint32_t *in, uint32_t in_count,
-                             const infer_attr *attrs, size_t attr_count, uint32_t *out) {
+infer_status infer_lay_add(infer_graph *g, const char *domain, const char *op,
+                           const graph_node *like, const uint32_t *in, uint32_t in_count,
+                           const infer_attr *attrs, size_t attr_count, uint32_t *out) {
     graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
     if (!n)
         return INFER_ERROR_MEMORY;
@@ -60,7 +49,7 @@ static infer_status add_node(infer_graph *g, const char *domain, const char *op,
 }
 
 /* Adds the attributes of n that have these names to a list. */
-static size_t copy_attrs(const graph_node *n, const char *const *names, infer_attr *to) {
+size_t infer_lay_copy(const graph_node *n, const char *const *names, infer_attr *to) {
     size_t count = 0;
     for (; *names; names++) {
         const infer_attr *a = infer_graph_find_attr(n, *names);
@@ -70,13 +59,8 @@ static size_t copy_attrs(const graph_node *n, const char *const *names, infer_at
     return count;
 }
 
-/* The numbers of a window's attributes in a plane. */
-typedef struct plane_numbers {
-    int64_t room[8][4];
-} plane_numbers;
-
 /* Lists of numbers over one axis get the row's in front: of padding, at both ends. */
-static void widen(infer_attr *attrs, size_t count, int32_t rank, plane_numbers *numbers) {
+void infer_lay_widen(infer_attr *attrs, size_t count, int32_t rank, lay_numbers *numbers) {
     for (size_t i = 0; i < count && rank == 3; i++) {
         int64_t *to = numbers->room[i];
         const int64_t *from = attrs[i].data;
@@ -94,51 +78,54 @@ static void widen(infer_attr *attrs, size_t count, int32_t rank, plane_numbers *
 
 /* ---- values in both forms ---- */
 
-static const infer_view *view_of(const layout *l, uint32_t value) {
+const infer_view *infer_lay_view(const graph_layout *l, uint32_t value) {
     return infer_graph_view(l->g, value);
 }
 
-static bool in_blocks(const layout *l, uint32_t value) {
+bool infer_lay_in_blocks(const graph_layout *l, uint32_t value) {
     return value < l->count && l->blocked[value] != INFER_NO_VALUE;
 }
 
 /* One with one spatial axis is an image of one row. */
-static bool is_image(const infer_view *v) {
+bool infer_lay_is_image(const infer_view *v) {
     return v->kind == INFER_KIND_TENSOR && v->type == INFER_TYPE_FLOAT &&
            (v->rank == 4 || v->rank == 3) && v->dim[1] > 0;
 }
 
-static infer_status to_plain(layout *l, uint32_t value, const graph_node *like) {
+infer_status infer_lay_plain(graph_layout *l, uint32_t value, const graph_node *like) {
     if (value >= l->count || !l->missing[value])
         return INFER_OK;
     l->missing[value] = false;
-    const infer_view *v = view_of(l, value);
-    const infer_attr attrs[] = {int_attr("channels", v->dim[1]), int_attr("rank", v->rank)};
-    return add_node(l->g, "infer", "FromBlocks", like, &l->blocked[value], 1, attrs, 2, &value);
+    const infer_view *v = infer_lay_view(l, value);
+    const infer_attr attrs[] = {infer_lay_int("channels", v->dim[1]),
+                                infer_lay_int("rank", v->rank)};
+    return infer_lay_add(l->g, "infer", "FromBlocks", like, &l->blocked[value], 1, attrs, 2,
+                         &value);
 }
 
-static infer_status to_blocks(layout *l, uint32_t value, const graph_node *like, uint32_t *to) {
-    if (!in_blocks(l, value))
+infer_status infer_lay_blocks(graph_layout *l, uint32_t value, const graph_node *like,
+                              uint32_t *to) {
+    if (!infer_lay_in_blocks(l, value))
         INFER_TRY(
-            add_node(l->g, "infer", "ToBlocks", like, &value, 1, NULL, 0, &l->blocked[value]));
+            infer_lay_add(l->g, "infer", "ToBlocks", like, &value, 1, NULL, 0, &l->blocked[value]));
     *to = l->blocked[value];
     return INFER_OK;
 }
 
 /* Node n is replaced by one whose output is n's in blocks. */
-static infer_status replace(layout *l, const graph_node *n, const char *domain, const char *op,
-                            const uint32_t *in, uint32_t in_count, const infer_attr *attrs,
-                            size_t attr_count) {
+infer_status infer_lay_replace(graph_layout *l, const graph_node *n, const char *domain,
+                               const char *op, const uint32_t *in, uint32_t in_count,
+                               const infer_attr *attrs, size_t attr_count) {
     uint32_t y = INFER_NO_VALUE;
-    INFER_TRY(add_node(l->g, domain, op, n, in, in_count, attrs, attr_count, &y));
+    INFER_TRY(infer_lay_add(l->g, domain, op, n, in, in_count, attrs, attr_count, &y));
     l->blocked[n->out[0]] = y;
     l->missing[n->out[0]] = true;
     return INFER_OK;
 }
 
 /* One element a channel as whole panels in a constant. */
-static infer_status panels(infer_graph *g, const float *from, int64_t channels,
-                           const infer_view *shape, uint32_t *value) {
+infer_status infer_lay_panels(infer_graph *g, const float *from, int64_t channels,
+                              const infer_view *shape, uint32_t *value) {
     float *to;
     INFER_TRY(infer_graph_room(g, shape, value, &to));
     if (from)
@@ -146,14 +133,14 @@ static infer_status panels(infer_graph *g, const float *from, int64_t channels,
     return INFER_OK;
 }
 
-static infer_view flat(int64_t count) {
+infer_view infer_lay_flat(int64_t count) {
     return (infer_view){.type = INFER_TYPE_FLOAT, .rank = 1, .dim = {count}};
 }
 
 /* ---- convolutions ---- */
 
-static infer_status pack(infer_graph *g, const infer_conv2d *c, const float *w, uint32_t *value,
-                         bool *fits) {
+infer_status infer_lay_pack(infer_graph *g, const infer_conv2d *c, const float *w, uint32_t *value,
+                            bool *fits) {
     size_t size;
     float *packed;
     *fits =
@@ -162,23 +149,23 @@ static infer_status pack(infer_graph *g, const infer_conv2d *c, const float *w, 
          size / MOST_GROWTH <= c->outputs * (c->channels / c->group) * c->kernel[0] * c->kernel[1]);
     if (!*fits)
         return INFER_OK;
-    infer_view shape = flat((int64_t)size);
+    infer_view shape = infer_lay_flat((int64_t)size);
     INFER_TRY(infer_graph_room(g, &shape, value, &packed));
     infer_conv_pack(c, w, packed);
     return INFER_OK;
 }
 
-static infer_status lay_conv(layout *l, const graph_node *n, bool *done) {
+static infer_status lay_conv(graph_layout *l, const graph_node *n, bool *done) {
     infer_graph *g = l->g;
     infer_view w = {.rank = 0}, b;
     uint32_t x = infer_graph_resolve(g, n->in[0]), in[3];
     const float *weights = infer_graph_floats(g, n->in[1], &w), *bias = NULL;
     const infer_attr *group = infer_graph_find_attr(n, "group");
-    const infer_view *from = view_of(l, x);
+    const infer_view *from = infer_lay_view(l, x);
     const int32_t rank = w.rank;
-    if (!weights || !is_image(view_of(l, n->out[0])) || g->values[x].constant ||
+    if (!weights || !infer_lay_is_image(infer_lay_view(l, n->out[0])) || g->values[x].constant ||
         from->type != INFER_TYPE_FLOAT || (from->rank >= 0 && from->rank != rank) ||
-        w.dim[0] < FEWEST_OUTPUTS || w.dim[1] < 1 || w.dim[2] < 1 || w.dim[rank - 1] < 1)
+        w.dim[0] < INFER_LAY_FEWEST || w.dim[1] < 1 || w.dim[2] < 1 || w.dim[rank - 1] < 1)
         return INFER_OK;
     const int64_t kernel[] = {rank == 3 ? 1 : w.dim[2], w.dim[rank - 1]};
     if (n->in_count > 2 && n->in[2] != INFER_NO_VALUE &&
@@ -191,29 +178,30 @@ static infer_status lay_conv(layout *l, const graph_node *n, bool *done) {
     /* Over one axis sums run over channels, then taps, in the order that other runtimes have:
      * recurrent networks stand behind such convolutions and enlarge what differs. */
     c.plain = c.group == 1 && c.kernel[1] <= INFER_CONV_PLAIN &&
-              ((rank == 3 && c.kernel[1] > 1) || (!in_blocks(l, x) && c.channels < INFER_BLOCK));
-    INFER_TRY(pack(g, &c, weights, &in[1], done));
+              ((rank == 3 && c.kernel[1] > 1) ||
+               (!infer_lay_in_blocks(l, x) && c.channels < INFER_BLOCK));
+    INFER_TRY(infer_lay_pack(g, &c, weights, &in[1], done));
     if (!*done)
         return INFER_OK;
-    infer_view panel = flat(infer_blocks(w.dim[0]) * INFER_BLOCK);
-    INFER_TRY(panels(g, bias, w.dim[0], &panel, &in[2]));
+    infer_view panel = infer_lay_flat(infer_blocks(w.dim[0]) * INFER_BLOCK);
+    INFER_TRY(infer_lay_panels(g, bias, w.dim[0], &panel, &in[2]));
     if (c.plain)
-        INFER_TRY(to_plain(l, x, n));
+        INFER_TRY(infer_lay_plain(l, x, n));
     else
-        INFER_TRY(to_blocks(l, x, n, &in[0]));
+        INFER_TRY(infer_lay_blocks(l, x, n, &in[0]));
     if (c.plain)
         in[0] = x;
     static const char *const names[] = {"strides", "pads", "dilations", "auto_pad", "group", NULL};
     infer_attr attrs[9];
-    plane_numbers numbers;
-    size_t count = copy_attrs(n, names, attrs);
-    widen(attrs, count, rank, &numbers);
+    lay_numbers numbers;
+    size_t count = infer_lay_copy(n, names, attrs);
+    infer_lay_widen(attrs, count, rank, &numbers);
     attrs[count++] =
         (infer_attr){.name = "kernel_shape", .type = INFER_ATTR_INTS, .count = 2, .data = kernel};
-    attrs[count++] = int_attr("channels", (int64_t)c.channels);
-    attrs[count++] = int_attr("outputs", w.dim[0]);
-    attrs[count++] = int_attr("plain", c.plain);
-    return replace(l, n, "infer", "ConvBlocked", in, 3, attrs, count);
+    attrs[count++] = infer_lay_int("channels", (int64_t)c.channels);
+    attrs[count++] = infer_lay_int("outputs", w.dim[0]);
+    attrs[count++] = infer_lay_int("plain", c.plain);
+    return infer_lay_replace(l, n, "infer", "ConvBlocked", in, 3, attrs, count);
 }
 
 /* ---- what follows in blocks ---- */
@@ -226,12 +214,12 @@ static bool is_alone(const graph_node *n) {
     return alone;
 }
 
-static infer_status lay_norm(layout *l, const graph_node *n, bool *done) {
+static infer_status lay_norm(graph_layout *l, const graph_node *n, bool *done) {
     infer_graph *g = l->g;
     infer_view v;
     const infer_attr *training = infer_graph_find_attr(n, "training_mode");
     const infer_attr *epsilon = infer_graph_find_attr(n, "epsilon");
-    int64_t channels = view_of(l, n->out[0])->dim[1];
+    int64_t channels = infer_lay_view(l, n->out[0])->dim[1];
     const float *p[4];
     if ((training && training->i) || !is_alone(n))
         return INFER_OK;
@@ -239,7 +227,7 @@ static infer_status lay_norm(layout *l, const graph_node *n, bool *done) {
         if (!(p[i] = infer_graph_floats(g, n->in[i + 1], &v)) || v.rank != 1 ||
             v.dim[0] != channels)
             return INFER_OK;
-    infer_view panel = flat(infer_blocks(channels) * INFER_BLOCK);
+    infer_view panel = infer_lay_flat(infer_blocks(channels) * INFER_BLOCK);
     uint32_t in[3] = {l->blocked[infer_graph_resolve(g, n->in[0])]};
     float *scale, *shift;
     INFER_TRY(infer_graph_room(g, &panel, &in[1], &scale));
@@ -251,11 +239,11 @@ static infer_status lay_norm(layout *l, const graph_node *n, bool *done) {
         shift[i] = (float)((double)p[1][i] - (double)p[2][i] * factor);
     }
     *done = true;
-    return replace(l, n, "infer", "AffineBlocked", in, 3, NULL, 0);
+    return infer_lay_replace(l, n, "infer", "AffineBlocked", in, 3, NULL, 0);
 }
 
 /* Each element alone; other inputs are single numbers. */
-static infer_status lay_unary(layout *l, const graph_node *n, bool *done) {
+static infer_status lay_unary(graph_layout *l, const graph_node *n, bool *done) {
     uint32_t in[4];
     if (n->in_count > 4 || !is_alone(n))
         return INFER_OK;
@@ -266,131 +254,79 @@ static infer_status lay_unary(layout *l, const graph_node *n, bool *done) {
     }
     in[0] = l->blocked[in[0]];
     *done = true;
-    return replace(l, n, "", n->op->name, in, n->in_count, n->attrs, n->attr_count);
+    return infer_lay_replace(l, n, "", n->op->name, in, n->in_count, n->attrs, n->attr_count);
 }
 
-#define MOST_INPUTS 64
-
 /* Broadcasting of values with the same channels, of one number, and of one number a channel. */
-static infer_status lay_broadcast(layout *l, const graph_node *n, bool *done) {
+static infer_status lay_broadcast(graph_layout *l, const graph_node *n, bool *done) {
     infer_graph *g = l->g;
-    const int32_t rank = view_of(l, n->out[0])->rank;
-    int64_t channels = view_of(l, n->out[0])->dim[1];
-    uint32_t in[MOST_INPUTS];
+    const int32_t rank = infer_lay_view(l, n->out[0])->rank;
+    int64_t channels = infer_lay_view(l, n->out[0])->dim[1];
+    uint32_t in[INFER_LAY_INPUTS];
     float *row = infer_arena_array(&g->arena, (size_t)channels, sizeof *row);
     if (!row)
         return INFER_ERROR_MEMORY;
-    if (n->in_count > MOST_INPUTS)
+    if (n->in_count > INFER_LAY_INPUTS)
         return INFER_OK;
     for (uint32_t i = 0; i < n->in_count; i++) {
         uint32_t v = in[i] = infer_graph_resolve(g, n->in[i]);
-        const infer_view *view = view_of(l, v);
+        const infer_view *view = infer_lay_view(l, v);
         if (g->values[v].constant
                 ? !infer_graph_channels(g, v, rank, channels, row)
-                : !is_image(view) || view->rank != rank || view->dim[1] != channels)
+                : !infer_lay_is_image(view) || view->rank != rank || view->dim[1] != channels)
             return INFER_OK;
     }
     for (uint32_t i = 0; i < n->in_count; i++) {
-        const infer_view *view = view_of(l, in[i]);
+        const infer_view *view = infer_lay_view(l, in[i]);
         if (!g->values[in[i]].constant) {
-            INFER_TRY(to_blocks(l, in[i], n, &in[i]));
+            INFER_TRY(infer_lay_blocks(l, in[i], n, &in[i]));
         } else if (infer_view_count(view) != 1) {
             infer_view shape = {.type = INFER_TYPE_FLOAT,
                                 .rank = 5,
                                 .dim = {1, infer_blocks(channels), 1, 1, INFER_BLOCK}};
             infer_graph_channels(g, in[i], rank, channels, row);
-            INFER_TRY(panels(g, row, channels, &shape, &in[i]));
+            INFER_TRY(infer_lay_panels(g, row, channels, &shape, &in[i]));
         }
     }
     *done = true;
-    return replace(l, n, "", n->op->name, in, n->in_count, n->attrs, n->attr_count);
+    return infer_lay_replace(l, n, "", n->op->name, in, n->in_count, n->attrs, n->attr_count);
 }
 
-/* Of channels, where all parts but the last fill their blocks. */
-static infer_status lay_concat(layout *l, const graph_node *n, bool *done) {
-    const infer_attr *axis = infer_graph_find_attr(n, "axis");
-    uint32_t in[MOST_INPUTS];
-    const int32_t rank = view_of(l, n->out[0])->rank;
-    if (!axis || (axis->i != 1 && axis->i != 1 - rank) || n->in_count > MOST_INPUTS)
-        return INFER_OK;
-    for (uint32_t i = 0; i < n->in_count; i++) {
-        in[i] = infer_graph_resolve(l->g, n->in[i]);
-        const infer_view *v = view_of(l, in[i]);
-        if (!is_image(v) || l->g->values[in[i]].constant ||
-            (i + 1 < n->in_count && v->dim[1] % INFER_BLOCK != 0))
-            return INFER_OK;
-    }
-    for (uint32_t i = 0; i < n->in_count; i++)
-        INFER_TRY(to_blocks(l, in[i], n, &in[i]));
-    infer_attr one = int_attr("axis", 1);
-    *done = true;
-    return replace(l, n, "", "Concat", in, n->in_count, &one, 1);
-}
-
-static infer_status lay_pool(layout *l, const graph_node *n, bool *done) {
+static infer_status lay_pool(graph_layout *l, const graph_node *n, bool *done) {
     const char *name = n->op->name;
     static const char *const names[] = {"kernel_shape",      "strides",  "pads",
                                         "dilations",         "auto_pad", "ceil_mode",
                                         "count_include_pad", NULL};
     infer_attr attrs[10];
-    plane_numbers numbers;
+    lay_numbers numbers;
     if (!is_alone(n))
         return INFER_OK;
-    size_t count = copy_attrs(n, names, attrs);
-    widen(attrs, count, view_of(l, n->out[0])->rank, &numbers);
-    attrs[count++] = int_attr("whole", name[0] == 'G');
-    attrs[count++] = int_attr("average", strstr(name, "Average") != NULL);
+    size_t count = infer_lay_copy(n, names, attrs);
+    infer_lay_widen(attrs, count, infer_lay_view(l, n->out[0])->rank, &numbers);
+    attrs[count++] = infer_lay_int("whole", name[0] == 'G');
+    attrs[count++] = infer_lay_int("average", strstr(name, "Average") != NULL);
     *done = true;
-    return replace(l, n, "infer", "PoolBlocked", &l->blocked[infer_graph_resolve(l->g, n->in[0])],
-                   1, attrs, count);
+    return infer_lay_replace(l, n, "infer", "PoolBlocked",
+                             &l->blocked[infer_graph_resolve(l->g, n->in[0])], 1, attrs, count);
 }
 
-static infer_status lay_lrn(layout *l, const graph_node *n, bool *done) {
+static infer_status lay_lrn(graph_layout *l, const graph_node *n, bool *done) {
     static const char *const names[] = {"size", "alpha", "beta", "bias", NULL};
     const infer_attr *size = infer_graph_find_attr(n, "size");
     uint32_t x = infer_graph_resolve(l->g, n->in[0]);
     infer_attr attrs[6];
     if (!size || size->i > INFER_LRN_BLOCKED)
         return INFER_OK;
-    size_t count = copy_attrs(n, names, attrs);
-    attrs[count++] = int_attr("channels", view_of(l, x)->dim[1]);
+    size_t count = infer_lay_copy(n, names, attrs);
+    attrs[count++] = infer_lay_int("channels", infer_lay_view(l, x)->dim[1]);
     *done = true;
-    return replace(l, n, "infer", "LrnBlocked", &l->blocked[x], 1, attrs, count);
-}
-
-/* Whether a Reshape makes groups of an image's channels and leaves the rest alone. */
-static bool makes_groups(const infer_view *x, const infer_view *y) {
-    return is_image(x) && x->rank == 4 && y->rank == 5 && y->dim[1] > 0 && y->dim[2] > 0 &&
-           x->dim[1] % y->dim[1] == 0 && x->dim[1] / y->dim[1] == y->dim[2] && x->dim[2] > 0 &&
-           x->dim[3] > 0 && x->dim[2] == y->dim[3] && x->dim[3] == y->dim[4];
-}
-
-/* A shuffle of channels: Reshape into groups, Transpose, Reshape back. */
-static infer_status lay_shuffle(layout *l, const graph_node *n, bool *done) {
-    static const int64_t order[] = {0, 2, 1, 3, 4};
-    graph_node *turn = infer_graph_sole_reader(&l->uses, n);
-    graph_node *back =
-        infer_graph_is_op(turn, "", "Transpose") ? infer_graph_sole_reader(&l->uses, turn) : NULL;
-    const infer_attr *perm = back ? infer_graph_find_attr(turn, "perm") : NULL;
-    uint32_t x = infer_graph_resolve(l->g, n->in[0]);
-    const infer_view *from = view_of(l, x), *groups = view_of(l, n->out[0]);
-    if (!infer_graph_is_op(back, "", "Reshape") || !perm || perm->count != 5 ||
-        memcmp(perm->data, order, sizeof order) != 0 || !makes_groups(from, groups))
-        return INFER_OK;
-    const infer_view *to = view_of(l, back->out[0]);
-    for (int32_t i = 1; i < 4; i++)
-        if (!is_image(to) || to->rank != 4 || to->dim[i] != from->dim[i])
-            return INFER_OK;
-    const infer_attr attrs[] = {int_attr("channels", from->dim[1]),
-                                int_attr("group", groups->dim[1])};
-    *done = turn->dead = back->dead = true;
-    return replace(l, back, "infer", "ShuffleBlocked", &l->blocked[x], 1, attrs, 2);
+    return infer_lay_replace(l, n, "infer", "LrnBlocked", &l->blocked[x], 1, attrs, count);
 }
 
 /* What can follow in blocks, if one of its inputs is there; from: the first that counts. */
 static const struct {
     const char *names;
-    infer_status (*lay)(layout *l, const graph_node *n, bool *done);
+    infer_status (*lay)(graph_layout *l, const graph_node *n, bool *done);
     bool any; /* input, not the first alone */
 } followers[] = {
     {" BatchNormalization ", lay_norm, false},
@@ -398,9 +334,10 @@ static const struct {
      "Relu Selu Sigmoid Softplus Softsign Sqrt Swish Tanh ThresholdedRelu ",
      lay_unary, false},
     {" Add Div Max Mean Min Mul Sub Sum ", lay_broadcast, true},
-    {" Concat ", lay_concat, true},
+    {" Concat ", infer_lay_concat, true},
     {" LRN ", lay_lrn, false},
     {" AveragePool GlobalAveragePool GlobalMaxPool MaxPool ", lay_pool, false},
+    {" Resize ", infer_lay_resize, false},
 };
 
 static bool is_among(const char *name, const char *names) {
@@ -418,32 +355,40 @@ bool infer_graph_keeps_batch(const graph_node *n) {
     if (strcmp(n->op->domain, "infer") == 0)
         return is_among(n->op->name, ours);
     const infer_attr *axis = infer_graph_find_attr(n, "axis"); /* Concat's */
+    const infer_attr *axes = infer_graph_find_attr(n, "axes"); /* Resize's */
     bool keeps = false;
     for (size_t i = 0; i < sizeof followers / sizeof *followers && !n->op->domain[0]; i++)
         keeps = keeps || is_among(n->op->name, followers[i].names);
-    return keeps && (strcmp(n->op->name, "Concat") != 0 || (axis && axis->i > 0));
+    return keeps && (strcmp(n->op->name, "Concat") != 0 || (axis && axis->i > 0)) &&
+           (strcmp(n->op->name, "Resize") != 0 || (axes && *(const int64_t *)axes->data > 0));
 }
 
-static infer_status lay(layout *l, const graph_node *n, bool *done) {
+static infer_status lay(graph_layout *l, const graph_node *n, bool *done) {
     const infer_graph *g = l->g;
     if (n->op->domain[0] || n->out_count == 0 || n->in_count == 0 || n->out[0] == INFER_NO_VALUE)
         return INFER_OK;
     if (strcmp(n->op->name, "Conv") == 0)
         return lay_conv(l, n, done);
+    if (strcmp(n->op->name, "ConvTranspose") == 0)
+        return infer_lay_transpose(l, n, done);
     if (strcmp(n->op->name, "Reshape") == 0)
-        return in_blocks(l, infer_graph_resolve(g, n->in[0])) ? lay_shuffle(l, n, done) : INFER_OK;
+        return infer_lay_in_blocks(l, infer_graph_resolve(g, n->in[0]))
+                   ? infer_lay_shuffle(l, n, done)
+                   : INFER_OK;
     for (size_t i = 0; i < sizeof followers / sizeof *followers; i++) {
         bool follows = false;
         if (!is_among(n->op->name, followers[i].names))
             continue;
         for (uint32_t e = 0; e < (followers[i].any ? n->in_count : 1); e++)
-            follows = follows || in_blocks(l, infer_graph_resolve(g, n->in[e]));
-        return follows && is_image(view_of(l, n->out[0])) ? followers[i].lay(l, n, done) : INFER_OK;
+            follows = follows || infer_lay_in_blocks(l, infer_graph_resolve(g, n->in[e]));
+        return follows && infer_lay_is_image(infer_lay_view(l, n->out[0]))
+                   ? followers[i].lay(l, n, done)
+                   : INFER_OK;
     }
     return INFER_OK;
 }
 
-static infer_status lay_node(layout *l, graph_node *n) {
+static infer_status lay_node(graph_layout *l, graph_node *n) {
     bool done = false;
     infer_status status = lay(l, n, &done);
     if (status != INFER_OK)
@@ -452,13 +397,13 @@ static infer_status lay_node(layout *l, graph_node *n) {
         return INFER_OK;
     for (uint32_t i = 0; i < n->in_count; i++)
         if (n->in[i] != INFER_NO_VALUE)
-            INFER_TRY(to_plain(l, infer_graph_resolve(l->g, n->in[i]), n));
+            INFER_TRY(infer_lay_plain(l, infer_graph_resolve(l->g, n->in[i]), n));
     return infer_graph_push_node(l->g, n);
 }
 
 infer_status infer_graph_lay_blocks(infer_graph *g) {
     graph_body *b = g->now;
-    layout l = {.g = g, .count = g->value_count};
+    graph_layout l = {.g = g, .count = g->value_count};
     size_t count = b->node_count;
     graph_node **nodes = infer_arena_array(&g->arena, count, sizeof(graph_node *));
     l.blocked = infer_arena_array(&g->arena, l.count, sizeof *l.blocked);
@@ -475,6 +420,6 @@ infer_status infer_graph_lay_blocks(infer_graph *g) {
         if (!nodes[i]->dead)
             INFER_TRY(lay_node(&l, nodes[i]));
     for (size_t i = 0; i < b->output_count && count; i++)
-        INFER_TRY(to_plain(&l, infer_graph_resolve(g, b->outputs[i]), nodes[count - 1]));
+        INFER_TRY(infer_lay_plain(&l, infer_graph_resolve(g, b->outputs[i]), nodes[count - 1]));
     return INFER_OK;
 }

@@ -1,4 +1,4 @@
-/* Folds what scales and shifts each channel behind a convolution into its weights: a
+/* Folds what scales and shifts each channel behind a Conv or ConvTranspose into its weights: a
  * BatchNormalization, constants that are added or multiplied; and those behind a
  * BatchNormalization that stays into that. */
 #include "uses.h"
@@ -94,19 +94,21 @@ static infer_status gather(infer_graph *g, graph_uses *u, graph_node *n, affine 
 }
 
 /* Elements of input number index (absent: `absent`), scaled and shifted channel by channel, become
- * a constant of shape `v` in its place. */
+ * a constant of shape `v` in its place. Channels are its axis number `axis`. */
 static infer_status rescale(infer_graph *g, graph_node *n, uint32_t index, const affine *a,
-                            const double *shift, float absent, const infer_view *v) {
+                            const double *shift, float absent, const infer_view *v, int32_t axis) {
     infer_view old;
     const float *from = index < n->in_count ? infer_graph_floats(g, n->in[index], &old) : NULL;
     float *to;
     uint32_t value;
     INFER_TRY(infer_graph_room(g, v, &value, &to));
-    size_t each = (size_t)(infer_view_count(v) / a->channels);
-    for (size_t i = 0; i < (size_t)a->channels; i++)
-        for (size_t j = i * each; j < (i + 1) * each; j++)
-            to[j] = (float)((from ? (double)from[j] : (double)absent) * a->scale[i] +
-                            (shift ? shift[i] : 0));
+    const size_t count = (size_t)infer_view_count(v);
+    size_t each = count / (size_t)(a->channels * (axis ? v->dim[0] : 1));
+    for (size_t j = 0; j < count; j++) {
+        size_t i = j / each % (size_t)a->channels;
+        to[j] = (float)((from ? (double)from[j] : (double)absent) * a->scale[i] +
+                        (shift ? shift[i] : 0));
+    }
     if (n->in_room <= index)
         return infer_fail(INFER_ERROR_LIMIT, "no room for another input");
     n->in[index] = value;
@@ -120,13 +122,17 @@ static infer_status fold_conv(infer_graph *g, graph_uses *u, graph_node *n) {
     if (!infer_graph_floats(g, n->in[1], &w) || w.rank < 2 || infer_view_count(&w) == 0 ||
         (has_bias && !infer_graph_floats(g, n->in[2], &b)))
         return INFER_OK;
-    affine a = {.channels = w.dim[0], .rank = w.rank};
+    const infer_attr *group = infer_graph_find_attr(n, "group");
+    const int32_t axis = infer_graph_is_op(n, "", "ConvTranspose");
+    if (axis && group && group->i != 1)
+        return INFER_OK;
+    affine a = {.channels = w.dim[axis], .rank = w.rank};
     INFER_TRY(gather(g, u, n, &a, &any));
     if (!any)
         return INFER_OK;
     infer_view bias = {.type = INFER_TYPE_FLOAT, .rank = 1, .dim = {a.channels}};
-    INFER_TRY(rescale(g, n, 1, &a, NULL, 0, &w));
-    return rescale(g, n, 2, &a, a.shift, 0, &bias);
+    INFER_TRY(rescale(g, n, 1, &a, NULL, 0, &w, axis));
+    return rescale(g, n, 2, &a, a.shift, 0, &bias, 0);
 }
 
 static infer_status fold_batch(infer_graph *g, graph_uses *u, graph_node *n) {
@@ -142,8 +148,8 @@ static infer_status fold_batch(infer_graph *g, graph_uses *u, graph_node *n) {
     INFER_TRY(gather(g, u, n, &a, &any));
     if (!any)
         return INFER_OK;
-    INFER_TRY(rescale(g, n, 1, &a, NULL, 0, &v));
-    return rescale(g, n, 2, &a, a.shift, 0, &v);
+    INFER_TRY(rescale(g, n, 1, &a, NULL, 0, &v, 0));
+    return rescale(g, n, 2, &a, a.shift, 0, &v, 0);
 }
 
 infer_status infer_graph_fold_norm(infer_graph *g) {
@@ -151,7 +157,7 @@ infer_status infer_graph_fold_norm(infer_graph *g) {
     INFER_TRY(infer_graph_uses(g, &u));
     for (size_t i = 0; i < g->now->node_count; i++) {
         graph_node *n = g->now->nodes[i];
-        if (infer_graph_is_op(n, "", "Conv"))
+        if (infer_graph_is_op(n, "", "Conv") || infer_graph_is_op(n, "", "ConvTranspose"))
             INFER_TRY(fold_conv(g, &u, n));
         else if (infer_graph_is_op(n, "", "BatchNormalization"))
             INFER_TRY(fold_batch(g, &u, n));

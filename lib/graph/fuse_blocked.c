@@ -103,14 +103,19 @@ static infer_status set_float(infer_graph *g, graph_node *n, const char *name, f
     return infer_graph_add_attr(g, n, &a);
 }
 
-/* The nodes behind n, each the only reader of the one before, as far as they end what n does. */
+/* The nodes behind n, each the only reader of the one before, as far as they end what n does: also
+ * behind one that only moves its elements. */
 static infer_status fuse_ending(infer_graph *g, graph_uses *u, graph_node *n) {
     const bool conv = infer_graph_is_op(n, "infer", "ConvBlocked");
     ending e = {.act = INFER_ACTIVATION(INFER_ACTIVATION_NONE, 0, 0)};
-    for (graph_node *r; (r = infer_graph_sole_reader(u, n));) {
+    graph_node *last = n, *moves = infer_graph_sole_reader(u, n);
+    if (conv && infer_graph_is_op(moves, "infer", "PhasesBlocked") &&
+        infer_graph_view(g, moves->out[0])->rank == 5)
+        last = moves;
+    for (graph_node *r; (r = infer_graph_sole_reader(u, last));) {
         if (!(conv && (take_activation(r, &e) || take_affine(g, r, &e))) && !take_bounds(g, r, &e))
             break;
-        infer_graph_absorb(u, n, r);
+        infer_graph_absorb(u, last, r);
     }
     if (e.clipped) {
         INFER_TRY(set_float(g, n, "low", e.act.low));

@@ -122,6 +122,7 @@ infer_status infer_graph_drop_nothing(infer_graph *g);
 infer_status infer_graph_fold_linear(infer_graph *g);
 infer_status infer_graph_fold_norm(infer_graph *g);
 infer_status infer_graph_fuse_attention(infer_graph *g);
+infer_status infer_graph_fuse_gates(infer_graph *g);
 infer_status infer_graph_fuse_idioms(infer_graph *g);
 infer_status infer_graph_merge_equal(infer_graph *g);
 infer_status infer_graph_fuse_chains(infer_graph *g);

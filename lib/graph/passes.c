@@ -113,6 +113,7 @@ static const struct {
     {infer_graph_fold_linear, false, true, "fold-linear"},
     {infer_graph_fold_norm, true, true, "fold-norm"},
     {infer_graph_fuse_idioms, true, true, "fuse-idioms"},
+    {infer_graph_fuse_gates, true, true, "fuse-gates"},
     {infer_graph_fuse_attention, true, true, "fuse-attention"},
     {infer_graph_fuse_rotary, true, true, "fuse-rotary"},
     {release_dead, false, false, "release"},

@@ -6,6 +6,8 @@
 #include "share.h"
 #include "status.h"
 
+#include <string.h>
+
 /* ---- running ---- */
 
 static bool is_rare(const infer_view *v) {
@@ -78,6 +80,37 @@ static void rare_run(infer_type type, const char *a, size_t sa, const char *b, s
     }
 }
 
+/* Of which operand the inner loop is a short row that the innermost of the outer axes repeats, while
+ * the other goes on: 0 or 1, and -1 where none is. */
+static int repeated(const infer_broadcast *w, size_t size) {
+    const int32_t last = w->rank - 1;
+    for (int k = 0; k < 2 && last >= 0 && size <= sizeof(double); k++)
+        if (w->step[k] == 1 && w->step[1 - k] == 1 && w->stride[k][last] == 0 &&
+            w->stride[1 - k][last] == w->inner && w->inner <= INFER_CHUNK / 4 && w->dim[last] >= 4)
+            return k;
+    return -1;
+}
+
+/* Inner loops over several rows at a time: the row lies in a chunk as often as it fits. */
+static void repeat_walk(infer_broadcast *walk, int row, size_t size, const char *a, const char *b,
+                        char *y, infer_binary_loop loop) {
+    const size_t piece = walk->inner * size, count = walk->dim[--walk->rank];
+    const size_t fits = INFER_CHUNK / walk->inner, most = fits < count ? fits : count;
+    do {
+        const char *from[] = {a + walk->at[0] * size, b + walk->at[1] * size};
+        infer_chunk chunk;
+        for (size_t i = 0; i < most; i++)
+            memcpy((char *)&chunk + i * piece, from[row], piece);
+        from[row] = (const char *)&chunk;
+        for (size_t i = 0, n; i < count; i += n) {
+            n = count - i < most ? count - i : most;
+            loop(from[0], 1, from[1], 1, y, n * walk->inner);
+            from[1 - row] += n * piece;
+            y += n * piece;
+        }
+    } while (infer_broadcast_next(walk));
+}
+
 static void binary_walk(const infer_view *a, const infer_view *b, const infer_view *y,
                         infer_binary_loop loop) {
     const infer_view *const in[] = {a, b};
@@ -88,6 +121,11 @@ static void binary_walk(const infer_view *a, const infer_view *b, const infer_vi
     infer_broadcast_begin(&walk, in, 2, y);
     if (walk.empty)
         return;
+    const int row = rare || size != out_size ? -1 : repeated(&walk, size);
+    if (row >= 0) {
+        repeat_walk(&walk, row, size, a->data, b->data, y->data, loop);
+        return;
+    }
     do {
         const char *from_a = (const char *)a->data + walk.at[0] * size;
         const char *from_b = (const char *)b->data + walk.at[1] * size;

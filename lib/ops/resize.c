@@ -330,6 +330,25 @@ static infer_status plan_rooms(const infer_view *x, const resize_plan *p, rooms 
     return fits ? INFER_OK : infer_fail(INFER_ERROR_SHAPE, "the result does not fit memory");
 }
 
+/* What is known of y where not all extents of x are, but the scales or sizes. */
+static infer_status infer_partly(const infer_op_env *env, infer_view *y) {
+    const resize_params *p = env->params;
+    const infer_view *x = env->in[X], *scales = optional(env, SCALES);
+    const infer_view *list = optional(env, SIZES) ? optional(env, SIZES) : scales;
+    if (x->rank < 0 || !list->data || p->keep_aspect_ratio_policy != STRETCH)
+        return INFER_OK;
+    memcpy(y->dim, x->dim, sizeof y->dim);
+    for (int64_t i = 0; i < infer_view_count(list); i++) {
+        int32_t axis = 0;
+        INFER_TRY(listed_axis(env, i, &axis));
+        if (list != scales)
+            y->dim[axis] = infer_index(list, i);
+        else if (((const float *)scales->data)[i] != 1)
+            y->dim[axis] = -1;
+    }
+    return infer_view_check(y, true);
+}
+
 static infer_status resize_infer(infer_op_env *env) {
     const infer_view *x = env->in[X];
     infer_view spare, *y = infer_out(env, 0, x->type, x->rank, &spare);
@@ -342,7 +361,7 @@ static infer_status resize_infer(infer_op_env *env) {
         return infer_fail(INFER_ERROR_UNSUPPORTED, "%s between elements",
                           infer_type_name((infer_type)x->type));
     if (!known)
-        return INFER_OK;
+        return infer_partly(env, y);
     for (int32_t i = 0; i < p.rank; i++)
         y->dim[i] = p.axis[i].out;
     INFER_TRY(infer_view_check(y, false));

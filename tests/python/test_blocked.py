@@ -228,11 +228,98 @@ def test_dense_blocks():
           nodes={"AffineBlocked": 4, "Relu": 0, "FromBlocks": 1, "ToBlocks": 0})
 
 
-def test_channels_that_do_not_fill_blocks_are_joined_outside():
+@pytest.mark.parametrize("parts", [(20, 30), (24, 24, 24, 24), (8, 17, 33), (16, 9, 16, 12), (5, 3, 28)], ids=str)
+def test_channels_that_do_not_fill_blocks_are_joined(parts):
     net = Net()
-    a, b = net.conv("x", 3, 20), net.conv("x", 3, 30)
-    y = net.conv(net.add("Concat", a, b, axis=1), 50, 16)
-    check(net.model(3, (9, 9), y), 1, 3, 9, 9, nodes={"Concat": 1, "FromBlocks": 3, "ToBlocks": 1})
+    x = net.conv("x", 3, 16)
+    joined = [net.conv(x, 16, p, pads=[1] * 4) if p >= 8 else
+              net.add("Slice", x, np.int64([0]), np.int64([p]), np.int64([1])) for p in parts]
+    y = net.conv(net.add("Concat", *joined, axis=1), sum(parts), 16)
+    check(net.model(3, ("h", 9), y), 2, 3, 12, 9, nodes={"ConcatBlocked": 1, "Concat": 0})
+
+
+RESIZES = [{"scales": [1, 1, 2, 2]}, {"scales": [1, 1, 2, 3], "coordinate_transformation_mode": "asymmetric",
+                                      "nearest_mode": "floor"},
+           {"scales": [1, 1, 1.5, 0.5]}, {"scales": [1, 1, 2, 2], "mode": "linear"},
+           {"scales": [1, 1, 3, 2], "mode": "linear", "coordinate_transformation_mode": "align_corners"},
+           {"scales": [2, 0.7], "axes": [2, 3], "mode": "cubic"}, {"sizes": [2, 24, 9, 16]},
+           {"sizes": [9, 16], "axes": [2, 3], "mode": "linear", "antialias": 1}]
+
+
+@pytest.mark.parametrize("options", RESIZES, ids=str)
+def test_resize(options):
+    net = Net()
+    options = dict(options)
+    scales, sizes = options.pop("scales", None), options.pop("sizes", None)
+    lists = [np.float32(scales)] if scales else ["", np.int64(sizes)]
+    y = net.conv("x", 3, 24)
+    z = net.add("Resize", y, "", *lists, **options)
+    y = net.conv(z, 24, 16, kernel=(1, 1))
+    size, batch = ((9, 7), 2) if sizes else (("h", "w"), "n")
+    check(net.model(3, size, y, batch=batch, version=18), 2, 3, 9, 7, nodes={"ToBlocks": 0, "FromBlocks": 1, "Resize": 1})
+
+
+def test_resizes_of_other_axes_stay_plain():
+    net = Net()
+    y = net.add("Resize", net.conv("x", 3, 24), "", np.float32([1, 2, 1, 1]))
+    check(net.model(3, (9, 7), y), 2, 3, 9, 7, nodes=["ConvBlocked", "FromBlocks", "Resize"])
+
+
+TRANSPOSED = [{"kernel": (2, 2), "strides": [2, 2]}, {"kernel": (4, 4), "strides": [2, 2], "pads": [1, 1, 1, 1]},
+              {"kernel": (3, 3), "strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1]},
+              {"kernel": (3, 5), "strides": [2, 3], "pads": [0, 1, 1, 2]}, {"kernel": (3, 3), "pads": [1, 1, 1, 1]},
+              {"kernel": (8, 4), "strides": [4, 4], "pads": [2, 0, 2, 0]}, {"kernel": (5, 4), "strides": [3, 2]}]
+
+
+@pytest.mark.parametrize("channels, outputs", [(16, 16), (24, 24), (20, 9), (24, 1), (16, 3)])
+@pytest.mark.parametrize("options", TRANSPOSED, ids=str)
+def test_transposed(options, channels, outputs):
+    net = Net()
+    options = dict(options)
+    w = numbers(channels, outputs, *options.pop("kernel")) / np.float32(np.sqrt(channels))
+    y = net.conv("x", 3, channels, pads=[1] * 4)
+    y = net.add("ConvTranspose", y, w, numbers(outputs), **options)
+    y = net.add("Relu", net.norm(net.add("Add", y, numbers(1, outputs, 1, 1)), outputs))
+    found = check(net.model(3, ("h", "w"), net.conv(y, outputs, 8) if outputs >= 8 else y), 2, 3, 9, 12,
+                  nodes={"ConvTranspose": 0, "PhasesBlocked": 1, "BatchNormalization": 0, "Add": 0, "FromBlocks": outputs >= 8})
+    assert ("Relu" in found) == (outputs < 8)
+
+
+def test_transposed_over_a_row():
+    net = Net()
+    y = net.conv("x", 3, 16, kernel=(3,))
+    y = net.add("ConvTranspose", y, numbers(16, 12, 4), strides=[2], pads=[1, 1])
+    z = net.add("ConvTranspose", y, numbers(12, 2, 3), strides=[2], output_padding=[1], pads=[1, 1])
+    check(net.model(3, ("w",), y, z), 2, 3, 20, nodes={"ConvTranspose": 0, "PhasesBlocked": 2})
+
+
+@pytest.mark.parametrize("options", [{"group": 2}, {"dilations": [2, 2]}, {"auto_pad": "SAME_UPPER"},
+                                     {"output_shape": [14, 14]}, {"output_padding": [1, 1]}, {"strides": [5, 5]}], ids=str)
+def test_other_transposed_stay_plain(options):
+    net = Net()
+    y = net.conv("x", 3, 16)
+    y = net.add("ConvTranspose", y, numbers(16, 8, 2, 2), **{"strides": [2, 2], **options})
+    y = net.norm(y, 8 * options.get("group", 1))
+    check(net.model(3, (9, 9), y), 2, 3, 9, 9, nodes={"ConvTranspose": 1, "PhasesBlocked": 0})
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_gates(swap):
+    net = Net()
+    y = net.conv("x", 3, 24, pads=[1] * 4)
+    s = net.add("Relu", net.conv(net.add("GlobalAveragePool", y), 24, 6, kernel=(1, 1)))
+    s = net.add("HardSigmoid", net.conv(s, 6, 24, kernel=(1, 1)))
+    y = net.add("Add", net.add("Mul", s, y), y) if swap else net.add("Add", y, net.add("Mul", y, s))
+    y = net.conv(y, 24, 16)
+    check(net.model(3, ("h", "w"), y), 2, 3, 13, 11, nodes={"Add": 0, "Mul": 1, "ConvActivated": 1})
+
+
+def test_what_is_no_gate():
+    net = Net()
+    y, z = net.conv("x", 3, 24), net.conv("x", 3, 24)
+    a = net.add("Mul", y, z)
+    b = net.add("Mul", y, net.add("GlobalAveragePool", z))
+    check(net.model(3, (9, 9), net.add("Add", y, a), net.add("Add", y, b), b), 2, 3, 9, 9)
 
 
 @pytest.mark.parametrize("groups, channels", [(4, 136), (2, 32), (3, 24), (8, 40)])
