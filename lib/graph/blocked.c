@@ -367,8 +367,10 @@ static infer_status lay(graph_layout *l, const graph_node *n, bool *done) {
     const infer_graph *g = l->g;
     if (n->op->domain[0] || n->out_count == 0 || n->in_count == 0 || n->out[0] == INFER_NO_VALUE)
         return INFER_OK;
-    if (strcmp(n->op->name, "Conv") == 0)
-        return lay_conv(l, n, done);
+    if (strcmp(n->op->name, "Conv") == 0) {
+        INFER_TRY(infer_lay_frames(l, n, done));
+        return *done ? INFER_OK : lay_conv(l, n, done);
+    }
     if (strcmp(n->op->name, "ConvTranspose") == 0)
         return infer_lay_transpose(l, n, done);
     if (strcmp(n->op->name, "Reshape") == 0)

@@ -1,5 +1,6 @@
 /* What the parts of the pass that lays activations out in blocks share: blocked.c is the pass and
- * what works on each channel, lay_channels.c what joins and moves channels and places. */
+ * what works on each channel, lay_channels.c what joins and moves channels and places,
+ * lay_frames.c what is a product after all. */
 #ifndef INFER_GRAPH_LAY_H
 #define INFER_GRAPH_LAY_H
 
@@ -57,6 +58,7 @@ infer_status infer_lay_pack(infer_graph *g, const infer_conv2d *c, const float *
 
 /* Of nodes by their operator: *done is whether another took n's place. */
 infer_status infer_lay_concat(graph_layout *l, const graph_node *n, bool *done);
+infer_status infer_lay_frames(graph_layout *l, const graph_node *n, bool *done);
 infer_status infer_lay_resize(graph_layout *l, const graph_node *n, bool *done);
 infer_status infer_lay_shuffle(graph_layout *l, const graph_node *n, bool *done);
 infer_status infer_lay_transpose(graph_layout *l, const graph_node *n, bool *done);

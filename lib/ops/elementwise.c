@@ -80,8 +80,8 @@ static void rare_run(infer_type type, const char *a, size_t sa, const char *b, s
     }
 }
 
-/* Of which operand the inner loop is a short row that the innermost of the outer axes repeats, while
- * the other goes on: 0 or 1, and -1 where none is. */
+/* Of which operand the inner loop is a short row that the innermost of the outer axes repeats,
+ * while the other goes on: 0 or 1, and -1 where none is. */
 static int repeated(const infer_broadcast *w, size_t size) {
     const int32_t last = w->rank - 1;
     for (int k = 0; k < 2 && last >= 0 && size <= sizeof(double); k++)

@@ -103,7 +103,8 @@ def test_convolution_of_a_row(geometry, channels, outputs, group):
     y = net.conv("x", channels, outputs, group=group, bias=bool(outputs % 3), **geometry)
     found = check(net.model(channels, ("w",), y), 2, channels, 117)
     grows = group == 12 and geometry["kernel"][0] > 100  # a panel of outputs has blocks of inputs
-    assert ("ConvBlocked" in found) != grows
+    product = channels == 1 and geometry["kernel"][0] > 100
+    assert ("ConvBlocked" in found) != (grows or product) and ("Frames" in found) == product
 
 
 def test_rows_stay_in_blocks():
@@ -117,6 +118,25 @@ def test_rows_stay_in_blocks():
     y = net.add("GlobalAveragePool", net.conv(y, 64, 20, kernel=(3,)))
     found = check(net.model(3, ("w",), y), 3, 3, 42, nodes={"ToBlocks": 0, "FromBlocks": 2, "ConvBlocked": 3})
     assert "Relu" not in found
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("length, options", [(64, {}), (256, {"strides": [128]}), (400, {"strides": [160], "pads": [200, 200]}),
+                                             (100, {"strides": [150], "pads": [3, 70]}), (64, {"pads": [90, 0]})], ids=str)
+def test_long_kernels_of_one_channel_are_products(length, options, bias):
+    net = Net()
+    y = net.conv("x", 1, 34, kernel=(length,), bias=bias, **options)
+    z = net.conv("x", 1, 34, kernel=(length,), bias=bias, **options)
+    y = net.add("Add", net.add("Pow", y, np.float32(2)), net.add("Pow", z, np.float32(2)))
+    check(net.model(1, ("w",), y), 2, 1, 1300, nodes={"Conv": 0, "ConvBlocked": 0, "Frames": 1, "MatMulPacked": 2})
+
+
+def test_short_or_wide_kernels_are_not():
+    net = Net()
+    short = net.conv("x", 1, 16, kernel=(63,))
+    wide = net.conv(short, 16, 16, kernel=(64,), pads=[32, 32])
+    apart = net.conv("x", 1, 16, kernel=(64,), dilations=[2])
+    check(net.model(1, ("w",), short, wide, apart), 2, 1, 300, nodes={"Frames": 0})
 
 
 def test_a_row_of_unknown_length():
