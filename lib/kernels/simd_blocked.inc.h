@@ -3,84 +3,197 @@
 
 #define EACH_VEC foreach (v, INFER_PANEL / LANES)
 
+/* Kernels with more rows, and rows with more places, are computed place by place, and where they
+ * lie. */
+#define DEPTHWISE_ROWS 8
+#define DEPTHWISE_RING 64
+#define DEPTHWISE_TAPS 15 /* with fewer the ends of rows cost less than copies */
+
 /* What a row of output places needs to know. */
 typedef struct NAME(blocked_row) {
     const infer_conv2d *c;
     size_t place, top, bottom; /* of the kernel's rows, the taps that lie inside */
     const T *x, *w, *bias;     /* of the channel block */
     T low, high;               /* what sums are clipped to */
+    /* For runs of places: where the rows of x lie by tap, how long they are, their padding. */
+    size_t row[DEPTHWISE_ROWS], width, before;
 } NAME(blocked_row);
 
-/* So many places at once, from place o on; taps [left, right) of each kernel row. */
-VEC_INLINE void NAME(depthwise_places)(const size_t n, const NAME(blocked_row) * r, size_t o,
-                                       size_t left, size_t right, const T *add, T *y) {
+VEC_INLINE void NAME(depthwise_end)(VEC s, VEC low, VEC high, const T *add, T *y) {
+    if (add)
+        s = V(add)(s, V(load)(add));
+    V(store)(y, V(min)(high, V(max)(low, s)));
+}
+
+/* One place, of any geometry; taps [left, right) of each kernel row lie inside. */
+static void NAME(depthwise_place)(const NAME(blocked_row) * r, size_t o, size_t left, size_t right,
+                                  const T *add, T *y) {
     const infer_conv2d *c = r->c;
-    const size_t stride = c->stride[1] * INFER_PANEL;
-    VEC sum[4][INFER_PANEL / LANES];
-    foreach (i, n)
-        EACH_VEC sum[i][v] = V(load)(r->bias + v * LANES);
-    for (size_t t = r->top; t < r->bottom; t++) {
+    const VEC low = V(set1)(r->low), high = V(set1)(r->high);
+    VEC sum[INFER_PANEL / LANES];
+    EACH_VEC sum[v] = V(load)(r->bias + v * LANES);
+    for (size_t t = r->top; t < r->bottom && left < right; t++) {
         const T *w = r->w + t * c->kernel[1] * INFER_PANEL;
         size_t row = r->place * c->stride[0] + t * c->dilation[0] - c->before[0];
         const T *x =
             r->x + (row * c->in[1] + o * c->stride[1] + left * c->dilation[1] - c->before[1]) *
                        INFER_PANEL;
         for (size_t u = left; u < right; u++, x += c->dilation[1] * INFER_PANEL)
-            EACH_VEC {
-                VEC weight = V(load)(w + u * INFER_PANEL + v * LANES);
-                foreach (i, n)
-                    sum[i][v] = V(fma)(V(load)(x + i * stride + v * LANES), weight, sum[i][v]);
-            }
+            EACH_VEC sum[v] =
+                V(fma)(V(load)(x + v * LANES), V(load)(w + u * INFER_PANEL + v * LANES), sum[v]);
     }
-    VEC low = V(set1)(r->low), high = V(set1)(r->high);
-    foreach (i, n)
-        EACH_VEC {
-            VEC s = sum[i][v];
-            if (add)
-                s = V(add)(s, V(load)(add + i * INFER_PANEL + v * LANES));
-            V(store)(y + i * INFER_PANEL + v * LANES, V(min)(high, V(max)(low, s)));
+    EACH_VEC NAME(depthwise_end)(sum[v], low, high, add ? add + v * LANES : NULL, y + v * LANES);
+}
+
+/* A run of places from place o on, all taps of which lie inside: a row of x is read once for all
+ * places and taps. */
+VEC_INLINE void NAME(depthwise_run)(const size_t n, const size_t taps, const size_t stride,
+                                    const NAME(blocked_row) * r, size_t o, const T *add, T *y) {
+    const VEC low = V(set1)(r->low), high = V(set1)(r->high);
+    EACH_VEC {
+        VEC sum[8];
+        foreach (i, n)
+            sum[i] = V(load)(r->bias + v * LANES);
+        for (size_t t = r->top; t < r->bottom; t++) {
+            const T *w = r->w + t * taps * INFER_PANEL + v * LANES;
+            const T *x =
+                r->x + (r->row[t] * r->width + o * stride - r->before) * INFER_PANEL + v * LANES;
+            VEC k[5];
+            foreach (u, taps)
+                k[u] = V(load)(w + u * INFER_PANEL);
+            foreach (j, (n - 1) * stride + taps) {
+                const VEC a = V(load)(x + j * INFER_PANEL);
+                foreach (u, taps)
+                    if (j >= u && (j - u) % stride == 0 && (j - u) / stride < n)
+                        sum[(j - u) / stride] = V(fma)(a, k[u], sum[(j - u) / stride]);
+            }
         }
+        foreach (i, n) {
+            const size_t at = i * INFER_PANEL + v * LANES;
+            NAME(depthwise_end)(sum[i], low, high, add ? add + at : NULL, y + at);
+        }
+    }
+}
+
+typedef void NAME(depthwise_fn)(const NAME(blocked_row) * r, size_t o, const T *add, T *y);
+#define DEPTHWISE(n, taps, stride)                                                                 \
+    static void NAME(depthwise_##n##_##taps##_##stride)(const NAME(blocked_row) * r, size_t o,     \
+                                                        const T *add, T *y) {                      \
+        NAME(depthwise_run)(n, taps, stride, r, o, add, y);                                        \
+    }
+DEPTHWISE(8, 3, 1)
+DEPTHWISE(4, 3, 1)
+DEPTHWISE(8, 3, 2)
+DEPTHWISE(4, 3, 2)
+DEPTHWISE(8, 5, 1)
+DEPTHWISE(4, 5, 1)
+DEPTHWISE(8, 5, 2)
+DEPTHWISE(4, 5, 2)
+#undef DEPTHWISE
+
+/* [taps of a row: 3, 5][stride - 1][places: 8, 4] */
+static NAME(depthwise_fn) *const
+    NAME(depthwise_runs)[2][2][2] = {{{NAME(depthwise_8_3_1), NAME(depthwise_4_3_1)},
+                                      {NAME(depthwise_8_3_2), NAME(depthwise_4_3_2)}},
+                                     {{NAME(depthwise_8_5_1), NAME(depthwise_4_5_1)},
+                                      {NAME(depthwise_8_5_2), NAME(depthwise_4_5_2)}}};
+
+/* One row of places, those in [first, end) by runs: the last run begins early where there is less
+ * than one left. */
+static void NAME(depthwise_row)(const NAME(blocked_row) * r, NAME(depthwise_fn) *const *runs,
+                                size_t first, size_t end, const T *add, T *y) {
+    const infer_conv2d *c = r->c;
+    for (size_t o = 0, n; o < c->out[1]; o += n) {
+        const size_t left = end - o;
+        const bool run = runs && o >= first && o < end && end - first >= 4;
+        size_t at = o, taps[2];
+        n = 1;
+        if (run) {
+            const bool wide = left >= 8 || (left > 4 && end - first >= 8);
+            const size_t places = wide ? 8 : 4;
+            n = left < places ? left : places;
+            at = o + n - places;
+            runs[wide ? 0 : 1](r, at, add ? add + at * INFER_PANEL : NULL, y + at * INFER_PANEL);
+        } else {
+            infer_conv_taps(c, 1, o, &taps[0], &taps[1]);
+            NAME(depthwise_place)
+            (r, o, taps[0], taps[1], add ? add + o * INFER_PANEL : NULL, y + o * INFER_PANEL);
+        }
+    }
+    if (c->act.kind)
+        NAME(activate)(&c->act, y, y, c->out[1] * INFER_PANEL);
+}
+
+/* Short rows are copied, with their padding, into a ring of as many as the kernel has: all of their
+ * places are runs then. */
+typedef struct NAME(depthwise_ring) {
+    _Alignas(64) T data[DEPTHWISE_ROWS * DEPTHWISE_RING * INFER_PANEL];
+    size_t width, columns, next; /* of a row; that are copied; row of x to come */
+} NAME(depthwise_ring);
+
+static bool NAME(ring_fits)(const infer_conv2d *c, NAME(depthwise_ring) * ring) {
+    const size_t reach = (c->out[1] - 1) * c->stride[1] + c->kernel[1];
+    const size_t whole = c->before[1] + c->in[1];
+    ring->width = reach > whole ? reach : whole;
+    ring->columns = c->in[1];
+    return ring->width <= DEPTHWISE_RING && c->out[1] >= 4 && c->stride[1] == 1 &&
+           c->kernel[0] * c->kernel[1] >= DEPTHWISE_TAPS;
+}
+
+/* Brings rows of x up to number `last` into the ring. */
+static void NAME(ring_fill)(const infer_conv2d *c, NAME(depthwise_ring) * ring, const T *x,
+                            size_t first, size_t last) {
+    ring->next = ring->next > first ? ring->next : first;
+    for (; ring->next <= last; ring->next++) {
+        const size_t slot = ring->next % c->kernel[0];
+        memcpy(ring->data + (slot * ring->width + c->before[1]) * INFER_PANEL,
+               x + ring->next * c->in[1] * INFER_PANEL, ring->columns * INFER_PANEL * sizeof(T));
+    }
 }
 
 static void NAME(conv_depthwise)(const infer_conv2d *c, const T *x, const T *w, const T *bias,
                                  const T *add, T *y) {
     const size_t taps = c->kernel[0] * c->kernel[1], blocks = (c->channels + 15) / INFER_PANEL;
+    const size_t row = c->out[1] * INFER_PANEL;
     const infer_activation bounds = NAME(bounds_of)(c);
-    size_t inner[2]; /* places whose taps all lie inside of a row */
-    infer_conv_inside(c, 1, 0, &inner[0], &inner[1]);
-    size_t last[2];
-    infer_conv_inside(c, 1, c->kernel[1] - 1, &last[0], &last[1]);
-    inner[0] = inner[0] > last[0] ? inner[0] : last[0];
-    inner[1] = inner[1] < last[1] ? inner[1] : last[1];
+    const bool runs = (c->kernel[1] == 3 || c->kernel[1] == 5) && c->stride[1] <= 2 &&
+                      c->dilation[0] == 1 && c->dilation[1] == 1 && c->kernel[0] <= DEPTHWISE_ROWS;
+    NAME(depthwise_fn) *const *functions =
+        runs ? NAME(depthwise_runs)[c->kernel[1] / 2 - 1][c->stride[1] - 1] : NULL;
+    NAME(depthwise_ring) ring;
+    const bool rings = runs && c->out[1] && NAME(ring_fits)(c, &ring);
+    size_t inner[2] = {0, c->out[1]}, last[2]; /* places whose taps all lie inside of a row */
+    if (rings) {
+        memset(ring.data, 0, c->kernel[0] * ring.width * INFER_PANEL * sizeof(T));
+    } else {
+        infer_conv_inside(c, 1, 0, &inner[0], &inner[1]);
+        infer_conv_inside(c, 1, c->kernel[1] - 1, &last[0], &last[1]);
+        inner[0] = inner[0] > last[0] ? inner[0] : last[0];
+        inner[1] = inner[1] < last[1] ? inner[1] : last[1];
+    }
     for (size_t p = 0; p < blocks; p++) {
+        const T *plane = x + p * c->in[0] * c->in[1] * INFER_PANEL;
         NAME(blocked_row)
         r = {.c = c,
-             .x = x + p * c->in[0] * c->in[1] * INFER_PANEL,
+             .x = plane,
              .w = w + p * taps * INFER_PANEL,
              .bias = bias + p * INFER_PANEL,
              .low = bounds.low,
-             .high = bounds.high};
-        for (size_t i = 0; i < c->out[0]; i++) {
+             .high = bounds.high,
+             .width = rings ? ring.width : c->in[1],
+             .before = rings ? 0 : c->before[1]};
+        ring.next = 0;
+        for (size_t i = 0; i < c->out[0]; i++, y += row) {
             r.place = i;
             infer_conv_taps(c, 0, i, &r.top, &r.bottom);
-            for (size_t o = 0, n; o < c->out[1]; o += n) {
-                size_t left = 0, right = c->kernel[1];
-                bool four = o >= inner[0] && o + 4 <= inner[1];
-                n = four ? 4 : 1;
-                if (four)
-                    NAME(depthwise_places)(4, &r, o, left, right, add, y);
-                else {
-                    infer_conv_taps(c, 1, o, &left, &right);
-                    NAME(blocked_row) inside = r;
-                    inside.bottom = left < right ? r.bottom : r.top;
-                    NAME(depthwise_places)(1, &inside, o, left, right, add, y);
-                }
-                y += n * INFER_PANEL;
-                add = add ? add + n * INFER_PANEL : NULL;
-            }
-            T *row = y - c->out[1] * INFER_PANEL;
-            if (c->act.kind)
-                NAME(activate)(&c->act, row, row, c->out[1] * INFER_PANEL);
+            const size_t first = i * c->stride[0] - c->before[0]; /* may wrap: row of tap 0 */
+            for (size_t t = r.top; runs && t < r.bottom; t++)
+                r.row[t] = rings ? (first + t) % c->kernel[0] : first + t;
+            if (rings && r.top < r.bottom)
+                NAME(ring_fill)(c, &ring, plane, first + r.top, first + r.bottom - 1);
+            r.x = rings ? ring.data : plane;
+            NAME(depthwise_row)(&r, functions, inner[0], inner[1], add, y);
+            add = add ? add + row : NULL;
         }
     }
 }
@@ -185,3 +298,6 @@ static void NAME(affine_blocked)(const infer_conv2d *c, const T *x, const T *sca
 }
 
 #undef EACH_VEC
+#undef DEPTHWISE_ROWS
+#undef DEPTHWISE_RING
+#undef DEPTHWISE_TAPS
