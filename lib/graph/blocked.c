@@ -5,6 +5,7 @@
  */
 #include "lay.h"
 
+#include "axes.h"
 #include "status.h"
 
 #include <math.h>
@@ -338,6 +339,7 @@ static const struct {
     {" LRN ", lay_lrn, false},
     {" AveragePool GlobalAveragePool GlobalMaxPool MaxPool ", lay_pool, false},
     {" Resize ", infer_lay_resize, false},
+    {" Slice Split ", infer_lay_split, false},
 };
 
 static bool is_among(const char *name, const char *names) {
@@ -348,7 +350,7 @@ static bool is_among(const char *name, const char *names) {
     return false;
 }
 
-bool infer_graph_keeps_batch(const graph_node *n) {
+bool infer_graph_keeps_batch(const infer_graph *g, const graph_node *n) {
     static const char ours[] =
         " AffineBlocked ConvActivated ConvBlocked FromBlocks LrnBlocked PoolBlocked "
         "ShuffleBlocked ToBlocks ";
@@ -356,11 +358,19 @@ bool infer_graph_keeps_batch(const graph_node *n) {
         return is_among(n->op->name, ours);
     const infer_attr *axis = infer_graph_find_attr(n, "axis"); /* Concat's */
     const infer_attr *axes = infer_graph_find_attr(n, "axes"); /* Resize's */
+    const uint32_t cut = n->in_count > 3 ? infer_graph_resolve(g, n->in[3]) : INFER_NO_VALUE;
     bool keeps = false;
     for (size_t i = 0; i < sizeof followers / sizeof *followers && !n->op->domain[0]; i++)
         keeps = keeps || is_among(n->op->name, followers[i].names);
-    return keeps && (strcmp(n->op->name, "Concat") != 0 || (axis && axis->i > 0)) &&
-           (strcmp(n->op->name, "Resize") != 0 || (axes && *(const int64_t *)axes->data > 0));
+    if (strcmp(n->op->name, "Concat") == 0)
+        return axis && axis->i > 0;
+    if (strcmp(n->op->name, "Resize") == 0)
+        return axes && *(const int64_t *)axes->data > 0;
+    if (strcmp(n->op->name, "Slice") == 0) /* as they are in blocks */
+        return cut != INFER_NO_VALUE && g->values[cut].constant &&
+               infer_view_count(infer_graph_view(g, cut)) == 1 &&
+               infer_index(infer_graph_view(g, cut), 0) == 1;
+    return keeps && strcmp(n->op->name, "Split") != 0;
 }
 
 static infer_status lay(graph_layout *l, const graph_node *n, bool *done) {

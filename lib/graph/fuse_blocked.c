@@ -144,7 +144,7 @@ static infer_status find_batches(infer_graph *g, uint32_t **batch) {
     for (size_t i = 0; i < b->node_count; i++) {
         const graph_node *n = b->nodes[i];
         uint32_t shared = INFER_NO_VALUE;
-        bool same = infer_graph_keeps_batch(n) && n->out[0] != INFER_NO_VALUE;
+        bool same = infer_graph_keeps_batch(g, n) && n->out[0] != INFER_NO_VALUE;
         for (uint32_t e = 0; e < n->in_count; e++) {
             uint32_t v = infer_graph_resolve(g, n->in[e]);
             if (v == INFER_NO_VALUE)

@@ -132,7 +132,7 @@ infer_status infer_graph_round_weights(infer_graph *g);
 infer_status infer_graph_lay_blocks(infer_graph *g); /* blocked.c */
 infer_status infer_graph_fuse_blocked(infer_graph *g);
 /* blocked.c: whether a node's output has the batch of its inputs, if these have the same. */
-bool infer_graph_keeps_batch(const graph_node *n);
+bool infer_graph_keeps_batch(const infer_graph *g, const graph_node *n);
 infer_status infer_graph_remove_dead(infer_graph *g);
 infer_status infer_graph_passes(infer_graph *g); /* all of them, in their order */
 

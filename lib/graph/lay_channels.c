@@ -1,7 +1,8 @@
-/* Lays out in blocks what joins and moves channels and places: Concat, Resize, shuffles of
- * channels, ConvTranspose. */
+/* Lays out in blocks what joins and moves channels and places: Concat, Split, Slice, Resize,
+ * shuffles of channels, ConvTranspose. */
 #include "lay.h"
 
+#include "axes.h"
 #include "status.h"
 
 #include <string.h>
@@ -31,6 +32,64 @@ infer_status infer_lay_concat(graph_layout *l, const graph_node *n, bool *done) 
     *done = true;
     return infer_lay_replace(l, n, whole ? "" : "infer", whole ? "Concat" : "ConcatBlocked", in,
                              n->in_count, whole ? &one : &list, 1);
+}
+
+/* ---- Split and Slice ---- */
+
+/* The one number of a constant list at input number index; false where it is none. */
+static bool one_number(const graph_layout *l, const graph_node *n, uint32_t index,
+                       int64_t *number) {
+    uint32_t v = index < n->in_count ? infer_graph_resolve(l->g, n->in[index]) : INFER_NO_VALUE;
+    if (v == INFER_NO_VALUE || !l->g->values[v].constant ||
+        infer_view_count(infer_lay_view(l, v)) != 1)
+        return false;
+    *number = infer_index(infer_lay_view(l, v), 0);
+    return true;
+}
+
+/* Where the channels of output 0 begin; -1 where that is not known or others axes are cut. */
+static int64_t first_channel(const graph_layout *l, const graph_node *n, int64_t channels) {
+    const infer_attr *a = infer_graph_find_attr(n, "axis");
+    int64_t start = 0, axis = a ? a->i : 0, step = 1;
+    bool split = strcmp(n->op->name, "Split") == 0;
+    if (!split && (!one_number(l, n, 1, &start) || !one_number(l, n, 3, &axis) ||
+                   (n->in_count > 4 && n->in[4] != INFER_NO_VALUE && !one_number(l, n, 4, &step))))
+        return -1;
+    start += start < 0 ? channels : 0;
+    return step == 1 && (axis == 1 || axis == -3) && start <= channels ? start : -1;
+}
+
+/* Of channels, where parts begin with a block: a part is a slice of blocks. */
+infer_status infer_lay_split(graph_layout *l, const graph_node *n, bool *done) {
+    uint32_t x = infer_graph_resolve(l->g, n->in[0]);
+    const infer_view *from = infer_lay_view(l, x);
+    const int64_t first = first_channel(l, n, from->dim[1]);
+    int64_t at = first;
+    if (from->rank != 4 || first < 0)
+        return INFER_OK;
+    for (uint32_t i = 0; i < n->out_count; i++) {
+        if (n->out[i] == INFER_NO_VALUE || at % INFER_BLOCK != 0 ||
+            !infer_lay_is_image(infer_lay_view(l, n->out[i])))
+            return INFER_OK;
+        at += infer_lay_view(l, n->out[i])->dim[1];
+    }
+    at = first;
+    for (uint32_t i = 0; i < n->out_count; i++) {
+        int64_t numbers[3] = {at / INFER_BLOCK, 0, 1};
+        uint32_t in[4] = {l->blocked[x]}, y = INFER_NO_VALUE;
+        at += infer_lay_view(l, n->out[i])->dim[1];
+        numbers[1] = infer_blocks(at);
+        for (uint32_t k = 0; k < 3; k++) {
+            const infer_view one = {
+                .type = INFER_TYPE_INT64, .rank = 1, .dim = {1}, .data = &numbers[k]};
+            INFER_TRY(infer_graph_constant(l->g, "", &one, true, &in[k + 1]));
+        }
+        INFER_TRY(infer_lay_add(l->g, "", "Slice", n, in, 4, NULL, 0, &y));
+        l->blocked[n->out[i]] = y;
+        l->missing[n->out[i]] = true;
+    }
+    *done = true;
+    return INFER_OK;
 }
 
 /* ---- Resize ---- */

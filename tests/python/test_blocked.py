@@ -342,6 +342,29 @@ def test_what_is_no_gate():
     check(net.model(3, (9, 9), net.add("Add", y, a), net.add("Add", y, b), b), 2, 3, 9, 9)
 
 
+@pytest.mark.parametrize("parts", [(16, 16), (32, 16, 20), (48, 3), (16, 20, 16), (20, 28)], ids=str)
+def test_split(parts):
+    net = Net()
+    y = net.conv("x", 3, sum(parts))
+    outputs = [f"part{i}" for i in range(len(parts))]
+    net.nodes.append(helper.make_node("Split", [y, net.constant(np.int64(parts))], outputs, axis=1))
+    z = [net.conv(o, p, p, pads=[1] * 4) if p >= 8 else o for o, p in zip(outputs, parts)]
+    z[0] = net.add("Add", z[0], outputs[0])
+    y = net.conv(net.add("Concat", *z, axis=1), sum(parts), 16)
+    whole = all(sum(parts[:i]) % 16 == 0 for i in range(len(parts)))
+    check(net.model(3, ("h", "w"), y), 2, 3, 9, 11,
+          nodes={"Slice": len(parts), "Split": 0, "ToBlocks": 0, "FromBlocks": 1} if whole else {"Split": 1})
+
+
+def test_slices_of_channels():
+    net = Net()
+    y = net.conv("x", 3, 48)
+    inside = [net.add("Slice", y, *(np.int64([i]) for i in cut)) for cut in ((16, 32, 1), (-16, 1000, -3), (0, 20, 1))]
+    z = net.add("Concat", *(net.conv(v, c, 16) for v, c in zip(inside, (16, 16, 20))), axis=1)
+    outside = [net.add("Slice", y, *(np.int64([i]) for i in cut)) for cut in ((8, 24, 1), (0, 32, 1, 2), (1, 6, 2))]
+    check(net.model(3, (9, 11), z, *outside), 2, 3, 9, 11, nodes={"ToBlocks": 0, "FromBlocks": 2, "Slice": 6})
+
+
 @pytest.mark.parametrize("groups, channels", [(4, 136), (2, 32), (3, 24), (8, 40)])
 def test_shuffle(groups, channels):
     net = Net()
