@@ -3,6 +3,7 @@
 
 #include "axes.h"
 #include "checked.h"
+#include "conv_joined.h"
 #include "share.h"
 #include "status.h"
 
@@ -116,7 +117,9 @@ static infer_status read_conv(const infer_op_env *env, infer_conv2d *c, infer_wi
 static size_t scratch_of(const infer_conv2d *c) {
     if (infer_conv_is_depthwise(c))
         return 0;
-    size_t floats = infer_conv_is_winograd(c) ? infer_winograd_scratch(c) : INFER_CONV_SCRATCH;
+    size_t floats = infer_conv_joins(c)         ? infer_conv_joined_scratch(c)
+                    : infer_conv_is_winograd(c) ? infer_winograd_scratch(c)
+                                                : INFER_CONV_SCRATCH;
     return floats * sizeof(float);
 }
 
@@ -213,6 +216,10 @@ static infer_status run_conv(infer_op_env *env, const infer_activation *act) {
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
     const size_t images = (size_t)x->dim[0];
+    if (infer_conv_joins(&c)) {
+        infer_conv_joined_run(env, &c, images);
+        return INFER_OK;
+    }
     conv_work w = {.c = &c,
                    .env = env,
                    .in = (size_t)infer_view_count(x) / images,

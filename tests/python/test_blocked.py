@@ -107,6 +107,19 @@ def test_convolution_of_a_row(geometry, channels, outputs, group):
     assert ("ConvBlocked" in found) != (grows or product) and ("Frames" in found) == product
 
 
+@pytest.mark.parametrize("geometry", GEOMETRY + ROWS[:5], ids=str)
+@pytest.mark.parametrize("channels, outputs", [(c, o) for c, o, group in CHANNELS if group == 1])
+@pytest.mark.parametrize("batch", [1, 2, 29])
+def test_convolution_of_small_maps(geometry, channels, outputs, batch):
+    """The places of all images are one product, of a plain image and of one in blocks."""
+    net, rank = Net(), len(geometry["kernel"])
+    y = net.conv(net.conv("x", channels, outputs, **geometry), outputs, outputs, kernel=(1, 1)[:rank])
+    z = net.add("Add", net.conv(y, outputs, outputs, kernel=(3, 3)[:rank], pads=[1] * 2 * rank), y)
+    size = (7, 6) if rank == 2 else (11,)
+    data = net.model(channels, size, net.add("Clip", z, np.float32(-1), np.float32(2)))
+    check(data, batch, channels, *size, nodes={"ConvBlocked": 3, "Add": 0, "Clip": 0})
+
+
 def test_rows_stay_in_blocks():
     net = Net()
     y = net.norm(net.conv("x", 3, 32, kernel=(3,), pads=[1, 1]), 32)
