@@ -132,6 +132,20 @@ static int64_t source_of(int64_t mode, int64_t k, int64_t n) {
     return k < n ? k : period - k;
 }
 
+/* Elements [k, end) around the n at core, copies of these: neighbours in either direction, or the
+ * same, go at once. */
+static void surround(const pad_walk *w, char *core, size_t size, int64_t k, int64_t end,
+                     int64_t n) {
+    for (int64_t run; k < end; k += run) {
+        const int64_t from = source_of(w->mode, k, n);
+        const int64_t step = k + 1 < end ? source_of(w->mode, k + 1, n) - from : 0;
+        run = step == 1 ? n - from : step == -1 ? from + 1 : step == 0 ? end - k : 1;
+        run = run < end - k ? run : end - k;
+        infer_copy_pieces(core + k * (int64_t)size, (ptrdiff_t)size, core + from * (int64_t)size,
+                          (ptrdiff_t)size * step, (size_t)run, size);
+    }
+}
+
 /* The elements that the axis keeps, each with its own axes done, then copies of them around. */
 static void pad_from(const pad_walk *w, int32_t axis, const char *from, char *to) {
     if (axis == w->axes) {
@@ -153,11 +167,8 @@ static void pad_from(const pad_walk *w, int32_t axis, const char *from, char *to
                    w->size);
         return;
     }
-    for (int64_t i = 0; i < p->before; i++)
-        memcpy(to + (size_t)i * out,
-               core + (size_t)source_of(w->mode, i - p->before, p->kept) * out, out);
-    for (int64_t i = p->kept; i < p->kept + p->after; i++)
-        memcpy(core + (size_t)i * out, core + (size_t)source_of(w->mode, i, p->kept) * out, out);
+    surround(w, core, out, -p->before, 0, p->kept);
+    surround(w, core, out, p->kept, p->kept + p->after, p->kept);
 }
 
 /* The walk with its mode and pads set; value is NULL where it is not given. */

@@ -3,6 +3,7 @@
 #include "chunk.h"
 #include "convert.h"
 #include "elementwise.h"
+#include "moments.h"
 #include "status.h"
 
 #include <math.h>
@@ -102,6 +103,20 @@ static infer_status pow_run(infer_op_env *env) {
     return INFER_OK;
 }
 
+/* Squares of floats become products, which have kernels: the bits are the same. */
+static infer_status pow_prepare(infer_rewriter *rw) {
+    const infer_view *b = rw->view(rw, rw->input(rw, 1));
+    if (!b->data || infer_view_count(b) != 1 ||
+        (b->type != INFER_TYPE_FLOAT && b->type != INFER_TYPE_DOUBLE) || infer_real(b, 0) != 2)
+        return INFER_OK;
+    const int32_t rank = b->rank;
+    const infer_view *a = rw->view(rw, rw->input(rw, 0));
+    if (infer_type_kind((infer_type)a->type) != INFER_CLASS_FLOATING || a->rank < rank)
+        return INFER_OK;
+    INFER_TRY(rw->set_input(rw, 1, rw->input(rw, 0)));
+    return rw->become(rw, "", "Mul");
+}
+
 const infer_op infer_op_pow = {
     .domain = "",
     .name = "Pow",
@@ -114,5 +129,6 @@ const infer_op infer_op_pow = {
     .types = {T_FLOAT | T(INT32) | T(INT64), T_NUMERIC},
     .upgrade = infer_upgrade_broadcast,
     .infer = pow_infer,
+    .prepare = pow_prepare,
     .run = pow_run,
 };

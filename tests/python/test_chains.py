@@ -17,7 +17,7 @@ CHAINS = {
     "pieces": ("a = LeakyRelu(x)", "b = HardSigmoid(a)", "c = HardSwish(b)", "d = Elu(c)", "e = Ceil(d)",
                "f = Min(e, x)", "y = Relu(f)"),
     "many operands": ("a = Max(one, x, two)", "b = Relu(a)", "c = Max(two, b)", "y = Exp(c)"),
-    "ends out of place": ("a = Relu(x)", "y = Pow(a, two)"),
+    "ends out of place": ("a = Relu(x)", "y = Pow(a, three)"),
     "one operand twice": ("a = Relu(x)", "b = Mul(a, a)", "y = Mul(b, x)"),
 }
 SHAPES = [(), (1,), (7,), (3, 5), (2, 1024), (2, 1025), (3, 1023), (5, 2500), (2, 3, 4, 100), (0, 4)]
@@ -73,3 +73,12 @@ def test_long_chains():
     nodes = [node(f"v{i} = {'Neg' if i % 2 else 'Abs'}({f'v{i - 1}' if i else 'x'})") for i in range(99)]
     nodes.append(node("y = Relu(v98)"))
     assert operators(compare(model_of(nodes, {"x": x}, ["y"], {}), {"x": x})) == ["Chain"] * 4
+
+
+@pytest.mark.parametrize("kind, exponent, op", [("f4", np.float32(2), "Mul"), ("f8", np.float32([2]), "Mul"),
+                                                ("f4", np.float64(2), "Mul"), ("f4", np.float32(3), "Pow"),
+                                                ("f4", np.float32([[[2]]]), "Pow"), ("f4", np.int64(2), "Pow")])
+def test_squares_are_products(kind, exponent, op):
+    x = (random.normal(size=(5, 7)) * 9).astype(kind)
+    data = model_of([node("y = Pow(x, e)")], {"x": x}, ["y"], {"e": exponent})
+    assert operators(compare(data, {"x": x})) == [op]
