@@ -148,18 +148,20 @@ static void joined_part(void *arg, size_t number, size_t worker) {
     float *a = (float *)w->env->scratch + worker * infer_conv_joined_scratch(c);
     float *sums = a + rows * depth; /* what copies write behind the last row is overwritten */
     copy_rows(w, row, rows, a, a + FLOATS / row_of(c) * row_of(c));
-    w->env->kernels->gemm_packed_f32(rows, width, depth, a, depth,
-                                     weights + panel * INFER_BLOCK * depth,
-                                     bias + panel * INFER_BLOCK, sums, width);
+    /* The bias comes last: small products are not rounded to the last digit of a large one. */
+    const infer_kernels *kernels = w->env->kernels;
+    kernels->gemm_packed_f32(rows, width, depth, a, depth, weights + panel * INFER_BLOCK * depth,
+                             NULL, sums, width);
     for (size_t i = 0; i < rows; i++) {
         float *sum = sums + i * width;
         size_t at = (row + i) / places * w->out + (row + i) % places * INFER_BLOCK;
         at += panel * places * INFER_BLOCK;
+        kernels->add_f32(sum, 1, bias + panel * INFER_BLOCK, 1, sum, width);
         for (size_t p = 0; plus && p < last - panel; p++)
             for (size_t j = 0; j < INFER_BLOCK; j++)
                 sum[p * INFER_BLOCK + j] += plus[at + p * places * INFER_BLOCK + j];
         if (c->low > -INFINITY || c->high < INFINITY)
-            w->env->kernels->clip_f32(sum, sum, width, c->low, c->high);
+            kernels->clip_f32(sum, sum, width, c->low, c->high);
         for (size_t p = 0; p < last - panel; p++)
             memcpy(y + at + p * places * INFER_BLOCK, sum + p * INFER_BLOCK,
                    INFER_BLOCK * sizeof *y);
