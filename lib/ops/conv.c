@@ -17,6 +17,15 @@ static bool is_plain(const infer_window *w) {
     return true;
 }
 
+/* One place that sees all of the input: an image is what is multiplied, as it lies. */
+static bool is_whole(const infer_window *w) {
+    for (int32_t i = 0; i < w->rank; i++)
+        if (w->out[i] != 1 || w->in[i] != w->kernel[i] || w->before[i] != 0 ||
+            (w->kernel[i] > 1 && w->dilation[i] != 1))
+            return false;
+    return true;
+}
+
 #define REAL float
 #define S    f32
 #include "conv.inc.h"
@@ -42,7 +51,7 @@ static infer_status conv_infer(infer_op_env *env) {
     INFER_TRY(read_conv(env, &c, y));
     if (!c.known)
         return INFER_OK;
-    if (!is_direct(&c))
+    if (!is_direct(&c) && !is_whole(&c.window))
         INFER_TRY(
             infer_conv_take(env, c.depth, c.block, infer_type_size(infer_widen_type(env)), &at));
     return infer_widen_plan(env);

@@ -28,9 +28,15 @@ static void NAME(direct_run)(const infer_conv *c, const REAL *x, const REAL *wei
 
 static void NAME(product_run)(const infer_conv *c, const infer_kernels *k, const REAL *x,
                               const REAL *weights, const REAL *bias, REAL *y, REAL *packed) {
-    const bool plain = is_plain(&c->window);
+    const bool plain = is_plain(&c->window), whole = is_whole(&c->window);
     for (size_t n = 0; n < c->batch * c->group; n++, x += c->channels * c->plane) {
         size_t m = n % c->group * c->outputs;
+        if (whole) {
+            k->NAME(matvec)(c->outputs, c->depth, weights + m * c->depth, c->depth, x,
+                            bias ? bias + m : NULL, y);
+            y += c->outputs;
+            continue;
+        }
         for (size_t first = 0; first < c->places; first += c->block) {
             size_t count = c->places - first < c->block ? c->places - first : c->block;
             if (plain)
