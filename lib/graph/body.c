@@ -23,6 +23,9 @@ infer_status infer_graph_push_node(infer_graph *g, graph_node *n) {
     INFER_TRY(
         infer_grow(&g->allocator, &b->nodes, &b->node_room, b->node_count, sizeof(graph_node *)));
     b->nodes[b->node_count++] = n;
+    for (uint32_t o = 0; o < n->out_count; o++)
+        if (n->out[o] != INFER_NO_VALUE)
+            g->values[n->out[o]].maker = n;
     return INFER_OK;
 }
 

@@ -58,7 +58,11 @@ infer_status infer_graph_new_value(infer_graph *g, const char *name, const infer
     const char *kept = keep(g, name);
     if (!kept)
         return INFER_ERROR_MEMORY;
-    g->values[g->value_count] = (graph_value){kept, *view, INFER_NO_VALUE, g->now, constant, false};
+    g->values[g->value_count] = (graph_value){.name = kept,
+                                              .view = *view,
+                                              .replaced_by = INFER_NO_VALUE,
+                                              .home = g->now,
+                                              .constant = constant};
     *value = (uint32_t)g->value_count++;
     return INFER_OK;
 }

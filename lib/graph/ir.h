@@ -11,7 +11,8 @@ typedef struct graph_value {
     uint32_t replaced_by;    /* INFER_NO_VALUE, or the value that stands for this one */
     struct graph_body *home; /* the graph that it belongs to; constants are everybody's */
     bool constant;
-    bool owned; /* a constant's bytes are a block of the arena; else borrowed */
+    bool owned;               /* a constant's bytes are a block of the arena; else borrowed */
+    struct graph_node *maker; /* while nodes are added: the one that makes it; NULL: none did */
 } graph_value;
 
 typedef struct graph_node {
@@ -127,6 +128,7 @@ infer_status infer_graph_fuse_idioms(infer_graph *g);
 infer_status infer_graph_merge_equal(infer_graph *g);
 infer_status infer_graph_fuse_chains(infer_graph *g);
 infer_status infer_graph_fuse_products(infer_graph *g);
+infer_status infer_graph_join_products(infer_graph *g);
 infer_status infer_graph_fuse_rotary(infer_graph *g);
 infer_status infer_graph_round_weights(infer_graph *g);
 infer_status infer_graph_lay_blocks(infer_graph *g); /* blocked.c */

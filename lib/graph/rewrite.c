@@ -213,21 +213,16 @@ static uint32_t named(infer_rewriter *rw, const char *name, size_t size) {
 static bool producer(infer_rewriter *rw, uint32_t value, infer_producer *p) {
     const infer_graph *g = self(rw)->g;
     value = infer_graph_resolve(g, value);
-    for (size_t i = g->now->node_count; i-- > 0;) {
-        const graph_node *n = g->now->nodes[i];
-        for (uint32_t o = 0; o < n->out_count; o++)
-            if (n->out[o] == value) {
-                *p = (infer_producer){n->op,
-                                      n->in,
-                                      n->out,
-                                      n->in_count,
-                                      n->out_count,
-                                      n->attrs,
-                                      (uint32_t)n->attr_count};
-                return true;
-            }
-    }
-    return false;
+    const graph_node *n = g->values[value].maker;
+    bool makes = n && !n->dead && g->values[value].home == g->now;
+    uint32_t o = 0;
+    while (makes && o < n->out_count && n->out[o] != value)
+        o++;
+    if (!makes || o == n->out_count)
+        return false;
+    *p = (infer_producer){
+        n->op, n->in, n->out, n->in_count, n->out_count, n->attrs, (uint32_t)n->attr_count};
+    return true;
 }
 
 infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int version) {

@@ -1,5 +1,6 @@
 /* Gather: slices of a tensor picked by number along one axis. */
 #include "axes.h"
+#include "known_shape.h"
 #include "movement.h"
 #include "op.h"
 #include "status.h"
@@ -76,6 +77,7 @@ const infer_op infer_op_gather = {
     .attr_count = 1,
     .attrs = gather_attrs,
     .types = {T_ALL, T_INDEX},
+    .upgrade = infer_known_extent,
     .infer = gather_infer,
     .run = gather_run,
 };

@@ -1,6 +1,7 @@
 /* Operators that give the same elements another shape: Reshape, Flatten, Squeeze, Unsqueeze,
  * Identity. */
 #include "axes.h"
+#include "known_shape.h"
 #include "op.h"
 #include "status.h"
 
@@ -29,7 +30,7 @@ static const infer_op_attr reshape_attrs[] = {A_INT(reshape_params, allowzero, 0
 
 static infer_status reshape_upgrade(infer_rewriter *rw) {
     if (rw->version >= 5)
-        return INFER_OK;
+        return infer_known_list(rw, 1);
     rw->drop_attr(rw, "consumed_inputs"); /* a hint of where results may lie, nothing else */
     return infer_attr_to_input(rw, "shape", 1);
 }
