@@ -47,20 +47,58 @@ void infer_fill(void *to_, const void *from, size_t n, size_t size) {
     }
 }
 
-#define TILE 16
+#define TILE   16
+#define SQUARE 4 /* elements of 4 bytes that are turned in registers */
 
-/* A matrix turned: column j of rows elements, contiguous at from, becomes row j at to. Tiles keep
- * both sides in the first-level cache. */
+typedef uint32_t four __attribute__((vector_size(16)));
+#ifdef __clang__
+#define PICK(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define PICK(a, b, i, j, k, l) __builtin_shuffle(a, b, (four){i, j, k, l})
+#endif
+
+/* A square of elements of 4 bytes. */
+static void turn_square(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step) {
+    four x[SQUARE], y[SQUARE];
+    for (int i = 0; i < SQUARE; i++)
+        memcpy(&x[i], from + i * from_step, sizeof x[i]);
+    const four a = PICK(x[0], x[1], 0, 4, 1, 5), b = PICK(x[2], x[3], 0, 4, 1, 5);
+    const four c = PICK(x[0], x[1], 2, 6, 3, 7), d = PICK(x[2], x[3], 2, 6, 3, 7);
+    y[0] = PICK(a, b, 0, 1, 4, 5);
+    y[1] = PICK(a, b, 2, 3, 6, 7);
+    y[2] = PICK(c, d, 0, 1, 4, 5);
+    y[3] = PICK(c, d, 2, 3, 6, 7);
+    for (int i = 0; i < SQUARE; i++)
+        memcpy(to + i * to_step, &y[i], sizeof y[i]);
+}
+
+/* A matrix turned: column j of rows elements, contiguous at from, becomes row j at to. */
+static void turn_tile(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step,
+                      size_t rows, size_t columns, size_t size) {
+    const size_t squares = size == sizeof(uint32_t) ? columns / SQUARE * SQUARE : 0;
+    const ptrdiff_t element = (ptrdiff_t)size;
+    size_t r = 0;
+    for (; squares && rows - r >= SQUARE; r += SQUARE, to += SQUARE * to_step) {
+        const char *at = from + r * size;
+        for (size_t c = 0; c < squares; c += SQUARE, at += SQUARE * from_step)
+            turn_square(to + c * size, to_step, at, from_step);
+        for (ptrdiff_t i = 0; columns > squares && i < SQUARE; i++)
+            infer_copy_pieces(to + i * to_step + squares * size, element, at + i * element,
+                              from_step, columns - squares, size);
+    }
+    for (; r < rows; r++, to += to_step)
+        infer_copy_pieces(to, element, from + r * size, from_step, columns, size);
+}
+
+/* The same, in tiles that keep both sides in the first-level cache. */
 static void turn(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step, size_t rows,
                  size_t columns, size_t size) {
     for (size_t r = 0; r < rows; r += TILE) {
         size_t nr = rows - r < TILE ? rows - r : TILE;
         for (size_t c = 0; c < columns; c += TILE) {
             size_t nc = columns - c < TILE ? columns - c : TILE;
-            for (size_t i = r; i < r + nr; i++)
-                infer_copy_pieces(to + (ptrdiff_t)i * to_step + (ptrdiff_t)(c * size),
-                                  (ptrdiff_t)size, from + i * size + (ptrdiff_t)c * from_step,
-                                  from_step, nc, size);
+            turn_tile(to + (ptrdiff_t)r * to_step + (ptrdiff_t)(c * size), to_step,
+                      from + r * size + (ptrdiff_t)c * from_step, from_step, nr, nc, size);
         }
     }
 }
