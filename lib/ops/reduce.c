@@ -2,6 +2,7 @@
 #include "axes.h"
 #include "chunk.h"
 #include "op.h"
+#include "reduce_stacked.h"
 #include "status.h"
 
 #include <math.h>
@@ -27,9 +28,9 @@ enum finish { AS_IS, MEAN, ROOT, LOG };
         case PROD:                                                                                 \
             EACH(sum, MUL(a, v))                                                                   \
         case MAX: /* a NaN stays */                                                                \
-            EACH(sum, v > a || v != v ? v : a)                                                     \
+            EACH(sum, v != v ? v : v > a ? v : a)                                                  \
         case MIN:                                                                                  \
-            EACH(sum, v < a || v != v ? v : a)                                                     \
+            EACH(sum, v != v ? v : v < a ? v : a)                                                  \
         case SUM_ABS:                                                                              \
             EACH(sum, ADD(a, ABS(v)))                                                              \
         case SUM_SQUARE:                                                                           \
@@ -366,20 +367,28 @@ static infer_status reduce_run(infer_op_env *env, enum fold fold, enum finish fi
     return INFER_OK;
 }
 
-/* X(Name, name, version that moved axes to an input, fold, finish, more types) */
-#define REDUCE_OPS(X)                                                                              \
-    X(ReduceSum, reduce_sum, 13, SUM, AS_IS, 0)                                                    \
-    X(ReduceMean, reduce_mean, 18, SUM, MEAN, 0)                                                   \
-    X(ReduceProd, reduce_prod, 18, PROD, AS_IS, 0)                                                 \
-    X(ReduceMax, reduce_max, 18, MAX, AS_IS, T(BOOL))                                              \
-    X(ReduceMin, reduce_min, 18, MIN, AS_IS, T(BOOL))                                              \
-    X(ReduceL1, reduce_l1, 18, SUM_ABS, AS_IS, 0)                                                  \
-    X(ReduceL2, reduce_l2, 18, SUM_SQUARE, ROOT, 0)                                                \
-    X(ReduceSumSquare, reduce_sum_square, 18, SUM_SQUARE, AS_IS, 0)                                \
-    X(ReduceLogSum, reduce_log_sum, 18, SUM, LOG, 0)                                               \
-    X(ReduceLogSumExp, reduce_log_sum_exp, 18, SUM_EXP, LOG, 0)
+static infer_status stacked_max(infer_rewriter *rw) {
+    return infer_reduce_stacked(rw, "Max");
+}
 
-#define REDUCE_OP(op_name, snake, moved, fold, finish, more)                                       \
+static infer_status stacked_min(infer_rewriter *rw) {
+    return infer_reduce_stacked(rw, "Min");
+}
+
+/* X(Name, name, version that moved axes to an input, fold, finish, more types, prepare) */
+#define REDUCE_OPS(X)                                                                              \
+    X(ReduceSum, reduce_sum, 13, SUM, AS_IS, 0, NULL)                                              \
+    X(ReduceMean, reduce_mean, 18, SUM, MEAN, 0, NULL)                                             \
+    X(ReduceProd, reduce_prod, 18, PROD, AS_IS, 0, NULL)                                           \
+    X(ReduceMax, reduce_max, 18, MAX, AS_IS, T(BOOL), stacked_max)                                 \
+    X(ReduceMin, reduce_min, 18, MIN, AS_IS, T(BOOL), stacked_min)                                 \
+    X(ReduceL1, reduce_l1, 18, SUM_ABS, AS_IS, 0, NULL)                                            \
+    X(ReduceL2, reduce_l2, 18, SUM_SQUARE, ROOT, 0, NULL)                                          \
+    X(ReduceSumSquare, reduce_sum_square, 18, SUM_SQUARE, AS_IS, 0, NULL)                          \
+    X(ReduceLogSum, reduce_log_sum, 18, SUM, LOG, 0, NULL)                                         \
+    X(ReduceLogSumExp, reduce_log_sum_exp, 18, SUM_EXP, LOG, 0, NULL)
+
+#define REDUCE_OP(op_name, snake, moved, fold, finish, more, prepares)                             \
     static infer_status snake##_upgrade(infer_rewriter *rw) {                                      \
         return rw->version < moved ? infer_attr_to_input(rw, "axes", 1) : INFER_OK;                \
     }                                                                                              \
@@ -401,6 +410,7 @@ static infer_status reduce_run(infer_op_env *env, enum fold fold, enum finish fi
         .types = {T_NUMERIC | (more), T(INT64)},                                                   \
         .upgrade = snake##_upgrade,                                                                \
         .infer = reduce_infer,                                                                     \
+        .prepare = prepares,                                                                       \
         .run = snake##_run,                                                                        \
     };
 REDUCE_OPS(REDUCE_OP)

@@ -6,10 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-/* NaN wins. */
+/* NaN wins. What is left are one instruction and a branch that is always guessed. */
 #define ORDER_LOOPS(suffix, ctype)                                                                 \
-    BINARY_LOOP(max_##suffix, ctype, a > b || a != a ? a : b)                                      \
-    BINARY_LOOP(min_##suffix, ctype, a < b || a != a ? a : b)
+    BINARY_LOOP(max_##suffix, ctype, a != a ? a : a > b ? a : b)                                   \
+    BINARY_LOOP(min_##suffix, ctype, a != a ? a : a < b ? a : b)
 INFER_NUMERIC_TYPES(ORDER_LOOPS)
 #define SUM_LOOP(suffix, ctype) BINARY_LOOP(sum_##suffix, ctype, a + b)
 INFER_FLOAT_TYPES(SUM_LOOP)

@@ -105,3 +105,33 @@ def test_a_list_with_one_unknown_entry(parts, stays):
     assert ("Concat" in found) == stays
     if parts[0] == "n" and not stays:
         assert found == ["Reshape", "Mul"]
+
+
+# ---- stacks ----
+
+@pytest.mark.parametrize("op, keepdims, join, reduce, becomes", [
+    ("ReduceMax", 0, 2, -1, "Max"), ("ReduceMin", 0, -1, 2, "Min"), ("ReduceMax", 0, 1, 1, "Max"),
+    ("ReduceMax", 1, 2, 2, None), ("ReduceMax", 0, 2, 1, None), ("ReduceSum", 0, 2, 2, None),
+])
+def test_the_largest_of_a_stack(op, keepdims, join, reduce, becomes):
+    feeds = {name: random.normal(size=(3, 5)).astype(np.float32) for name in "xzo"}
+    feeds["x"][0, 0] = feeds["z"][1, 1] = np.nan
+    feeds["o"][2] = np.inf
+    nodes = [node(f"u{i} = Unsqueeze({name}, at)") for i, name in enumerate("xzo")]
+    nodes += [node("s = Concat(u0, u1, u2)", axis=join)]
+    nodes += [node("y = ReduceSum(s, axes)", keepdims=keepdims) if op == "ReduceSum" else
+              node(f"y = {op}(s)", axes=[reduce], keepdims=keepdims)]
+    data = model(nodes, feeds, {name: (-1, 5) for name in "xzo"}, at=np.int64([join]), axes=np.int64([reduce]))
+    fold = {"ReduceMax": np.max, "ReduceMin": np.min, "ReduceSum": np.sum}[op]  # onnxruntime forgets some NaN
+    stack = np.concatenate([np.expand_dims(feeds[name], join) for name in "xzo"], axis=join)
+    loaded = libinfer.load(data)
+    got = loaded.run(feeds, numpy=True)["y"]
+    np.testing.assert_allclose(got, fold(stack, axis=reduce, keepdims=bool(keepdims)), rtol=1e-6)
+    assert operators(loaded) == ([becomes] if becomes else ["Unsqueeze"] * 3 + ["Concat", op])
+
+
+def test_a_stack_of_what_has_the_extent():
+    """Nothing was stacked: the pieces had the axis before."""
+    x = random.normal(size=(3, 5, 2)).astype(np.float32)
+    nodes = [node("s = Concat(x, x)", axis=2), node("y = ReduceMax(s)", axes=[2], keepdims=0)]
+    assert operators(compare(model(nodes, {"x": x}, {"x": (-1, 5, 2)}), {"x": x})) == ["Concat", "ReduceMax"]
