@@ -28,9 +28,9 @@ static NAME(conv_ahead)
 
 /* All tiles of one or two panels; what differs from tile to tile is filled in. More: whether there
  * are panels after these. */
-static void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product) * q,
-                                const infer_activation *act, bool first, size_t length, bool wide,
-                                bool more, const T *init, const T *add, T *y) {
+VEC_ONCE void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product) * q,
+                                  const infer_activation *act, bool first, size_t length, bool wide,
+                                  bool more, const T *init, const T *add, T *y) {
     const size_t tiles = (s->count + TILE_ROWS - 1) / TILE_ROWS, all = tiles * s->segments;
     const T *a = q->a, *next = q->b + (wide + 1) * length * INFER_PANEL;
     for (size_t u = 0, at = 0, rows; u < all; u++, at += rows) {
@@ -50,15 +50,15 @@ static void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product) 
         else
             q->later = (NAME(conv_ahead)){q->b, 0, 0, 0};
         NAME(conv_tiles)[s->lda == INFER_PANEL][wide][rows](q);
-        for (size_t v = 0; q->last && act->kind && v <= wide; v++)
+        for (size_t v = 0; q->last && (act->kind || act->high < INFINITY) && v <= wide; v++)
             NAME(activate)(act, q->y + v * q->plane, q->y + v * q->plane, rows * INFER_PANEL);
     }
 }
 
 /* The products of the window [start, start + depth) of the sum with a part's panels. */
-static void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *part,
-                              const NAME(conv_source) * s, size_t start, size_t depth,
-                              const T *packed, const T *bias, const T *add, T *y) {
+VEC_ONCE void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *part,
+                                const NAME(conv_source) * s, size_t start, size_t depth,
+                                const T *packed, const T *bias, const T *add, T *y) {
     const size_t taps = c->kernel[0] * c->kernel[1], plane = c->out[0] * c->out[1] * INFER_PANEL;
     const size_t panels = part->panel + part->panels;
     const infer_activation bounds = NAME(bounds_of)(c);
@@ -89,7 +89,6 @@ static void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *part
              .ldp = from == begin ? INFER_PANEL : plane,
              .plane = plane,
              .low = bounds.low,
-             .high = bounds.high,
              .last = to == stop};
         if (from < to)
             NAME(conv_tiles_of)

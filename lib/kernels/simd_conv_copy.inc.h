@@ -79,75 +79,26 @@ static void NAME(conv_copy)(const infer_conv2d *c, NAME(conv_window) * w, const 
     }
 }
 
-/* ---- plain inputs ---- */
-
-/* Chunks that are copied together: as short as these are, a place's share a line or few. */
-#define PLAIN_CHUNKS 32
-
-/* Copies n chunks for places [from, to) of an output row: row[i] is where the input's row of chunk
- * i begins, NULL outside. Where all is inside, `width` floats are copied for each chunk. */
-VEC_INLINE void NAME(plain_row)(const infer_conv2d *c, const size_t width, const T *const *row,
-                                size_t n, size_t from, size_t to, T *a) {
-    const size_t taps = c->kernel[1], step = c->dilation[1], before = c->before[1];
-    for (size_t o = from; o < to; o++, a += BLOCK_LDA) {
-        const size_t at = o * c->stride[1];
-        const bool inside =
-            step == 1 && taps <= width && at >= before && at - before + width <= c->in[1];
-        for (size_t i = 0; i < n; i++) {
-            T *out = a + i * taps;
-            if (row[i] && inside)
-                memcpy(out, row[i] + at - before, width * sizeof(T));
-            else
-                for (size_t t = 0; t < taps; t++) {
-                    size_t column = at + t * step;
-                    bool is = row[i] && column >= before && column - before < c->in[1];
-                    out[t] = is ? row[i][column - before] : 0;
-                }
-        }
-    }
-}
-
-/* Copies the next n chunks, which the window passes. */
-static void NAME(plain_chunks)(const infer_conv2d *c, NAME(conv_window) * w, size_t n, const T *x,
-                               size_t place, size_t count, T *a) {
-    size_t o = place / c->out[1], from = place % c->out[1], done = 0;
-    for (; done < count; o++, from = 0) {
-        const T *row[PLAIN_CHUNKS];
-        size_t to = count - done < c->out[1] - from ? from + count - done : c->out[1];
-        size_t block = w->block, tap = w->row;
-        for (size_t i = 0; i < n; i++) {
-            size_t at = o * c->stride[0] + tap * c->dilation[0], top = c->before[0];
-            row[i] = at >= top && at - top < c->in[0] ? x + (block * c->in[0] + at - top) * c->in[1]
-                                                      : NULL;
-            tap = tap + 1 < c->kernel[0] ? tap + 1 : 0;
-            block += tap == 0;
-        }
-        if (c->kernel[1] <= 4)
-            NAME(plain_row)(c, 4, row, n, from, to, a + done * BLOCK_LDA);
-        else if (c->kernel[1] <= 8)
-            NAME(plain_row)(c, 8, row, n, from, to, a + done * BLOCK_LDA);
-        else
-            NAME(plain_row)(c, 16, row, n, from, to, a + done * BLOCK_LDA);
-        done += to - from;
-    }
-    w->row += n;
-    w->block += w->row / c->kernel[0];
-    w->row %= c->kernel[0];
-}
-
+/* The same of a plain input, whose sum may be cut anywhere: for kernels so large that no patch
+ * holds what one tile needs. */
 static void NAME(plain_copy)(const infer_conv2d *c, NAME(conv_window) * w, const T *x, size_t place,
                              size_t count, T *a) {
-    const size_t taps = c->kernel[1];
+    const size_t columns = c->kernel[1], all = c->channels * c->kernel[0] * columns;
     w->start += w->depth;
-    w->depth = 0;
-    for (size_t n; w->block < c->channels; w->depth += n * taps) {
-        const size_t fit = (BLOCK_K - w->depth) / taps;
-        const size_t left = (c->channels - w->block) * c->kernel[0] - w->row;
-        n = left < PLAIN_CHUNKS ? left : PLAIN_CHUNKS;
-        n = n < fit ? n : fit;
-        if (n == 0)
-            return;
-        NAME(plain_chunks)(c, w, n, x, place, count, a + w->depth);
+    w->depth = all - w->start < BLOCK_K ? all - w->start : BLOCK_K;
+    for (size_t i = 0; i < count; i++, a += BLOCK_LDA) {
+        const size_t top = (place + i) / c->out[1] * c->stride[0];
+        const size_t left = (place + i) % c->out[1] * c->stride[1];
+        for (size_t k = 0; k < w->depth; k++) {
+            const size_t tap = w->start + k, line = tap / columns;
+            const size_t row = top + line % c->kernel[0] * c->dilation[0];
+            const size_t column = left + tap % columns * c->dilation[1];
+            const bool is = row >= c->before[0] && row - c->before[0] < c->in[0] &&
+                            column >= c->before[1] && column - c->before[1] < c->in[1];
+            a[k] = is ? x[(line / c->kernel[0] * c->in[0] + row - c->before[0]) * c->in[1] +
+                          column - c->before[1]]
+                      : 0;
+        }
     }
 }
 

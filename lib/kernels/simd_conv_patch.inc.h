@@ -18,7 +18,8 @@ VEC_INLINE size_t NAME(conv_reach)(const infer_conv2d *c, int axis, size_t count
 }
 
 /* Places at most that a patch has, its columns evenly cut; none where copies for each place do
- * better: short rows, whose places do not fill tiles, and channels of groups that are no blocks. */
+ * better: short rows of many channels, whose places do not fill tiles, and channels of groups that
+ * are no blocks. */
 static NAME(conv_patch) NAME(conv_patch_of)(const infer_conv2d *c) {
     NAME(conv_patch) p = {0};
     const size_t units = c->plain ? c->channels : (c->channels + INFER_PANEL - 1) / INFER_PANEL;
@@ -26,7 +27,7 @@ static NAME(conv_patch) NAME(conv_patch_of)(const infer_conv2d *c) {
     const size_t width = c->out[1];
     if (width == 0 || c->out[0] == 0)
         return p;
-    if (width < 10 && width < c->out[0] * width)
+    if (!c->plain && width < 10 && c->out[0] > 1)
         return p;
     if ((taps == 1 && c->group > 1) || (c->plain && taps > BLOCK_K))
         return p;

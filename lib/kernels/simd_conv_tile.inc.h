@@ -18,8 +18,8 @@ typedef struct NAME(conv_ahead) {
 } NAME(conv_ahead);
 
 /* A tile: y[v][rows][LANES] = a * b + init, and after the last of a sum's parts the end: what is
- * added, and bounds. Rows of a lie lda apart. Panels of b lie `panel` apart, those of init `ldp`,
- * its rows `ldi`, panels of y and add `plane`. */
+ * added, and the lower bound. Rows of a lie lda apart. Panels of b lie `panel` apart, those of init
+ * `ldp`, its rows `ldi`, panels of y and add `plane`. */
 typedef struct NAME(conv_product) {
     NAME(conv_walk) walk;
     size_t k, lda;
@@ -30,7 +30,7 @@ typedef struct NAME(conv_product) {
     T *y;
     const T *add;
     size_t plane;
-    T low, high;
+    T low;
     bool last;
     NAME(conv_ahead) later;
 } NAME(conv_product);
@@ -90,14 +90,10 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
             foreach (v, vecs)
                 sum[r][v] = V(add)(sum[r][v], V(load)(p->add + AT));
     if (p->last) {
-        VEC low = V(set1)(p->low), high = V(set1)(p->high);
+        VEC low = V(set1)(p->low);
         foreach (r, rows)
             foreach (v, vecs)
                 sum[r][v] = V(max)(low, sum[r][v]);
-        if (p->high < INFINITY)
-            foreach (r, rows)
-                foreach (v, vecs)
-                    sum[r][v] = V(min)(high, sum[r][v]);
     }
     foreach (r, rows)
         foreach (v, vecs)
@@ -107,18 +103,17 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
 
 typedef void NAME(conv_tile_fn)(const NAME(conv_product) * p);
 
-/* Two families: rows a panel apart, as neighbours in blocks are, and rows any distance apart. */
+/* Rows a panel apart, as neighbours in blocks are, of two panels; and rows any distance apart, also
+ * of a single panel where a tile has two. */
 #define TILE_FUNCTION(name, rows, vecs, lda)                                                       \
     static void name##rows(const NAME(conv_product) * p) {                                         \
         NAME(conv_tile)(rows, vecs, lda, p);                                                       \
     }
 #define CONV_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(conv_wide), rows, TILE_VECS, INFER_PANEL)
-#define CONV_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(conv_narrow), rows, 1, INFER_PANEL)
 #define APART_WIDE(rows)       EXPAND(TILE_FUNCTION, NAME(apart_wide), rows, TILE_VECS, 0)
 #define APART_NARROW(rows)     EXPAND(TILE_FUNCTION, NAME(apart_narrow), rows, 1, 0)
 #define TILE_ENTRY(name, rows) [rows] = JOIN(name, rows),
 #define CONV_WIDE_(rows)       EXPAND(TILE_ENTRY, NAME(conv_wide), rows)
-#define CONV_NARROW_(rows)     EXPAND(TILE_ENTRY, NAME(conv_narrow), rows)
 #define APART_WIDE_(rows)      EXPAND(TILE_ENTRY, NAME(apart_wide), rows)
 #define APART_NARROW_(rows)    EXPAND(TILE_ENTRY, NAME(apart_narrow), rows)
 
@@ -126,17 +121,14 @@ CONV_WIDE(1)
 TILE_LIST(CONV_WIDE)
 APART_WIDE(1)
 TILE_LIST(APART_WIDE)
-/* A tile of two panels needs a smaller brother for a single one. */
 #if TILE_VECS * LANES > INFER_PANEL
-CONV_NARROW(1)
-TILE_LIST(CONV_NARROW)
 APART_NARROW(1)
 TILE_LIST(APART_NARROW)
+#define CONV_NARROW_ APART_NARROW_
 #else
-#undef CONV_NARROW_
 #undef APART_NARROW_
-#define CONV_NARROW_  CONV_WIDE_
 #define APART_NARROW_ APART_WIDE_
+#define CONV_NARROW_  CONV_WIDE_
 #endif
 
 /* [rows a panel apart][two panels][rows] */
@@ -147,10 +139,9 @@ static NAME(conv_tile_fn) *const NAME(conv_tiles)[2][2][TILE_ROWS + 1] = {
 #undef TILE_FUNCTION
 #undef TILE_ENTRY
 #undef CONV_WIDE
-#undef CONV_NARROW
-#undef CONV_WIDE_
-#undef CONV_NARROW_
 #undef APART_WIDE
 #undef APART_NARROW
+#undef CONV_WIDE_
+#undef CONV_NARROW_
 #undef APART_WIDE_
 #undef APART_NARROW_

@@ -25,7 +25,6 @@
 
 #include "simd_conv_copy.inc.h"
 #include "simd_conv_patch.inc.h"
-_Static_assert(BLOCK_K >= INFER_CONV_PLAIN, "a row of a plain input's kernel has to fit a copy");
 #undef S
 #undef T
 

@@ -25,6 +25,8 @@
 #define INFER_KERNELS_VEC_H
 
 #define VEC_INLINE static inline __attribute__((always_inline))
+/* What is called from several places, each for long: one copy does. */
+#define VEC_ONCE static __attribute__((noinline))
 
 /* A loop over constants. Tiles are arrays that live in registers only if all of these unroll. */
 #if !defined(__clang__)

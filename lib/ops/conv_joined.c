@@ -6,7 +6,6 @@
 
 #include "share.h"
 
-#include <math.h>
 #include <string.h>
 
 #define MOST_PLACES 28                /* of an image: two tiles of the largest tier */
@@ -160,8 +159,7 @@ static void joined_part(void *arg, size_t number, size_t worker) {
         for (size_t p = 0; plus && p < last - panel; p++)
             for (size_t j = 0; j < INFER_BLOCK; j++)
                 sum[p * INFER_BLOCK + j] += plus[at + p * places * INFER_BLOCK + j];
-        if (c->low > -INFINITY || c->high < INFINITY)
-            kernels->clip_f32(sum, sum, width, c->low, c->high);
+        kernels->activate_f32(&c->act, sum, sum, width);
         for (size_t p = 0; p < last - panel; p++)
             memcpy(y + at + p * places * INFER_BLOCK, sum + p * INFER_BLOCK,
                    INFER_BLOCK * sizeof *y);
