@@ -39,11 +39,11 @@ static NAME(conv_patch) NAME(conv_patch_of)(const infer_conv2d *c) {
     const size_t edge = NAME(conv_reach)(c, 1, 1);
     size_t fits = room / high < edge ? 0 : (room / high - edge) / c->stride[1] + 1;
     const size_t least = width < TILE_ROWS ? width : TILE_ROWS;
-    if (fits < least) {
-        if (p.padded)
-            return p;
-        fits = least;
-    }
+    if (!p.padded && fits < room / taps) /* what taps apart from each other pass over is not read */
+        fits = room / taps;
+    if (fits < least && p.padded)
+        return p;
+    fits = fits < least ? least : fits;
     const size_t cuts = (width + fits - 1) / fits;
     p.columns = (width + cuts - 1) / cuts;
     p.rows = 1;
