@@ -355,8 +355,8 @@ static bool is_among(const char *name, const char *names) {
 
 bool infer_graph_keeps_batch(const infer_graph *g, const graph_node *n) {
     static const char ours[] =
-        " AffineBlocked ConvActivated ConvBlocked FromBlocks LrnBlocked PoolBlocked "
-        "ShuffleBlocked ToBlocks ";
+        " AffineBlocked AffineJoined ConcatBlocked ConvActivated ConvBlocked FromBlocks LrnBlocked "
+        "PhasesBlocked PoolBlocked ShuffleBlocked ToBlocks ";
     if (strcmp(n->op->domain, "infer") == 0)
         return is_among(n->op->name, ours);
     const infer_attr *axis = infer_graph_find_attr(n, "axis"); /* Concat's */

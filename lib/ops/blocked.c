@@ -1,5 +1,5 @@
 /* infer.ToBlocks and infer.FromBlocks: activations in and out of blocks of channels;
- * infer.AffineBlocked: each channel scaled and shifted. */
+ * infer.AffineBlocked and infer.AffineJoined: each channel scaled and shifted. */
 #include "blocked.h"
 
 #include "axes.h"
@@ -134,54 +134,104 @@ static const infer_op_attr affine_attrs[] = {
     A_FLOAT(infer_affine_blocked_params, high, INFINITY),
 };
 
+/* Inputs number `first` and the one behind it have whole panels for y's channels. */
+static infer_status check_panels(const infer_op_env *env, uint32_t first, const infer_view *y) {
+    for (uint32_t i = first; i < first + 2 && y->rank == 5; i++) {
+        int64_t count = infer_view_count(env->in[i]);
+        if (count >= 0 && y->dim[1] >= 0 &&
+            (count % INFER_BLOCK != 0 || count / INFER_BLOCK != y->dim[1]))
+            return infer_fail(INFER_ERROR_SHAPE, "input %u has %lld elements for %lld blocks", i,
+                              (long long)count, (long long)y->dim[1]);
+    }
+    return INFER_OK;
+}
+
 static infer_status affine_infer(infer_op_env *env) {
     const infer_view *x = env->in[0];
     infer_view spare, *y = infer_out(env, 0, x->type, x->rank, &spare);
     INFER_TRY(infer_blocked_check(x, -1));
     memcpy(y->dim, x->dim, sizeof y->dim);
-    for (uint32_t i = 1; i < 3 && x->rank == 5; i++) {
-        int64_t count = infer_view_count(env->in[i]);
-        if (count >= 0 && x->dim[1] >= 0 &&
-            (count % INFER_BLOCK != 0 || count / INFER_BLOCK != x->dim[1]))
-            return infer_fail(INFER_ERROR_SHAPE, "input %u has %lld elements for %lld blocks", i,
-                              (long long)count, (long long)x->dim[1]);
-    }
-    return INFER_OK;
+    return check_panels(env, 1, y);
 }
 
-/* Blocks of channels of all images. */
+static infer_status joined_infer(infer_op_env *env) {
+    infer_view spare, *y = infer_out(env, 0, env->in[0]->type, 5, &spare);
+    y->dim[1] = 0;
+    y->dim[4] = INFER_BLOCK;
+    for (uint32_t i = 2; i < env->in_count; i++) {
+        const infer_view *x = env->in[i];
+        if (!x)
+            return infer_fail(INFER_ERROR_FORMAT, "input %u is absent", i);
+        INFER_TRY(infer_blocked_check(x, -1));
+        for (int32_t k = 0; x->rank == 5 && k < 4; k++) {
+            if (k == 1 || x->dim[k] < 0)
+                continue;
+            if (y->dim[k] >= 0 && y->dim[k] != x->dim[k])
+                return infer_fail(INFER_ERROR_SHAPE, "axis %d has extents %lld and %lld", (int)k,
+                                  (long long)y->dim[k], (long long)x->dim[k]);
+            y->dim[k] = x->dim[k];
+        }
+        if (x->rank < 0 || x->dim[1] < 0 || y->dim[1] < 0)
+            y->dim[1] = -1;
+        else if (__builtin_add_overflow(y->dim[1], x->dim[1], &y->dim[1]))
+            return infer_fail(INFER_ERROR_SHAPE, "extents overflow");
+    }
+    return check_panels(env, 0, y);
+}
+
+/* Blocks of channels of all images; the first of the inputs that are joined, the scale's number. */
 typedef struct affine_work {
     infer_op_env *env;
     size_t blocks, parts;
+    uint32_t first, scale;
 } affine_work;
+
+/* Where block number `block` of an image of the joined inputs lies. */
+static const float *joined_block(const affine_work *w, size_t image, size_t block, size_t size) {
+    uint32_t i = w->first;
+    for (; block >= (size_t)w->env->in[i]->dim[1]; i++)
+        block -= (size_t)w->env->in[i]->dim[1];
+    const infer_view *x = w->env->in[i];
+    return (const float *)x->data + (image * (size_t)x->dim[1] + block) * size;
+}
 
 static void affine_part(void *arg, size_t part, size_t worker) {
     const affine_work *w = arg;
     const infer_affine_blocked_params *p = w->env->params;
-    const infer_view *x = w->env->in[0];
+    const infer_view *y = w->env->out[0];
     infer_conv2d c = {.channels = INFER_BLOCK,
-                      .in = {(size_t)x->dim[2], (size_t)x->dim[3]},
+                      .in = {(size_t)y->dim[2], (size_t)y->dim[3]},
                       .act = {.low = p->low, .high = p->high}};
     const size_t size = c.in[0] * c.in[1] * INFER_BLOCK;
     size_t first, end;
     (void)worker;
     infer_part(w->blocks, 1, w->parts, part, &first, &end);
     for (size_t i = first; i < end; i++) {
-        size_t channel = i % (size_t)x->dim[1] * INFER_BLOCK;
-        w->env->kernels->affine_blocked_f32(
-            &c, (const float *)x->data + i * size, (const float *)w->env->in[1]->data + channel,
-            (const float *)w->env->in[2]->data + channel, (float *)w->env->out[0]->data + i * size);
+        const size_t block = i % (size_t)y->dim[1], channel = block * INFER_BLOCK;
+        const float *scale = w->env->in[w->scale]->data, *shift = w->env->in[w->scale + 1]->data;
+        w->env->kernels->affine_blocked_f32(&c, joined_block(w, i / (size_t)y->dim[1], block, size),
+                                            scale + channel, shift + channel,
+                                            (float *)y->data + i * size);
     }
 }
 
-static infer_status affine_run(infer_op_env *env) {
-    const infer_view *x = env->in[0];
-    if (!env->out[0] || infer_view_count(x) == 0)
+static infer_status run_affine(infer_op_env *env, uint32_t first, uint32_t scale) {
+    const infer_view *y = env->out[0];
+    if (!y || infer_view_count(y) == 0)
         return INFER_OK;
-    affine_work w = {.env = env, .blocks = (size_t)(x->dim[0] * x->dim[1])};
-    w.parts = infer_parts(env, w.blocks, (double)(x->dim[2] * x->dim[3] * INFER_BLOCK));
+    affine_work w = {
+        .env = env, .blocks = (size_t)(y->dim[0] * y->dim[1]), .first = first, .scale = scale};
+    w.parts = infer_parts(env, w.blocks, (double)(y->dim[2] * y->dim[3] * INFER_BLOCK));
     infer_parallel(env, w.parts, affine_part, &w);
     return INFER_OK;
+}
+
+static infer_status affine_run(infer_op_env *env) {
+    return run_affine(env, 0, 1);
+}
+
+static infer_status joined_run(infer_op_env *env) {
+    return run_affine(env, 2, 0);
 }
 
 /* clang-format off */
@@ -210,4 +260,16 @@ const infer_op infer_op_infer_affine_blocked = {
     .types = {T(FLOAT)},
     .infer = affine_infer,
     .run = affine_run,
+};
+
+const infer_op infer_op_infer_affine_joined = {
+    COMMON("AffineJoined"),
+    .min_in = 3,
+    .max_in = INFER_VARIADIC,
+    .params_size = sizeof(infer_affine_blocked_params),
+    .attrs = affine_attrs,
+    .attr_count = 2,
+    .types = {T(FLOAT), T(FLOAT), T(FLOAT)},
+    .infer = joined_infer,
+    .run = joined_run,
 };

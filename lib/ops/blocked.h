@@ -37,7 +37,9 @@ typedef struct infer_pool_blocked_params {
     int64_t ceil_mode, count_include_pad, average, whole;
 } infer_pool_blocked_params;
 
-/* infer.AffineBlocked: clip(x * scale + shift); inputs x, scale, shift in whole panels. */
+/* infer.AffineBlocked: clip(x * scale + shift); inputs x, scale, shift in whole panels.
+ * infer.AffineJoined: the same of values joined along their channels; inputs scale, shift, then
+ * these, which fill their blocks. */
 typedef struct infer_affine_blocked_params {
     float low, high;
 } infer_affine_blocked_params;

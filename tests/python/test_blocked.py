@@ -258,7 +258,36 @@ def test_dense_blocks():
         y = net.add("Concat", y, net.conv(z, 64, 16, pads=[1] * 4), axis=1)
     y = net.add("AveragePool", net.add("Relu", net.norm(y, 80)), kernel_shape=[2, 2], strides=[2, 2])
     check(net.model(3, (18, 18), y), 2, 3, 18, 18,
-          nodes={"AffineBlocked": 4, "Relu": 0, "FromBlocks": 1, "ToBlocks": 0})
+          nodes={"AffineBlocked": 1, "AffineJoined": 3, "Concat": 0, "Relu": 0, "FromBlocks": 1, "ToBlocks": 0})
+
+
+@pytest.mark.parametrize("pool", [None, "MaxPool", "AveragePool"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (2, 3)], ids=str)
+def test_convolutions_of_joined_parts(size, pool):
+    """One of each part, added up; what is added to the result and bounds stay behind all of them."""
+    net = Net()
+    x = net.conv("x", 3, 16, pads=[1] * 4)
+    parts = [net.conv(x, 16, 64, kernel=(1, 1)), net.conv(x, 16, 64, pads=[1] * 4), net.conv(x, 16, 40, pads=[1] * 4)]
+    y = net.add("Concat", *parts, axis=1)
+    if pool:
+        y = net.add(pool, y, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    y = net.conv(y, 168, 24, kernel=size)
+    y = net.add("HardSwish", net.add("Add", y, net.conv(y, 24, 24, kernel=(1, 1))))
+    found = check(net.model(3, (13, 15), y), 2, 3, 13, 15,
+                  nodes={"Concat": 0, "ConvBlocked": 7, "ConvActivated": 1, "PoolBlocked": 3 if pool else 0})
+    assert "Add" not in found
+
+
+def test_what_stays_joined():
+    net = Net()
+    x = net.conv("x", 3, 16)
+    parts = [net.conv(x, 16, 32, kernel=(1, 1)), net.conv(x, 16, 32, kernel=(1, 1))]
+    many = net.conv(net.add("Concat", *parts, axis=1), 64, 33, kernel=(1, 1))
+    twice = net.add("Concat", *parts, axis=1)
+    few, also = net.conv(twice, 64, 16, kernel=(1, 1)), net.conv(twice, 64, 16)
+    groups = net.conv(net.add("Concat", *parts, axis=1), 64, 8, group=2)
+    data = net.model(3, (9, 9), many, few, also, groups)
+    check(data, 2, 3, 9, 9, nodes={"Concat": 1, "ConvBlocked": 7})
 
 
 @pytest.mark.parametrize("parts", [(20, 30), (24, 24, 24, 24), (8, 17, 33), (16, 9, 16, 12), (5, 3, 28)], ids=str)
