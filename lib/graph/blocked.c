@@ -338,6 +338,7 @@ static const struct {
      "Relu Selu Sigmoid Softplus Softsign Sqrt Swish Tanh ThresholdedRelu ",
      lay_unary, false},
     {" Add Div Max Mean Min Mul Sub Sum ", lay_broadcast, true},
+    {" PRelu ", lay_broadcast, false},
     {" Concat ", infer_lay_concat, true},
     {" LRN ", lay_lrn, false},
     {" AveragePool GlobalAveragePool GlobalMaxPool MaxPool ", lay_pool, false},

@@ -2,6 +2,7 @@
  * activation, a number that scales it and one that shifts it, bounds that it is clipped to. */
 #include "uses.h"
 
+#include "blocked.h"
 #include "conv2d.h"
 #include "status.h"
 
@@ -11,6 +12,7 @@
 /* What a node's result goes through. */
 typedef struct ending {
     infer_activation act;
+    uint32_t slopes; /* or NO_VALUE */
     bool clipped;
 } ending;
 
@@ -64,6 +66,22 @@ static bool take_activation(const graph_node *r, ending *e) {
     return false;
 }
 
+/* PRelu: one slope, or one for each channel as blocks have them. */
+static bool take_slopes(const infer_graph *g, const graph_node *r, ending *e) {
+    infer_view v;
+    if (e->act.kind || e->clipped || !infer_graph_is_op(r, "", "PRelu") ||
+        infer_graph_view(g, r->out[0])->rank != 5)
+        return false;
+    const float *slopes = infer_graph_floats(g, r->in[1], &v);
+    const int64_t count = slopes ? infer_view_count(&v) : 0;
+    if (count != 1 && count != infer_graph_view(g, r->out[0])->dim[1] * INFER_BLOCK)
+        return false;
+    e->act.kind = INFER_ACTIVATION_LEAKY;
+    e->act.alpha = *slopes;
+    e->slopes = count == 1 ? INFER_NO_VALUE : infer_graph_resolve(g, r->in[1]);
+    return true;
+}
+
 /* A product with a number, then a sum: in this order each is rounded as the operators would. */
 static bool take_affine(const infer_graph *g, const graph_node *r, ending *e) {
     const bool mul = infer_graph_is_op(r, "", "Mul"), add = infer_graph_is_op(r, "", "Add");
@@ -107,13 +125,14 @@ static infer_status set_float(infer_graph *g, graph_node *n, const char *name, f
  * behind one that only moves its elements. */
 static infer_status fuse_ending(infer_graph *g, graph_uses *u, graph_node *n) {
     const bool conv = infer_graph_is_op(n, "infer", "ConvBlocked");
-    ending e = {.act = INFER_ACTIVATION(INFER_ACTIVATION_NONE, 0, 0)};
+    ending e = {.act = INFER_ACTIVATION(INFER_ACTIVATION_NONE, 0, 0), .slopes = INFER_NO_VALUE};
     graph_node *last = n, *moves = infer_graph_sole_reader(u, n);
     if (conv && infer_graph_is_op(moves, "infer", "PhasesBlocked") &&
         infer_graph_view(g, moves->out[0])->rank == 5)
         last = moves;
     for (graph_node *r; (r = infer_graph_sole_reader(u, last));) {
-        if (!(conv && (take_activation(r, &e) || take_affine(g, r, &e))) && !take_bounds(g, r, &e))
+        if (!(conv && (take_activation(r, &e) || take_slopes(g, r, &e) || take_affine(g, r, &e))) &&
+            !take_bounds(g, r, &e))
             break;
         infer_graph_absorb(u, last, r);
     }
@@ -123,6 +142,11 @@ static infer_status fuse_ending(infer_graph *g, graph_uses *u, graph_node *n) {
     }
     if (!e.act.kind)
         return INFER_OK;
+    if (e.slopes != INFER_NO_VALUE) {
+        n->in[3] = n->in_count > 3 ? n->in[3] : INFER_NO_VALUE;
+        n->in[4] = e.slopes;
+        n->in_count = 5;
+    }
     infer_attr kind = {.name = "activation", .type = INFER_ATTR_INT, .i = e.act.kind};
     n->op = infer_op_find("infer", "ConvActivated");
     INFER_TRY(infer_graph_add_attr(g, n, &kind));

@@ -149,7 +149,7 @@ static infer_status split_conv(infer_graph *g, const graph_uses *u, graph_node *
     n->in[X] = p.value[p.count - 1];
     n->in[WEIGHTS] = cut;
     n->in[ADD] = sum;
-    n->in_count = ADD + 1;
+    n->in_count = n->in_count > ADD ? n->in_count : ADD + 1;
     set_int(n, "channels", (int64_t)(all - first));
     return INFER_OK;
 }

@@ -22,11 +22,19 @@ typedef enum infer_activation_kind {
 typedef struct infer_activation {
     infer_activation_kind kind;
     float alpha, beta, scale, shift, low, high;
+    const float *slopes; /* NULL, or alpha of LEAKY for each channel, in whole panels */
 } infer_activation;
+
+/* That of the panels from number `panel` on. */
+#define INFER_ACTIVATION_AT(act, panel)                                                            \
+    (infer_activation) {                                                                           \
+        (act).kind, (act).alpha, (act).beta, (act).scale, (act).shift, (act).low, (act).high,      \
+            (act).slopes ? (act).slopes + (panel)*16 : NULL                                        \
+    }
 
 #define INFER_ACTIVATION(kind, alpha, beta)                                                        \
     (infer_activation) {                                                                           \
-        kind, alpha, beta, 1, 0, -INFINITY, INFINITY                                               \
+        kind, alpha, beta, 1, 0, -INFINITY, INFINITY, NULL                                         \
     }
 
 /* One image; extents are rows, columns. */

@@ -81,7 +81,8 @@
  * gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place allowed; the error is
  *                 below 2^-23 |x|.
  * clip            y = min(high, max(low, x)); a NaN stays one. In place allowed.
- * activate        y = act(x) of n elements. In place allowed.
+ * activate        y = act(x) of n elements; places of one panel where there are slopes. In place
+ *                 allowed.
  * normalize       y = (x - mean) / sqrt(variance + epsilon) * scale + bias (NULL: 0) of a row of n;
  *                 where not centered the mean is 0. In place allowed.
  * widen_panel     y = x * scale[column] of k rows of a panel of integers, rounded once.

@@ -11,14 +11,15 @@ static float clipped(const infer_activation *a, float v) {
     return v > a->high ? a->high : v;
 }
 
-static float activated(const infer_activation *a, float v) {
+/* Of a channel whose number in the panels is ch. */
+static float activated(const infer_activation *a, size_t ch, float v) {
     float unit = a->alpha * v + a->beta;
     unit = unit < 0 ? 0 : unit > 1 ? 1 : unit;
     switch (a->kind) {
     case INFER_ACTIVATION_NONE:
         return clipped(a, v);
     case INFER_ACTIVATION_LEAKY:
-        v = v < 0 ? a->alpha * v : v;
+        v = v < 0 ? (a->slopes ? a->slopes[ch] : a->alpha) * v : v;
         break;
     case INFER_ACTIVATION_HARD_SIGMOID:
         v = unit;
@@ -82,8 +83,8 @@ static void conv_part(const infer_conv2d *c, const infer_conv_part *part, size_t
                 float sum[BLOCK] = {0};
                 sum_place(c, o, first, end, x, w, sum);
                 for (size_t m = 0; m < BLOCK; m++)
-                    y[at + m] =
-                        activated(&c->act, sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
+                    y[at + m] = activated(&c->act, p * BLOCK + m,
+                                          sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
             }
         w += (end - first) * taps * BLOCK;
     }
@@ -125,8 +126,8 @@ static void conv_depthwise_f32(const infer_conv2d *c, const float *x, const floa
                             sum[m] += a[m] * v[m];
                     }
                 for (size_t m = 0; m < BLOCK; m++)
-                    y[at + m] =
-                        activated(&c->act, sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
+                    y[at + m] = activated(&c->act, p * BLOCK + m,
+                                          sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
             }
 }
 
@@ -201,7 +202,7 @@ static void clip_f32(const float *x, float *y, size_t n, float low, float high) 
 
 static void activate_f32(const infer_activation *a, const float *x, float *y, size_t n) {
     for (size_t i = 0; i < n; i++)
-        y[i] = activated(a, x[i]);
+        y[i] = activated(a, i % BLOCK, x[i]);
 }
 
 static void widen_panel_f32(size_t k, const int8_t *x, const float *scale, float *y) {

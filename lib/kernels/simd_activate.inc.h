@@ -40,7 +40,24 @@ VEC_INLINE void NAME(activate_as)(const infer_activation_kind kind, const infer_
     }
 }
 
+/* LEAKY of places of one panel, each channel with its slope. */
+static void NAME(activate_slopes)(const infer_activation *a, const T *x, T *y, size_t n) {
+    const VEC scale = V(set1)(a->scale), shift = V(set1)(a->shift);
+    const VEC low = V(set1)(a->low), high = V(set1)(a->high);
+    for (size_t i = 0; i < n; i += INFER_PANEL)
+        foreach (k, INFER_PANEL / LANES) {
+            VEC v = V(load)(x + i + k * LANES);
+            v = V(negative)(v, V(mul)(V(load)(a->slopes + k * LANES), v), v);
+            v = V(add)(V(mul)(v, scale), shift);
+            V(store)(y + i + k * LANES, V(min)(high, V(max)(low, v)));
+        }
+}
+
 static void NAME(activate)(const infer_activation *a, const T *x, T *y, size_t n) {
+    if (a->slopes) {
+        NAME(activate_slopes)(a, x, y, n);
+        return;
+    }
     switch (a->kind) {
 #define AS(kind)                                                                                   \
     case kind:                                                                                     \

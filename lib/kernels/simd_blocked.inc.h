@@ -100,8 +100,9 @@ static NAME(depthwise_fn) *const
 
 /* One row of places, those in [first, end) by runs: the last run begins early where there is less
  * than one left. */
-static void NAME(depthwise_row)(const NAME(blocked_row) * r, NAME(depthwise_fn) *const *runs,
-                                size_t first, size_t end, const T *add, T *y) {
+static void NAME(depthwise_row)(const NAME(blocked_row) * r, const infer_activation *act,
+                                NAME(depthwise_fn) *const *runs, size_t first, size_t end,
+                                const T *add, T *y) {
     const infer_conv2d *c = r->c;
     for (size_t o = 0, n; o < c->out[1]; o += n) {
         const size_t left = end - o;
@@ -120,8 +121,8 @@ static void NAME(depthwise_row)(const NAME(blocked_row) * r, NAME(depthwise_fn) 
             (r, o, taps[0], taps[1], add ? add + o * INFER_PANEL : NULL, y + o * INFER_PANEL);
         }
     }
-    if (c->act.kind)
-        NAME(activate)(&c->act, y, y, c->out[1] * INFER_PANEL);
+    if (act->kind)
+        NAME(activate)(act, y, y, c->out[1] * INFER_PANEL);
 }
 
 /* Short rows are copied, with their padding, into a ring of as many as the kernel has: all of their
@@ -182,6 +183,7 @@ static void NAME(conv_depthwise)(const infer_conv2d *c, const T *x, const T *w, 
              .high = bounds.high,
              .width = rings ? ring.width : c->in[1],
              .before = rings ? 0 : c->before[1]};
+        const infer_activation act = INFER_ACTIVATION_AT(c->act, p);
         ring.next = 0;
         for (size_t i = 0; i < c->out[0]; i++, y += row) {
             r.place = i;
@@ -192,7 +194,7 @@ static void NAME(conv_depthwise)(const infer_conv2d *c, const T *x, const T *w, 
             if (rings && r.top < r.bottom)
                 NAME(ring_fill)(c, &ring, plane, first + r.top, first + r.bottom - 1);
             r.x = rings ? ring.data : plane;
-            NAME(depthwise_row)(&r, functions, inner[0], inner[1], add, y);
+            NAME(depthwise_row)(&r, &act, functions, inner[0], inner[1], add, y);
             add = add ? add + row : NULL;
         }
     }
@@ -236,7 +238,7 @@ VEC_INLINE void NAME(pool_places)(const size_t n, const bool average, const infe
         }
         foreach (q, n)
             V(store)
-            (y + q * INFER_PANEL + v * LANES, average ? V(div)(all[q], V(set1)(count)) : all[q]);
+        (y + q * INFER_PANEL + v * LANES, average ? V(div)(all[q], V(set1)(count)) : all[q]);
     }
 }
 

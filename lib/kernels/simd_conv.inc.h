@@ -50,8 +50,10 @@ VEC_ONCE void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product
         else
             q->later = (NAME(conv_ahead)){q->b, 0, 0, 0};
         NAME(conv_tiles)[s->lda == INFER_PANEL][wide][rows](q);
-        for (size_t v = 0; q->last && (act->kind || act->high < INFINITY) && v <= wide; v++)
-            NAME(activate)(act, q->y + v * q->plane, q->y + v * q->plane, rows * INFER_PANEL);
+        for (size_t v = 0; q->last && (act->kind || act->high < INFINITY) && v <= wide; v++) {
+            const infer_activation part = INFER_ACTIVATION_AT(*act, v);
+            NAME(activate)(&part, q->y + v * q->plane, q->y + v * q->plane, rows * INFER_PANEL);
+        }
     }
 }
 
@@ -78,6 +80,7 @@ VEC_ONCE void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *pa
         const size_t begin = first * taps, stop = end * taps, length = stop - begin;
         const size_t from = start > begin ? start : begin;
         const size_t to = start + depth < stop ? start + depth : stop;
+        const infer_activation act = INFER_ACTIVATION_AT(c->act, p);
         NAME(conv_product)
         q = {.walk = s->walk,
              .k = to - from,
@@ -92,7 +95,7 @@ VEC_ONCE void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *pa
              .last = to == stop};
         if (from < to)
             NAME(conv_tiles_of)
-        (s, &q, &c->act, p == part->panel, length, wide, p + step < panels, bias + p * INFER_PANEL,
+        (s, &q, &act, p == part->panel, length, wide, p + step < panels, bias + p * INFER_PANEL,
          add ? add + p * plane : NULL, y + p * plane);
         packed += step * length * INFER_PANEL;
     }

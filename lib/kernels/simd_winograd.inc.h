@@ -108,7 +108,8 @@ static void NAME(winograd_pack)(size_t n, const T *w, size_t step, T *to) {
 
 /* The 36 sums of one tile, `step` apart, to the outputs of one panel. */
 static void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t step, const T *bias,
-                                 const T *add, size_t row, size_t column, T *y) {
+                                 const T *add, size_t row, size_t column,
+                                 const infer_activation *act, T *y) {
     const infer_activation bounds = NAME(bounds_of)(c);
     const VEC low = V(set1)(bounds.low), high = V(set1)(bounds.high);
     const size_t rows = c->out[0] - row < 4 ? c->out[0] - row : 4;
@@ -133,9 +134,9 @@ static void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t st
             }
         }
     }
-    for (size_t i = 0; c->act.kind && i < rows; i++) {
+    for (size_t i = 0; act->kind && i < rows; i++) {
         T *to = y + ((row + i) * c->out[1] + column) * INFER_PANEL;
-        NAME(activate)(&c->act, to, to, columns * INFER_PANEL);
+        NAME(activate)(act, to, to, columns * INFER_PANEL);
     }
 }
 
@@ -209,14 +210,16 @@ static void NAME(conv_winograd)(const infer_conv2d *c, const infer_conv_part *pa
             wide = TILE_COLS > INFER_PANEL && p + 1 < panels;
             NAME(winograd_panels)
             (c, &g, n, input, w + p * panel, (panels - p) * panel, wide, packed, sums);
-            for (size_t q = p; q <= p + wide; q++)
+            for (size_t q = p; q <= p + wide; q++) {
+                const infer_activation act = INFER_ACTIVATION_AT(c->act, q);
                 for (size_t t = 0; t < n; t++) {
                     const T *sum = sums + ((q - p) * g.most + t) * INFER_PANEL;
                     size_t row = (from + t) / g.columns * 4, column = (from + t) % g.columns * 4;
                     NAME(winograd_store)
                     (c, sum, g.sums, bias + q * INFER_PANEL, add ? add + q * plane : NULL, row,
-                     column, y + q * plane);
+                     column, &act, y + q * plane);
                 }
+            }
         }
     }
 }

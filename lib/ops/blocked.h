@@ -24,7 +24,8 @@ typedef struct infer_conv_blocked_params {
 } infer_conv_blocked_params;
 
 /* infer.ConvActivated: infer.ConvBlocked whose result goes through an activation (conv2d.h), is
- * scaled and shifted before it is clipped. */
+ * scaled and shifted before it is clipped. Another input: the slope of each output, in panels, or
+ * nothing. */
 typedef struct infer_conv_activated_params {
     INFER_CONV_BLOCKED_FIELDS
     int64_t activation; /* infer_activation_kind */

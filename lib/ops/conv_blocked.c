@@ -65,7 +65,7 @@ void infer_blocked_geometry(const infer_window *w, infer_conv2d *c) {
 
 /* ---- ConvBlocked ---- */
 
-enum { X, WEIGHTS, BIAS, ADD };
+enum { X, WEIGHTS, BIAS, ADD, SLOPES };
 
 static infer_status check_input(const infer_conv_blocked_params *p, const infer_view *x) {
     if (!p->plain)
@@ -192,6 +192,7 @@ static void conv_part(void *arg, size_t number, size_t worker) {
         const size_t plane = w->c->in[0] * w->c->in[1], places = w->c->out[0] * w->c->out[1];
         infer_conv2d c = *w->c;
         c.channels = c.outputs = c.group = part.places * INFER_BLOCK;
+        c.act = INFER_ACTIVATION_AT(c.act, part.place);
         w->env->kernels->conv_depthwise_f32(&c, x + block * plane, weights + block * taps,
                                             bias + block, plus ? plus + block * places : NULL,
                                             y + block * places);
@@ -256,18 +257,26 @@ static infer_status activated_infer(infer_op_env *env) {
     if (p->activation < INFER_ACTIVATION_NONE || p->activation > INFER_ACTIVATION_SWISH)
         return infer_fail(INFER_ERROR_VALUE, "no activation has the number %lld",
                           (long long)p->activation);
-    return conv_infer(env);
+    const infer_view *slopes = infer_input(env, SLOPES);
+    INFER_TRY(conv_infer(env));
+    if (slopes && (p->activation != INFER_ACTIVATION_LEAKY ||
+                   infer_view_count(slopes) != infer_blocks(p->outputs) * INFER_BLOCK))
+        return infer_fail(INFER_ERROR_SHAPE, "%lld slopes for %lld outputs",
+                          (long long)infer_view_count(slopes), (long long)p->outputs);
+    return INFER_OK;
 }
 
 static infer_status activated_run(infer_op_env *env) {
     const infer_conv_activated_params *p = env->params;
+    const infer_view *slopes = infer_input(env, SLOPES);
     const infer_activation act = {.kind = (infer_activation_kind)p->activation,
                                   .alpha = p->alpha,
                                   .beta = p->beta,
                                   .scale = p->scale,
                                   .shift = p->shift,
                                   .low = p->low,
-                                  .high = p->high};
+                                  .high = p->high,
+                                  .slopes = slopes ? slopes->data : NULL};
     return run_conv(env, &act);
 }
 
@@ -371,7 +380,7 @@ const infer_op infer_op_infer_conv_blocked = {
 const infer_op infer_op_infer_conv_activated = {
     COMMON("ConvActivated", activated_attrs, infer_conv_activated_params),
     .min_in = 3,
-    .max_in = 4,
+    .max_in = 5,
     .types = {T(FLOAT)},
     .infer = activated_infer,
     .run = activated_run,

@@ -7,8 +7,10 @@
 
 #include "conv2d.h"
 
-static inline double activated(const infer_activation *a, double v) {
-    double alpha = (double)a->alpha, unit = alpha * v + (double)a->beta;
+/* Of a channel whose number in the panels is ch. */
+static inline double activated(const infer_activation *a, size_t ch, double v) {
+    double alpha = (double)(a->slopes ? a->slopes[ch] : a->alpha),
+           unit = alpha * v + (double)a->beta;
     unit = unit < 0 ? 0 : unit > 1 ? 1 : unit;
     switch (a->kind) {
     case INFER_ACTIVATION_NONE:
@@ -35,6 +37,8 @@ static inline double activated(const infer_activation *a, double v) {
     return v > (double)a->high ? (double)a->high : v;
 }
 
+#define ANY_SLOPES 512 /* channels of a convolution at most */
+
 /* One of every kind, in turns: no result moves by more than 1.5 times what v does. */
 static inline infer_activation any_activation(void) {
     infer_activation a =
@@ -47,6 +51,12 @@ static inline infer_activation any_activation(void) {
         a.low = choose(2) ? 0 : -0.125f;
     if (choose(4) == 0)
         a.high = 0.75f;
+    if (a.kind == INFER_ACTIVATION_LEAKY && choose(2)) {
+        static float slopes[ANY_SLOPES];
+        for (size_t i = 0; i < ANY_SLOPES; i++)
+            slopes[i] = (float)number() / 2;
+        a.slopes = slopes;
+    }
     return a;
 }
 

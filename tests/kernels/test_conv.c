@@ -141,7 +141,7 @@ static void conv_case(infer_conv2d *c) {
                     double magnitude = fabs((double)bias[m]) + 1;
                     double sum = exact(c, x, w, m, i, j, &magnitude, &terms);
                     sum += (double)bias[m] + (add ? (double)add[at] : 0);
-                    sum = activated(&c->act, sum);
+                    sum = activated(&c->act, m, sum);
                     double bound = (double)(terms + 3) * 0x1p-24 * magnitude;
                     if (fast) /* x and w are below 1 */
                         bound = WINOGRAD_ERROR * (double)terms;

@@ -185,6 +185,25 @@ def test_activations_join_convolutions(op, options, conv):
     check(net.model(3, (14, 15), y), 2, 3, 14, 15, nodes=["ConvBlocked", "ConvActivated", "FromBlocks"])
 
 
+@pytest.mark.parametrize("conv", [{"kernel": (1, 1)}, {"pads": [1] * 4}, {"group": 40, "pads": [1] * 4}], ids=str)
+@pytest.mark.parametrize("shape", [(40, 1, 1), (1, 40, 1, 1), (1,), (1, 1, 1)], ids=str)
+def test_slopes_join_convolutions(shape, conv):
+    net = Net()
+    y = net.conv("x", 3, 40, kernel=(2, 2))
+    y = net.add("PRelu", net.conv(y, 40, 40, **conv), numbers(*shape))
+    y = net.add("Min", net.add("MaxPool", y, kernel_shape=[2, 2]), np.float32(1.5))
+    check(net.model(3, ("h", "w"), y), 2, 3, 14, 15,
+          nodes=["ConvBlocked", "ConvActivated", "PoolBlocked", "Min", "FromBlocks"])
+
+
+def test_other_slopes_stay():
+    net = Net()
+    y = net.conv("x", 3, 40, kernel=(2, 2))
+    z = net.add("PRelu", y, numbers(40, 13, 14))
+    y = net.add("PRelu", y, numbers(14))
+    check(net.model(3, (14, 15), y, z), 2, 3, 14, 15, nodes={"PRelu": 2, "ConvActivated": 0})
+
+
 def test_activations_join_in_order():
     """An activation behind a sum or a bound, or that others read as well, and what stays behind it."""
     net = Net()
