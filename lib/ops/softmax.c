@@ -98,6 +98,7 @@ static infer_status softmax_infer(infer_op_env *env) {
 typedef struct row_kernels {
     void (*f32)(const float *x, float *y, size_t n);
     void (*f64)(const double *x, double *y, size_t n);
+    const infer_kernels *together; /* for short rows, or NULL */
 } row_kernels;
 
 /* Transposes between `columns` neighbours, `stride` elements apart along the axis, and rows of
@@ -139,6 +140,42 @@ static void scatter_rare(infer_type type, const float *rows, size_t n, size_t st
     }
 }
 
+/* Rows that are shorter than a few vectors: the exponentials of many at once, which no call of a
+ * kernel for each row would pay for. */
+#define SHORT 8
+
+static void short_rows(const infer_kernels *k, const float *x, float *y, size_t n, size_t rows) {
+    const size_t most = INFER_CHUNK / n;
+    for (size_t some; rows; rows -= some, x += some * n, y += some * n) {
+        float less[INFER_CHUNK];
+        some = rows < most ? rows : most;
+        for (size_t r = 0; r < some; r++) {
+            const float *row = x + r * n;
+            float max = row[0];
+            for (size_t i = 1; i < n; i++)
+                max = row[i] > max ? row[i] : max; /* a NaN shows up in the sum */
+            for (size_t i = 0; i < n; i++)
+                less[r * n + i] = row[i] - max;
+        }
+        k->exp_f32(less, less, some * n);
+        for (size_t r = 0; r < some; r++) {
+            float sum = 0;
+            for (size_t i = 0; i < n; i++)
+                sum += less[r * n + i];
+            for (size_t i = 0; i < n; i++)
+                y[r * n + i] = less[r * n + i] / sum;
+        }
+    }
+}
+
+static void rows_f32(row_kernels k, const float *x, float *y, size_t n, size_t rows) {
+    if (k.together && n <= SHORT)
+        short_rows(k.together, x, y, n, rows);
+    else
+        for (size_t r = 0; r < rows; r++)
+            k.f32(x + r * n, y + r * n, n);
+}
+
 static void tile_run(infer_type type, const char *x, char *y, size_t n, size_t stride,
                      size_t columns, void *rows, row_kernels k) {
     if (type == INFER_TYPE_DOUBLE) {
@@ -154,8 +191,7 @@ static void tile_run(infer_type type, const char *x, char *y, size_t n, size_t s
         gather_FLOAT((const void *)x, n, stride, columns, f);
     else
         gather_rare(type, x, n, stride, columns, f);
-    for (size_t c = 0; c < columns; c++)
-        k.f32(f + c * n, f + c * n, n);
+    rows_f32(k, f, f, n, columns);
     if (type == INFER_TYPE_FLOAT)
         scatter_FLOAT(f, n, stride, columns, (void *)y);
     else
@@ -175,10 +211,11 @@ static void rows_part(void *arg, size_t part, size_t worker) {
     size_t first, end;
     (void)worker;
     infer_part(j->rows, 1, j->parts, part, &first, &end);
-    for (size_t at = first * j->n; at < end * j->n; at += j->n)
-        if (x->type == INFER_TYPE_FLOAT)
-            j->k.f32((const float *)x->data + at, (float *)y->data + at, j->n);
-        else
+    if (x->type == INFER_TYPE_FLOAT)
+        rows_f32(j->k, (const float *)x->data + first * j->n, (float *)y->data + first * j->n, j->n,
+                 end - first);
+    else
+        for (size_t at = first * j->n; at < end * j->n; at += j->n)
             j->k.f64((const double *)x->data + at, (double *)y->data + at, j->n);
 }
 
@@ -212,12 +249,13 @@ static infer_status run_rows(infer_op_env *env, row_kernels k) {
 }
 
 static infer_status softmax_run(infer_op_env *env) {
-    return run_rows(env, (row_kernels){env->kernels->softmax_f32, env->kernels->softmax_f64});
+    return run_rows(
+        env, (row_kernels){env->kernels->softmax_f32, env->kernels->softmax_f64, env->kernels});
 }
 
 static infer_status log_softmax_run(infer_op_env *env) {
-    return run_rows(env,
-                    (row_kernels){env->kernels->log_softmax_f32, env->kernels->log_softmax_f64});
+    return run_rows(
+        env, (row_kernels){env->kernels->log_softmax_f32, env->kernels->log_softmax_f64, NULL});
 }
 
 /* 1 where the first of the largest elements stands, a NaN being larger than numbers; else 0. */
@@ -233,7 +271,7 @@ static infer_status log_softmax_run(infer_op_env *env) {
 INFER_FLOAT_TYPES(HARDMAX_ROW)
 
 static infer_status hardmax_run(infer_op_env *env) {
-    return run_rows(env, (row_kernels){hardmax_FLOAT, hardmax_DOUBLE});
+    return run_rows(env, (row_kernels){hardmax_FLOAT, hardmax_DOUBLE, NULL});
 }
 
 #define SOFTMAX_OP(op_name, snake)                                                                 \

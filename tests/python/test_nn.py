@@ -617,3 +617,32 @@ def test_labels_are_checked():
     for wrong in (-1, 5):
         with pytest.raises(libinfer.InferError, match="label"):
             run(*build("SoftmaxCrossEntropyLoss", 13, [data(2, 5), np.array([0, wrong])]))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 8, 9, 16, 33])
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_softmax_of_short_rows(n, axis):
+    """Of many rows at once; infinities and NaN stay in their rows."""
+    x = data(*((37, 11, n) if axis == -1 else (37, n, 11))) * np.float32(30)
+    rows = np.moveaxis(x, axis, -1)
+    rows[3, 0, 0], rows[4, 0, n - 1], rows[5, 0, 0] = np.nan, np.inf, -np.inf
+    rows[6, 0] = -np.inf
+    rows[7, 0, n - 1] = np.nan
+    with np.errstate(invalid="ignore"):
+        wide = np.exp(x.astype(np.float64) - x.max(axis=axis, keepdims=True))
+        expected = (wide / wide.sum(axis=axis, keepdims=True)).astype(np.float32)
+    model, feeds = build("Softmax", 13, [x], axis=axis)
+    close(run(model, feeds), [expected])
+
+
+@pytest.mark.parametrize("shape", [(1,), (5,), (16,), (3, 1, 1, 7), (1, 4, 1, 1), (3, 4, 1, 16), (3, 1, 9, 1)], ids=str)
+@pytest.mark.parametrize("op", ["Sub", "Div", "PRelu", "Max"])
+def test_rows_that_repeat(op, shape):
+    """Operands of which short rows are walked many times, on either side."""
+    for last in (1, 5, 7, 16):
+        if shape[-1] not in (1, last):
+            continue
+        x, row = data(3, 4, 9, last), data(*shape) + np.float32(3)
+        compare(op, 16, [x, row])
+        if op != "PRelu":
+            compare(op, 16, [row, x])
