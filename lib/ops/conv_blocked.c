@@ -114,10 +114,10 @@ static infer_status read_conv(const infer_op_env *env, infer_conv2d *c, infer_wi
 }
 
 /* Bytes of one thread's scratch. */
-static size_t scratch_of(const infer_conv2d *c) {
+static size_t scratch_of(const infer_conv2d *c, int64_t images) {
     if (infer_conv_is_depthwise(c))
         return 0;
-    size_t floats = infer_conv_joins(c)         ? infer_conv_joined_scratch(c)
+    size_t floats = infer_conv_joins(c, images) ? infer_conv_joined_scratch(c)
                     : infer_conv_is_winograd(c) ? infer_winograd_scratch(c)
                                                 : INFER_CONV_SCRATCH;
     return floats * sizeof(float);
@@ -137,7 +137,7 @@ static infer_status conv_infer(infer_op_env *env) {
     y->dim[4] = INFER_BLOCK;
     INFER_TRY(infer_expect(add, "what is added", 5, y->dim));
     bool known = w.out[0] >= 0 && w.out[1] >= 0;
-    if (known && !infer_mul(scratch_of(&c), infer_workers(env), &env->scratch_size))
+    if (known && !infer_mul(scratch_of(&c, y->dim[0]), infer_workers(env), &env->scratch_size))
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     return INFER_OK;
 }
@@ -198,7 +198,8 @@ static void conv_part(void *arg, size_t number, size_t worker) {
                                             y + block * places);
         return;
     }
-    float *scratch = (float *)((char *)w->env->scratch + worker * scratch_of(w->c));
+    float *scratch =
+        (float *)((char *)w->env->scratch + worker * scratch_of(w->c, w->env->in[X]->dim[0]));
     if (infer_conv_is_winograd(w->c))
         w->env->kernels->conv_winograd_f32(w->c, &part, x, weights, bias, plus, y, scratch);
     else
@@ -217,7 +218,7 @@ static infer_status run_conv(infer_op_env *env, const infer_activation *act) {
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
     const size_t images = (size_t)x->dim[0];
-    if (infer_conv_joins(&c)) {
+    if (infer_conv_joins(&c, x->dim[0])) {
         infer_conv_joined_run(env, &c, images);
         return INFER_OK;
     }

@@ -1,16 +1,14 @@
-/* Convolutions of small maps: the places of all images are the rows of one product.
- *
- * A map of a few places fills no tile and reads all weights for them; the rows of all images
- * together fill whole tiles, and a single row goes as fast as the weights are read. */
+/* Convolutions of small maps: the places of all images are the rows of one product. A map of a few
+ * places fills no tile and reads all weights for them; all images together fill whole tiles. */
 #include "conv_joined.h"
 
 #include "share.h"
 
 #include <string.h>
 
-#define MOST_PLACES 28                /* of an image: two tiles of the largest tier */
-#define FLOATS      ((size_t)1 << 17) /* of the rows in scratch, about */
-#define SLACK       4                 /* floats that are copied at once where a kernel has less */
+#define PLACES 28                /* of an image: two tiles of the largest tier */
+#define FLOATS ((size_t)1 << 17) /* of the rows in scratch, about */
+#define SLACK  4                 /* floats that are copied at once where a kernel has less */
 
 static size_t depth_of(const infer_conv2d *c) {
     return c->channels * c->kernel[0] * c->kernel[1];
@@ -106,11 +104,10 @@ static void copy_blocks(const infer_conv2d *c, const float *x, size_t place, flo
 
 /* ---- all of it ---- */
 
-bool infer_conv_joins(const infer_conv2d *c) {
-    return c->group == 1 && !infer_conv_is_winograd(c) && c->out[0] <= MOST_PLACES &&
-           c->out[1] <= MOST_PLACES && c->out[0] * c->out[1] <= MOST_PLACES &&
-           row_of(c) <= FLOATS / MOST_PLACES && padded(c, 0) <= FLOATS && padded(c, 1) <= FLOATS &&
-           padded_size(c) <= FLOATS;
+bool infer_conv_joins(const infer_conv2d *c, int64_t images) {
+    return images > 1 && c->group == 1 && !infer_conv_is_winograd(c) && c->out[0] <= PLACES &&
+           c->out[1] <= PLACES && c->out[0] * c->out[1] <= PLACES && row_of(c) <= FLOATS / PLACES &&
+           padded(c, 0) <= FLOATS && padded(c, 1) <= FLOATS && padded_size(c) <= FLOATS;
 }
 
 size_t infer_conv_joined_scratch(const infer_conv2d *c) {
@@ -177,7 +174,7 @@ void infer_conv_joined_run(infer_op_env *env, const infer_conv2d *c, size_t imag
     w.in = (size_t)infer_view_count(env->in[0]) / images;
     w.out = panels * places * INFER_BLOCK;
     w.by_row = (w.rows + most - 1) / most;
-    if (w.rows / parts >= MOST_PLACES)
+    if (w.rows / parts >= PLACES)
         w.by_row = w.by_row < parts ? parts : w.by_row;
     else if (w.by_row == 1)
         w.by_panel = parts < (panels + 1) / 2 ? parts : (panels + 1) / 2;

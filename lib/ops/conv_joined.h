@@ -4,9 +4,9 @@
 
 #include "blocked.h"
 
-/* Whether a convolution over blocks is computed so: its map is small, and a few rows fit scratch.
- */
-bool infer_conv_joins(const infer_conv2d *c);
+/* Whether a convolution over blocks of so many images is computed so: their maps are small, and a
+ * few rows fit scratch. */
+bool infer_conv_joins(const infer_conv2d *c, int64_t images);
 
 /* Floats of one thread's scratch. */
 size_t infer_conv_joined_scratch(const infer_conv2d *c);
