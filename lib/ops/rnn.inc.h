@@ -231,8 +231,10 @@ static void NAME(states)(const infer_rnn *p, size_t number, const REAL *from, RE
         size_t place = p->batch_first ? b * p->directions + number : number * p->batch + b;
         const REAL *source = from ? from + (in ? place : b) * p->hidden : NULL;
         REAL *target = to + (in ? b : place) * p->hidden;
-        for (size_t i = 0; i < p->hidden; i++)
-            target[i] = source ? source[i] : 0;
+        if (source)
+            memcpy(target, source, p->hidden * sizeof *target);
+        else
+            memset(target, 0, p->hidden * sizeof *target);
     }
 }
 
@@ -295,8 +297,10 @@ static void NAME(recur)(const infer_rnn *p, const infer_kernels *k, const NAME(t
                 bool ended = t->lengths && s >= (size_t)t->lengths[b];
                 size_t at = NAME(time_of)(p, reverse, t->lengths, s, b);
                 REAL *to = NAME(output)(p, t->y, number, at, b);
-                for (size_t i = 0; i < n; i++)
-                    to[i] = ended ? 0 : d.h[b * n + i];
+                if (ended)
+                    memset(to, 0, n * sizeof *to);
+                else
+                    memcpy(to, d.h + b * n, n * sizeof *to);
             }
         }
         if (t->y_h)
