@@ -120,12 +120,17 @@ static void quantizing(void **state) {
         const bool sign = choose(2);
         const int32_t zero = (int32_t)choose(256) - (sign ? 128 : 0);
         const int32_t add = choose(2) ? (int32_t)choose(2000) - 1000 : 0;
-        const float scale = choose(3) ? (float)(1 + number()) : 1;
+        static const float scales_of[] = {1, 1e-40f, 0x1p-126f, 0x1p126f, 1e-20f, -0.3f};
+        const float scale = choose(3) ? (float)(1 + number()) : scales_of[choose(6)];
         float *x = fenced(0, n * sizeof *x), *scales = fenced(1, (step ? n : 1) * sizeof *scales);
         int32_t *sums = fenced(2, n * sizeof *sums);
         uint8_t *b = bytes(3, n);
         for (size_t j = 0; j < n; j++) {
             x[j] = some(400);
+            if (choose(4) == 0) { /* a half, or right beside one */
+                x[j] = ((float)choose(600) - 299.5f) * scale;
+                x[j] = nextafterf(x[j], choose(3) ? x[j] : choose(2) ? INFINITY : -INFINITY);
+            }
             sums[j] = choose(4) ? (int32_t)choose(100000) - 50000 : INT32_MAX;
         }
         for (size_t j = 0; j < (step ? n : 1); j++)
