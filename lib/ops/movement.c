@@ -3,6 +3,7 @@
 
 #include "axes.h"
 #include "op.h"
+#include "share.h"
 #include "status.h"
 
 #include <string.h>
@@ -220,6 +221,25 @@ static infer_status transpose_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
+typedef struct transpose_work {
+    const infer_view *x, *y;
+    infer_rows rows; /* of y */
+    size_t parts, size;
+    int64_t stride[INFER_MAX_RANK]; /* of y's axes in x, in bytes */
+} transpose_work;
+
+static void transpose_part(void *arg, size_t part, size_t worker) {
+    const transpose_work *w = arg;
+    size_t first, end;
+    (void)worker;
+    infer_part(w->rows.count, 1, w->parts, part, &first, &end);
+    const infer_view y = infer_rows_cut(w->y, w->y, w->rows, first, end);
+    const char *from = w->x->data;
+    if (w->rows.axis < y.rank)
+        from += (int64_t)first * w->stride[w->rows.axis];
+    infer_copy_strided(y.data, from, y.rank, y.dim, w->stride, w->size);
+}
+
 static infer_status transpose_run(infer_op_env *env) {
     const infer_view *x = env->in[0];
     infer_view *y = env->out[0];
@@ -227,13 +247,16 @@ static infer_status transpose_run(infer_op_env *env) {
         return INFER_OK;
     int32_t perm[INFER_MAX_RANK];
     INFER_TRY(read_perm(env, x->rank, perm));
-    size_t size = infer_type_size((infer_type)x->type);
-    int64_t from[INFER_MAX_RANK], stride[INFER_MAX_RANK], step = (int64_t)size;
+    transpose_work w = {
+        .x = x, .y = y, .rows = infer_rows_of(y), .size = infer_type_size((infer_type)x->type)};
+    int64_t from[INFER_MAX_RANK], step = (int64_t)w.size;
     for (int32_t i = x->rank; i-- > 0; step *= x->dim[i])
         from[i] = step;
     for (int32_t i = 0; i < x->rank; i++)
-        stride[i] = from[perm[i]];
-    infer_copy_strided(y->data, x->data, y->rank, y->dim, stride, size);
+        w.stride[i] = from[perm[i]];
+    const double row = (double)infer_view_count(y) / (double)w.rows.count;
+    w.parts = infer_parts(env, w.rows.count, row);
+    infer_parallel(env, w.parts, transpose_part, &w);
     return INFER_OK;
 }
 
