@@ -166,7 +166,8 @@ static infer_status lay_conv(graph_layout *l, const graph_node *n, bool *done) {
     const int32_t rank = w.rank;
     if (!weights || !infer_lay_is_image(infer_lay_view(l, n->out[0])) || g->values[x].constant ||
         from->type != INFER_TYPE_FLOAT || (from->rank >= 0 && from->rank != rank) ||
-        w.dim[0] < INFER_LAY_FEWEST || w.dim[1] < 1 || w.dim[2] < 1 || w.dim[rank - 1] < 1)
+        (w.dim[0] < INFER_LAY_FEWEST && !l->missing[x]) || w.dim[0] < 1 || w.dim[1] < 1 ||
+        w.dim[2] < 1 || w.dim[rank - 1] < 1)
         return INFER_OK;
     const int64_t kernel[] = {rank == 3 ? 1 : w.dim[2], w.dim[rank - 1]};
     if (n->in_count > 2 && n->in[2] != INFER_NO_VALUE &&

@@ -8,7 +8,8 @@
 #include "conv2d.h"
 #include "uses.h"
 
-/* Outputs of a convolution: with fewer most of a block would be padding. */
+/* Outputs of a convolution: with fewer most of a block would be padding, which costs less than to
+ * bring what is in blocks alone out of them. */
 #define INFER_LAY_FEWEST 8
 #define INFER_LAY_INPUTS 64 /* of a node, at most */
 

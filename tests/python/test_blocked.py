@@ -474,6 +474,14 @@ def test_values_in_both_forms():
     check(net.model(16, (8, 8), a, b, c, d), 2, 16, 8, 8)
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_few_outputs_of_what_is_in_blocks(outputs):
+    net = Net()
+    y = net.conv("x", 3, 20)
+    y = net.add("Sigmoid", net.conv(y, 20, outputs, kernel=(1, 1)))
+    check(net.model(3, ("h", 9), y), 2, 3, 9, 9, nodes=["ConvBlocked", "ConvActivated", "FromBlocks"])
+
+
 def test_what_stays_plain():
     net = Net()
     few = net.conv("x", 16, 4)
