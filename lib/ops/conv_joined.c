@@ -156,7 +156,11 @@ static void joined_part(void *arg, size_t number, size_t worker) {
         for (size_t p = 0; plus && p < last - panel; p++)
             for (size_t j = 0; j < INFER_BLOCK; j++)
                 sum[p * INFER_BLOCK + j] += plus[at + p * places * INFER_BLOCK + j];
-        kernels->activate_f32(&c->act, sum, sum, width);
+        for (size_t p = panel; p < last; p++) {
+            const infer_activation act = INFER_ACTIVATION_AT(c->act, p);
+            float *of_panel = sum + (p - panel) * INFER_BLOCK;
+            kernels->activate_f32(&act, of_panel, of_panel, INFER_BLOCK);
+        }
         for (size_t p = 0; p < last - panel; p++)
             memcpy(y + at + p * places * INFER_BLOCK, sum + p * INFER_BLOCK,
                    INFER_BLOCK * sizeof *y);

@@ -196,6 +196,13 @@ def test_slopes_join_convolutions(shape, conv):
           nodes=["ConvBlocked", "ConvActivated", "PoolBlocked", "Min", "FromBlocks"])
 
 
+@pytest.mark.parametrize("batch", [1, 5])
+def test_slopes_of_small_maps(batch):
+    net = Net()
+    y = net.add("PRelu", net.conv(net.conv("x", 3, 40, kernel=(2, 2)), 40, 70), numbers(70, 1, 1))
+    check(net.model(3, (5, 6), y), batch, 3, 5, 6, nodes=["ConvBlocked", "ConvActivated", "FromBlocks"])
+
+
 def test_other_slopes_stay():
     net = Net()
     y = net.conv("x", 3, 40, kernel=(2, 2))
