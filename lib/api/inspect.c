@@ -8,22 +8,33 @@
 
 #define NULL_ARGUMENT(name) infer_fail(INFER_ERROR_ARGUMENT, name ": an argument is NULL")
 
+/* The hash reads all weights, which a model that only predicts can do without. */
+static void seal(const infer_model *m) {
+    if (m->unsealed && !__atomic_load_n(&m->image.header->hash, __ATOMIC_ACQUIRE))
+        infer_image_seal(m->owned, m->owned_size);
+}
+
 infer_status infer_save(const infer_model *m, const char *path) {
     if (!m || !path)
         return NULL_ARGUMENT("infer_save");
+    seal(m);
     return infer_write_file(path, m->image.base, m->image.size);
 }
 
 infer_status infer_model_image(const infer_model *m, const void **data, size_t *size) {
     if (!m || !data || !size)
         return NULL_ARGUMENT("infer_model_image");
+    seal(m);
     *data = m->image.base;
     *size = m->image.size;
     return INFER_OK;
 }
 
 infer_status infer_verify(const infer_model *m) {
-    return m ? infer_image_verify(&m->image) : NULL_ARGUMENT("infer_verify");
+    if (!m)
+        return NULL_ARGUMENT("infer_verify");
+    seal(m);
+    return infer_image_verify(&m->image);
 }
 
 size_t infer_model_inputs(const infer_model *m) {

@@ -38,12 +38,15 @@ static infer_status own_image(const infer_options *options, void *image, size_t 
     rest.without = NULL;     /* and has been heeded */
     rest.weights = INFER_WEIGHTS_GIVEN;
     rest.pass_observer = NULL;
+    rest.validation = INFER_VALIDATE_DEFAULT; /* it was just written */
     infer_status status = infer_model_new(&rest, (infer_map){0}, image, size, NULL, 0, model);
     if (status != INFER_OK) {
         infer_allocator a = infer_options_allocator(options);
         infer_dealloc(&a, image, size);
+        return status;
     }
-    return status;
+    (*model)->unsealed = true;
+    return INFER_OK;
 }
 
 /* Another format than ours, from a mapped file or from memory. */

@@ -22,6 +22,7 @@ struct infer_model {
     infer_map map; /* of an opened file */
     void *owned;   /* image memory from the allocator */
     size_t owned_size;
+    bool unsealed; /* owned gets its content hash when somebody asks for its bytes */
     infer_image image;
     infer_kernels kernels;
     bool is_linear; /* the whole model is `linear` */

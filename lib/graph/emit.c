@@ -344,7 +344,6 @@ static infer_status emit(infer_graph *g, void **image, size_t *size) {
     char *data;
     INFER_TRY(infer_image_write(&g->allocator, &e.t, image, size, &data));
     put_data(&e, data);
-    infer_image_seal(*image, *size);
     return INFER_OK;
 }
 

@@ -105,7 +105,7 @@ void infer_graph_weights(infer_graph *g, infer_weights weights);
 void infer_graph_observe(infer_graph *g, infer_pass_observer *observer, void *user);
 
 /* Runs the passes in their order (passes.c), then writes the image: *data is *size bytes of
- * allocator memory, the caller's. */
+ * allocator memory, the caller's. Its content hash is not set. */
 infer_status infer_graph_emit(infer_graph *g, void **data, size_t *size);
 
 #endif

@@ -49,11 +49,11 @@ typedef struct infer_image_tables {
 } infer_image_tables;
 
 /* Lays the tables out in allocator memory: *image is *size bytes, the data section cleared and at
- * *data. infer_image_seal ends the writing. */
+ * *data. The content hash is left zero for infer_image_seal. */
 infer_status infer_image_write(const infer_allocator *a, const infer_image_tables *tables,
                                void **image, size_t *size, char **data);
 
-/* Sets the content hash. */
+/* Sets the content hash, also while others read the image. */
 void infer_image_seal(void *image, size_t size);
 
 #endif

@@ -54,8 +54,9 @@ infer_status infer_image_write(const infer_allocator *a, const infer_image_table
 }
 
 void infer_image_seal(void *image, size_t size) {
-    infer_image_header *h = image;
-    h->hash = 0;
-    uint64_t seed = infer_hash64(h, sizeof *h, 0);
-    h->hash = infer_hash64((const char *)image + sizeof *h, size - sizeof *h, seed);
+    infer_image_header *to = image, h = *to;
+    h.hash = 0;
+    uint64_t seed = infer_hash64(&h, sizeof h, 0);
+    uint64_t hash = infer_hash64((const char *)image + sizeof h, size - sizeof h, seed);
+    __atomic_store_n(&to->hash, hash, __ATOMIC_RELEASE);
 }
