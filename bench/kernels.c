@@ -400,7 +400,7 @@ static void run_layer(const size_t *l, const char *name, bench_fn *f, int depthw
     o.b = filled(panels, 0);
     o.c = filled(panels * o.n, 0);
     o.scratch = filled(winograd ? infer_winograd_scratch(&c) : INFER_CONV_SCRATCH, 0);
-    infer_conv_pack(&c, w, o.packed);
+    infer_conv_pack(&c, w, NULL, o.packed);
     measure(name, f, &o, 2 * (double)o.m * (double)o.n * (double)o.k, "GFLOP/s");
     free(w);
     free(o.a);

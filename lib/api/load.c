@@ -7,10 +7,6 @@
 
 #include <string.h>
 
-static void drop_map(infer_source *source) {
-    infer_unmap(source->owner);
-}
-
 /* Runs the loader and turns its graph into an image. */
 static infer_status make_image(infer_source *source, const infer_options *options, void **image,
                                size_t *size) {
@@ -51,15 +47,14 @@ static infer_status own_image(const infer_options *options, void *image, size_t 
 
 /* Another format than ours, from a mapped file or from memory. */
 static infer_status convert(const infer_options *options, const void *data, size_t size,
-                            const char *path, infer_map *map, infer_model **model) {
+                            const char *path, const infer_map *map, infer_model **model) {
     infer_allocator a = infer_options_allocator(options);
     infer_source source = {.data = data,
                            .size = size,
                            .path = path,
                            .allocator = &a,
                            .limit = options->load_limit,
-                           .release = map ? drop_map : NULL,
-                           .owner = map};
+                           .map = map};
     void *image;
     size_t image_size;
     INFER_TRY(make_image(&source, options, &image, &image_size));

@@ -39,6 +39,8 @@ static infer_status resolve(const infer_image *m, const infer_image_node *n, inf
     const infer_op *op = infer_op_find(domain, name);
     if (!op)
         return infer_fail(INFER_ERROR_UNSUPPORTED, "the operator is not in this library");
+    if (op->flags & INFER_OP_PACKS)
+        return infer_fail(INFER_ERROR_FORMAT, "image: the operator packs constants while loading");
     if (op->revision != n->revision)
         return infer_fail(INFER_ERROR_UNSUPPORTED, "the image has revision %u, this library %u",
                           n->revision, op->revision);

@@ -140,27 +140,49 @@ infer_view infer_lay_flat(int64_t count) {
 
 /* ---- convolutions ---- */
 
+/* Whether packed weights do not grow too much; their elements. */
+static bool fits_model(const infer_conv2d *c, size_t *size) {
+    return infer_conv_pack_size(c, size) && *size <= INT64_MAX / sizeof(float) &&
+           (c->group == 1 || infer_conv_is_depthwise(c) || *size <= SMALL ||
+            *size / MOST_GROWTH <=
+                c->outputs * (c->channels / c->group) * c->kernel[0] * c->kernel[1]);
+}
+
 infer_status infer_lay_pack(infer_graph *g, const infer_conv2d *c, const float *w, uint32_t *value,
                             bool *fits) {
     size_t size;
     float *packed;
-    *fits =
-        infer_conv_pack_size(c, &size) && size <= INT64_MAX / sizeof(float) &&
-        (c->group == 1 || infer_conv_is_depthwise(c) || size <= SMALL ||
-         size / MOST_GROWTH <= c->outputs * (c->channels / c->group) * c->kernel[0] * c->kernel[1]);
+    *fits = fits_model(c, &size);
     if (!*fits)
         return INFER_OK;
     infer_view shape = infer_lay_flat((int64_t)size);
     INFER_TRY(infer_graph_room(g, &shape, value, &packed));
-    infer_conv_pack(c, w, packed);
+    infer_conv_pack(c, w, NULL, packed);
     return INFER_OK;
+}
+
+/* Packs w when the image is written; its outputs are multiplied with factors where it is
+ * infer.ScaleRows of a constant. */
+static infer_status pack_later(infer_graph *g, const infer_conv2d *c, const graph_node *like,
+                               uint32_t w, uint32_t *value, bool *fits) {
+    size_t size;
+    const infer_attr attrs[] = {infer_lay_int("group", (int64_t)c->group),
+                                infer_lay_int("plain", c->plain)};
+    const graph_node *scale = g->values[w].recipe;
+    *fits = fits_model(c, &size);
+    if (!*fits)
+        return INFER_OK;
+    const bool scaled = infer_graph_is_op(scale, "infer", "ScaleRows");
+    return infer_graph_pack(g, like, "PackConv", scaled ? scale->in : &w, scaled ? 2 : 1, attrs, 2,
+                            value);
 }
 
 static infer_status lay_conv(graph_layout *l, const graph_node *n, bool *done) {
     infer_graph *g = l->g;
     infer_view w = {.rank = 0}, b;
     uint32_t x = infer_graph_resolve(g, n->in[0]), in[3];
-    const float *weights = infer_graph_floats(g, n->in[1], &w), *bias = NULL;
+    const bool weights = infer_graph_are_floats(g, n->in[1], &w);
+    const float *bias = NULL;
     const infer_attr *group = infer_graph_find_attr(n, "group");
     const infer_view *from = infer_lay_view(l, x);
     const int32_t rank = w.rank;
@@ -185,7 +207,7 @@ static infer_status lay_conv(graph_layout *l, const graph_node *n, bool *done) {
     c.plain = c.group == 1 && c.kernel[1] <= INFER_CONV_PLAIN &&
               ((rank == 3 && c.kernel[1] > 1 && !apart) ||
                (!infer_lay_in_blocks(l, x) && c.channels < INFER_BLOCK));
-    INFER_TRY(infer_lay_pack(g, &c, weights, &in[1], done));
+    INFER_TRY(pack_later(g, &c, n, infer_graph_resolve(g, n->in[1]), &in[1], done));
     if (!*done)
         return INFER_OK;
     infer_view panel = infer_lay_flat(infer_blocks(w.dim[0]) * INFER_BLOCK);

@@ -300,7 +300,7 @@ static void put_strings(const infer_view *v, char *to) {
     }
 }
 
-static void put_data(const emitter *e, char *data) {
+static infer_status put_data(const emitter *e, char *data) {
     size_t end = 0;
     for (size_t i = 0; i < e->g->value_count; i++) {
         const graph_value *v = &e->g->values[i];
@@ -310,11 +310,12 @@ static void put_data(const emitter *e, char *data) {
         memset(data + end, 0, out->data_offset - end);
         if (v->view.type == INFER_TYPE_STRING)
             put_strings(&v->view, data + out->data_offset);
-        else if (out->data_size)
-            memcpy(data + out->data_offset, v->view.data, out->data_size);
+        else
+            INFER_TRY(infer_graph_put(e->g, (uint32_t)i, data + out->data_offset));
         end = out->data_offset + out->data_size;
     }
     memset(data + end, 0, e->t.data_count - end);
+    return INFER_OK;
 }
 
 static infer_status emit(infer_graph *g, void **image, size_t *size) {
@@ -343,8 +344,10 @@ static infer_status emit(infer_graph *g, void **image, size_t *size) {
     e.t.blob = g->blob;
     char *data;
     INFER_TRY(infer_image_write(&g->allocator, &e.t, image, size, &data));
-    put_data(&e, data);
-    return INFER_OK;
+    infer_status status = put_data(&e, data);
+    if (status != INFER_OK)
+        infer_dealloc(&g->allocator, *image, *size);
+    return status;
 }
 
 infer_status infer_graph_emit(infer_graph *g, void **image, size_t *size) {

@@ -5,7 +5,9 @@
  */
 #include "affine.h"
 
+#include "loose.h"
 #include "status.h"
+#include "uses.h"
 
 #include <math.h>
 #include <string.h>
@@ -78,13 +80,13 @@ static double at(const row *r, size_t i) {
 
 /* A constant that an elementwise operator adds to or multiplies each row of `width` columns with.
  */
-static bool constant_row(const infer_graph *g, uint32_t value, size_t width, row *r) {
-    const graph_value *v = &g->values[infer_graph_resolve(g, value)];
-    if (value == INFER_NO_VALUE || !v->constant || v->view.type != INFER_TYPE_FLOAT ||
-        v->view.rank > 2)
+static bool constant_row(infer_graph *g, uint32_t value, size_t width, row *r) {
+    infer_view v;
+    const float *data = infer_graph_floats(g, value, &v);
+    if (!data || v.rank > 2)
         return false;
-    *r = (row){v->view.data, (size_t)infer_view_count(&v->view), 0};
-    return r->count == 1 || (r->count == width && v->view.dim[v->view.rank - 1] == (int64_t)width);
+    *r = (row){data, (size_t)infer_view_count(&v), 0};
+    return r->count == 1 || (r->count == width && v.dim[v.rank - 1] == (int64_t)width);
 }
 
 static bool attr_row(const graph_node *n, const char *attr, size_t width, row *r) {
@@ -112,7 +114,7 @@ static double scale_at(const step *s, size_t i) {
 }
 
 /* Reads a Scaler, or an Add, Sub, Mul or Div with a constant, over rows of `width` floats. */
-static bool read_step(const infer_graph *g, const graph_node *n, size_t width, step *s) {
+static bool read_step(infer_graph *g, const graph_node *n, size_t width, step *s) {
     *s = (step){.scale.absent = 1};
     bool add = is_op(n, "", "Add"), sub = is_op(n, "", "Sub"), mul = is_op(n, "", "Mul"),
          divide = is_op(n, "", "Div");
@@ -334,26 +336,29 @@ static infer_status fold_regressor(infer_graph *g, graph_node *n) {
 /* ---- Gemm and MatMul ---- */
 
 static infer_status fold_product(infer_graph *g, graph_node *n, bool gemm) {
-    const infer_view *x = infer_graph_view(g, n->in[0]), *w = infer_graph_view(g, n->in[1]);
+    const infer_view *x = infer_graph_view(g, n->in[0]);
+    infer_view w;
     bool trans = gemm && int_of(n, "transB", 0);
-    if (x->type != INFER_TYPE_FLOAT || x->rank != 2 || w->rank != 2 || !w->data ||
-        (gemm && int_of(n, "transA", 0)))
+    if (x->type != INFER_TYPE_FLOAT || x->rank != 2 || !infer_graph_are_floats(g, n->in[1], &w) ||
+        w.rank != 2 || (gemm && int_of(n, "transA", 0)))
         return INFER_OK;
     graph_affine l = {.classes = INFER_NO_VALUE,
-                      .n = (size_t)w->dim[trans ? 0 : 1],
-                      .k = (size_t)w->dim[trans ? 1 : 0]};
+                      .n = (size_t)w.dim[trans ? 0 : 1],
+                      .k = (size_t)w.dim[trans ? 1 : 0]};
     if (!l.n || !l.k || l.n > MOST_WEIGHTS / l.k || x->dim[1] != (int64_t)l.k)
         return INFER_OK;
     row c = {0};
     if (gemm && n->in_count > 2 && n->in[2] != INFER_NO_VALUE &&
         !constant_row(g, n->in[2], l.n, &c))
         return INFER_OK;
+    const infer_loose_f32 *from = infer_graph_elements(g, n->in[1]);
+    if (!from)
+        return INFER_OK;
     INFER_TRY(make_room(g, &l));
     double alpha = gemm ? float_of(n, "alpha") : 1, beta = gemm ? float_of(n, "beta") : 1;
     for (size_t r = 0; r < l.n; r++) {
         for (size_t i = 0; i < l.k; i++)
-            l.w[r * l.k + i] =
-                alpha * (double)((const float *)w->data)[trans ? r * l.k + i : i * l.n + r];
+            l.w[r * l.k + i] = alpha * (double)from[trans ? r * l.k + i : i * l.n + r];
         l.b[r] = beta * at(&c, r);
     }
     return fold_chain(g, &l, n, true);

@@ -116,10 +116,19 @@ static infer_status rescale(infer_graph *g, graph_node *n, uint32_t index, const
     return INFER_OK;
 }
 
+/* The weights of convolution n, output by output; they are packed so, and not made twice. */
+static infer_status scale_rows(infer_graph *g, graph_node *n, const affine *a) {
+    const infer_view scale = {
+        .type = INFER_TYPE_DOUBLE, .rank = 1, .dim = {a->channels}, .data = a->scale};
+    uint32_t in[] = {infer_graph_resolve(g, n->in[1]), INFER_NO_VALUE};
+    INFER_TRY(infer_graph_constant(g, "", &scale, true, &in[1]));
+    return infer_graph_pack(g, n, "ScaleRows", in, 2, NULL, 0, &n->in[1]);
+}
+
 static infer_status fold_conv(infer_graph *g, graph_uses *u, graph_node *n) {
     infer_view w, b;
     bool has_bias = n->in_count > 2 && n->in[2] != INFER_NO_VALUE, any = false;
-    if (!infer_graph_floats(g, n->in[1], &w) || w.rank < 2 || infer_view_count(&w) == 0 ||
+    if (!infer_graph_are_floats(g, n->in[1], &w) || w.rank < 2 || infer_view_count(&w) == 0 ||
         (has_bias && !infer_graph_floats(g, n->in[2], &b)))
         return INFER_OK;
     const infer_attr *group = infer_graph_find_attr(n, "group");
@@ -131,7 +140,7 @@ static infer_status fold_conv(infer_graph *g, graph_uses *u, graph_node *n) {
     if (!any)
         return INFER_OK;
     infer_view bias = {.type = INFER_TYPE_FLOAT, .rank = 1, .dim = {a.channels}};
-    INFER_TRY(rescale(g, n, 1, &a, NULL, 0, &w, axis));
+    INFER_TRY(axis ? rescale(g, n, 1, &a, NULL, 0, &w, axis) : scale_rows(g, n, &a));
     return rescale(g, n, 2, &a, a.shift, 0, &bias, 0);
 }
 

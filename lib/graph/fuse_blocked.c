@@ -17,7 +17,7 @@ typedef struct ending {
 } ending;
 
 /* One constant number among the operands; from: the first that is asked. */
-static bool read_number(const infer_graph *g, const graph_node *n, uint32_t from, uint32_t *at,
+static bool read_number(infer_graph *g, const graph_node *n, uint32_t from, uint32_t *at,
                         float *f) {
     infer_view v;
     for (*at = from; *at < n->in_count; ++*at) {
@@ -31,7 +31,7 @@ static bool read_number(const infer_graph *g, const graph_node *n, uint32_t from
 }
 
 /* A bound of Clip: absent, or one constant number. */
-static bool read_bound(const infer_graph *g, const graph_node *n, uint32_t index, float *f) {
+static bool read_bound(infer_graph *g, const graph_node *n, uint32_t index, float *f) {
     uint32_t at;
     return index >= n->in_count || n->in[index] == INFER_NO_VALUE ||
            (read_number(g, n, index, &at, f) && at == index);
@@ -67,7 +67,7 @@ static bool take_activation(const graph_node *r, ending *e) {
 }
 
 /* PRelu: one slope, or one for each channel as blocks have them. */
-static bool take_slopes(const infer_graph *g, const graph_node *r, ending *e) {
+static bool take_slopes(infer_graph *g, const graph_node *r, ending *e) {
     infer_view v;
     if (e->act.kind || e->clipped || !infer_graph_is_op(r, "", "PRelu") ||
         infer_graph_view(g, r->out[0])->rank != 5)
@@ -83,7 +83,7 @@ static bool take_slopes(const infer_graph *g, const graph_node *r, ending *e) {
 }
 
 /* A product with a number, then a sum: in this order each is rounded as the operators would. */
-static bool take_affine(const infer_graph *g, const graph_node *r, ending *e) {
+static bool take_affine(infer_graph *g, const graph_node *r, ending *e) {
     const bool mul = infer_graph_is_op(r, "", "Mul"), add = infer_graph_is_op(r, "", "Add");
     const bool shifts = e->act.shift < 0 || e->act.shift > 0;
     uint32_t at;
@@ -96,7 +96,7 @@ static bool take_affine(const infer_graph *g, const graph_node *r, ending *e) {
     return true;
 }
 
-static bool take_bounds(const infer_graph *g, const graph_node *r, ending *e) {
+static bool take_bounds(infer_graph *g, const graph_node *r, ending *e) {
     float low = -INFINITY, high = INFINITY;
     uint32_t at;
     bool takes;

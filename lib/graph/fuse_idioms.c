@@ -62,7 +62,7 @@ static const char *skip(const char *p) {
     return p;
 }
 
-static bool scalar(const infer_graph *g, uint32_t value, float *f) {
+static bool scalar(infer_graph *g, uint32_t value, float *f) {
     infer_view v;
     const float *data = infer_graph_floats(g, value, &v);
     if (data && infer_view_count(&v) == 1)
@@ -79,7 +79,7 @@ static double read_number(const char *p) {
     return whole;
 }
 
-static bool is_number(const infer_graph *g, uint32_t value, double number) {
+static bool is_number(infer_graph *g, uint32_t value, double number) {
     float f;
     return scalar(g, value, &f) && fabs((double)f - number) <= 1e-6 * number;
 }

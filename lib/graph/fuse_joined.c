@@ -99,7 +99,7 @@ static bool pays(const infer_graph *g, const graph_node *n, const parts *p, size
     const int64_t channels = int_of(n, "channels", 0), outputs = int_of(n, "outputs", 0);
     infer_view w;
     if (p->count < 2 || int_of(n, "plain", 0) || int_of(n, "group", 1) != 1 || !kernel ||
-        kernel->count != 2 || !infer_graph_floats(g, n->in[WEIGHTS], &w) ||
+        kernel->count != 2 || !infer_graph_are_floats(g, n->in[WEIGHTS], &w) ||
         2 * outputs * (p->count - 1) > channels)
         return false;
     const int64_t *taps = kernel->data;

@@ -45,6 +45,10 @@ uint32_t infer_graph_resolve(const infer_graph *g, uint32_t value) {
     return value;
 }
 
+bool infer_graph_is_constant(const infer_graph *g, uint32_t value) {
+    return g->values[infer_graph_resolve(g, value)].constant;
+}
+
 const infer_view *infer_graph_view(const infer_graph *g, uint32_t value) {
     return &g->values[infer_graph_resolve(g, value)].view;
 }
@@ -81,6 +85,9 @@ infer_status infer_graph_constant(infer_graph *g, const char *name, const infer_
     bool owned = copy && view.data && bytes;
     if (!view.data || !bytes)
         view.data = (void *)nothing;
+    const void *source = !copy && infer_graph_is_loose(&view) ? view.data : NULL;
+    if (source)
+        view.data = NULL;
     if (owned) {
         if (!(view.data = infer_arena_block(&g->arena, bytes)))
             return infer_graph_status(g, INFER_ERROR_MEMORY);
@@ -88,6 +95,7 @@ infer_status infer_graph_constant(infer_graph *g, const char *name, const infer_
     }
     INFER_TRY(infer_graph_new_value(g, name, &view, true, value));
     g->values[*value].owned = owned;
+    g->values[*value].source = source;
     return INFER_OK;
 }
 
@@ -283,6 +291,10 @@ static infer_status compute(infer_graph *g, graph_node *n, infer_op_env *env) {
     env->alloc = fold_alloc;
     env->owner = g;
     uint64_t blocks = 0;
+    if (infer_graph_defer(g, n))
+        return INFER_OK;
+    for (uint32_t i = 0; i < n->in_count; i++)
+        INFER_TRY(infer_graph_want(g, n->in[i]));
     for (uint32_t i = 0; i < n->out_count; i++) {
         if (!env->out[i] || !infer_view_concrete(env->out[i]))
             continue;

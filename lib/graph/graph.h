@@ -29,7 +29,7 @@ typedef struct infer_port_spec {
 infer_status infer_graph_input(infer_graph *g, const infer_port_spec *spec, uint32_t *value);
 
 /* A constant. The elements at tensor->data are borrowed until the graph is freed (strings too);
- * `copy` copies them into the graph. */
+ * `copy` copies them into the graph. Floats that are borrowed may lie at any address. */
 infer_status infer_graph_constant(infer_graph *g, const char *name, const infer_view *tensor,
                                   bool copy, uint32_t *value);
 
@@ -87,6 +87,8 @@ infer_status infer_graph_metadata(infer_graph *g, const char *key, const char *v
 /* As infer_graph_metadata, in place of an entry of the same key. */
 infer_status infer_graph_set_metadata(infer_graph *g, const char *key, const char *value);
 infer_status infer_graph_feature_names(infer_graph *g, const infer_string *names, size_t count);
+
+bool infer_graph_is_constant(const infer_graph *g, uint32_t value);
 
 /* The view of a value as far as it is known. */
 const infer_view *infer_graph_view(const infer_graph *g, uint32_t value);

@@ -13,6 +13,10 @@ typedef struct graph_value {
     bool constant;
     bool owned;               /* a constant's bytes are a block of the arena; else borrowed */
     struct graph_node *maker; /* while nodes are added: the one that makes it; NULL: none did */
+    /* Of constants without view.data (defer.c): where their floats lie, at any address, or the node
+     * that makes them. */
+    const void *source;
+    struct graph_node *recipe;
 } graph_value;
 
 typedef struct graph_node {
@@ -113,6 +117,22 @@ infer_status infer_graph_splice(infer_graph *g, graph_body *body, const uint32_t
                                 uint32_t in_count);
 /* main and the bodies that live nodes call, each behind its caller; *count of them. */
 infer_status infer_graph_live(infer_graph *g, graph_body ***bodies, size_t *count);
+
+/* defer.c. Whether a view's elements have to be a constant's source. */
+bool infer_graph_is_loose(const infer_view *view);
+/* Has the output of a node of constants made when it is wanted; false where it is to be made now.
+ */
+bool infer_graph_defer(infer_graph *g, graph_node *n);
+/* Gives a constant its view.data, if it has none; its memory goes as that of others. */
+infer_status infer_graph_want(infer_graph *g, uint32_t value);
+/* A constant's elements, floats at any address; NULL where it is none. */
+const void *infer_graph_elements(infer_graph *g, uint32_t value);
+/* Writes a constant's elements. */
+infer_status infer_graph_put(infer_graph *g, uint32_t value, void *to);
+/* What an operator that is INFER_OP_PACKS makes of constants. */
+infer_status infer_graph_pack(infer_graph *g, const graph_node *like, const char *op,
+                              const uint32_t *in, uint32_t in_count, const infer_attr *attrs,
+                              size_t attr_count, uint32_t *value);
 
 /* merge_equal.c: whether a node like this one, whose inputs are constant, has been computed; its
  * outputs are this one's then. Else it is remembered. */

@@ -13,22 +13,30 @@
 
 /* ---- constants ---- */
 
-static uint64_t hash_constant(const infer_view *v) {
-    size_t bytes = infer_view_bytes(v), end = bytes < SAMPLE ? bytes : SAMPLE;
-    uint64_t h = infer_hash64(v->dim, (size_t)v->rank * sizeof *v->dim, v->type);
-    h = infer_hash64(v->data, end, h);
-    return infer_hash64((const char *)v->data + bytes - end, end, h);
+/* Where a constant's elements lie; NULL where they are not there yet. */
+static const void *elements(const graph_value *v) {
+    return v->view.data ? v->view.data : v->source;
 }
 
-static bool same_constant(const infer_view *a, const infer_view *b) {
+static uint64_t hash_constant(const graph_value *c) {
+    const infer_view *v = &c->view;
+    size_t bytes = infer_view_bytes(v), end = bytes < SAMPLE ? bytes : SAMPLE;
+    uint64_t h = infer_hash64(v->dim, (size_t)v->rank * sizeof *v->dim, v->type);
+    h = infer_hash64(elements(c), end, h);
+    return infer_hash64((const char *)elements(c) + bytes - end, end, h);
+}
+
+static bool same_constant(const graph_value *x, const graph_value *y) {
+    const infer_view *a = &x->view, *b = &y->view;
     return a->type == b->type && a->rank == b->rank &&
            memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0 &&
-           (a->data == b->data || memcmp(a->data, b->data, infer_view_bytes(a)) == 0);
+           (elements(x) == elements(y) ||
+            memcmp(elements(x), elements(y), infer_view_bytes(a)) == 0);
 }
 
 static bool is_candidate(const graph_value *v) {
     return v->constant && v->replaced_by == INFER_NO_VALUE && v->view.kind == INFER_KIND_TENSOR &&
-           v->view.type != INFER_TYPE_STRING && v->view.data && infer_view_bytes(&v->view) > 0;
+           v->view.type != INFER_TYPE_STRING && elements(v) && infer_view_bytes(&v->view) > 0;
 }
 
 /* A table at most half full, a power of two. */
@@ -48,14 +56,14 @@ static infer_status merge_constants(infer_graph *g) {
         graph_value *v = &g->values[i];
         if (!is_candidate(v))
             continue;
-        size_t at = (size_t)hash_constant(&v->view);
+        size_t at = (size_t)hash_constant(v);
         for (size_t probe = 0; probe < PROBES; probe++) {
             uint32_t *entry = &table[(at + probe) & (room - 1)];
             if (!*entry) {
                 *entry = (uint32_t)i + 1;
                 break;
             }
-            if (same_constant(&g->values[*entry - 1].view, &v->view)) {
+            if (same_constant(&g->values[*entry - 1], v)) {
                 v->replaced_by = *entry - 1;
                 break;
             }

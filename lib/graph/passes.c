@@ -44,13 +44,22 @@ static int by_address(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static void mark_value(const infer_graph *g, uint32_t value, char *live) {
+    uint32_t v = infer_graph_resolve(g, value);
+    if (v == INFER_NO_VALUE || live[v])
+        return;
+    live[v] = 1;
+    const graph_node *recipe = g->values[v].recipe;
+    for (uint32_t e = 0; recipe && e < recipe->in_count; e++)
+        mark_value(g, recipe->in[e], live);
+}
+
 static void mark_live(const infer_graph *g, const graph_body *b, char *live) {
     for (size_t i = 0; i < b->output_count; i++)
-        live[infer_graph_resolve(g, b->outputs[i])] = 1;
+        mark_value(g, b->outputs[i], live);
     for (size_t i = 0; i < b->node_count; i++)
         for (uint32_t e = 0; e < b->nodes[i]->in_count; e++)
-            if (b->nodes[i]->in[e] != INFER_NO_VALUE)
-                live[infer_graph_resolve(g, b->nodes[i]->in[e])] = 1;
+            mark_value(g, b->nodes[i]->in[e], live);
 }
 
 static bool is_large(const graph_value *v) {
@@ -86,8 +95,10 @@ static infer_status release_dead(infer_graph *g) {
         graph_value *v = &g->values[i];
         if (!is_large(v))
             continue;
-        held[count++] = (holding){v->view.data, infer_view_bytes(&v->view), live[i], v->owned};
         v->constant = live[i];
+        void *data = v->view.data ? v->view.data : (void *)v->source;
+        if (data)
+            held[count++] = (holding){data, infer_view_bytes(&v->view), live[i], v->owned};
     }
     qsort(held, count, sizeof *held, by_address);
     for (size_t i = 0, end; i < count; i = end) {

@@ -57,9 +57,19 @@ static infer_status set_input(infer_rewriter *rw, uint32_t index, uint32_t value
     return INFER_OK;
 }
 
-static const infer_view *view(infer_rewriter *rw, uint32_t value) {
+static const infer_view *shape(infer_rewriter *rw, uint32_t value) {
     static const infer_view nothing = {.rank = -1};
     return value == INFER_NO_VALUE ? &nothing : infer_graph_view(self(rw)->g, value);
+}
+
+static const infer_view *view(infer_rewriter *rw, uint32_t value) {
+    if (rw->failed == INFER_OK)
+        rw->failed = infer_graph_want(self(rw)->g, value);
+    return shape(rw, value);
+}
+
+static const void *elements(infer_rewriter *rw, uint32_t value) {
+    return value == INFER_NO_VALUE ? NULL : infer_graph_elements(self(rw)->g, value);
 }
 
 /* Whether an attribute of the node holds these elements: they live as long as the graph. */
@@ -238,6 +248,8 @@ infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int v
                                  .input = input,
                                  .set_input = set_input,
                                  .view = view,
+                                 .shape = shape,
+                                 .elements = elements,
                                  .constant = constant,
                                  .room = room,
                                  .alloc = alloc,

@@ -49,12 +49,19 @@ void infer_graph_absorb(graph_uses *u, graph_node *n, graph_node *to) {
     to->dead = true;
 }
 
-const float *infer_graph_floats(const infer_graph *g, uint32_t value, infer_view *view) {
+bool infer_graph_are_floats(const infer_graph *g, uint32_t value, infer_view *view) {
     uint32_t v = infer_graph_resolve(g, value);
     if (v == INFER_NO_VALUE || !g->values[v].constant ||
         g->values[v].view.kind != INFER_KIND_TENSOR || g->values[v].view.type != INFER_TYPE_FLOAT)
-        return NULL;
+        return false;
     *view = g->values[v].view;
+    return true;
+}
+
+const float *infer_graph_floats(infer_graph *g, uint32_t value, infer_view *view) {
+    if (!infer_graph_are_floats(g, value, view) || infer_graph_want(g, value) != INFER_OK)
+        return NULL;
+    *view = *infer_graph_view(g, value);
     return view->data;
 }
 
@@ -72,7 +79,7 @@ infer_status infer_graph_room(infer_graph *g, const infer_view *shape, uint32_t 
     return INFER_OK;
 }
 
-bool infer_graph_channels(const infer_graph *g, uint32_t value, int32_t rank, int64_t channels,
+bool infer_graph_channels(infer_graph *g, uint32_t value, int32_t rank, int64_t channels,
                           float *to) {
     infer_view v;
     const float *from = infer_graph_floats(g, value, &v);

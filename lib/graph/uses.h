@@ -31,8 +31,11 @@ static inline bool infer_graph_is_op(const graph_node *n, const char *domain, co
     return n && !n->dead && strcmp(n->op->domain, domain) == 0 && strcmp(n->op->name, name) == 0;
 }
 
+/* Whether a value is a FLOAT constant; its view, perhaps without data. */
+bool infer_graph_are_floats(const infer_graph *g, uint32_t value, infer_view *view);
+
 /* The elements of a FLOAT constant; NULL where the value is none. */
-const float *infer_graph_floats(const infer_graph *g, uint32_t value, infer_view *view);
+const float *infer_graph_floats(infer_graph *g, uint32_t value, infer_view *view);
 
 /* A FLOAT constant of count elements, the caller's to fill. */
 infer_status infer_graph_room(infer_graph *g, const infer_view *shape, uint32_t *value,
@@ -40,7 +43,7 @@ infer_status infer_graph_room(infer_graph *g, const infer_view *shape, uint32_t 
 
 /* Reads a constant that scales or shifts each channel of values of this rank, or all of them, as
  * one element a channel; false where it is something else. */
-bool infer_graph_channels(const infer_graph *g, uint32_t value, int32_t rank, int64_t channels,
+bool infer_graph_channels(infer_graph *g, uint32_t value, int32_t rank, int64_t channels,
                           float *to);
 
 #endif

@@ -4,6 +4,8 @@
 #ifndef INFER_KERNELS_CONV2D_H
 #define INFER_KERNELS_CONV2D_H
 
+#include "loose.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -92,8 +94,10 @@ static inline bool infer_conv_is_depthwise(const infer_conv2d *c) {
  * are positive, and group divides the others. */
 bool infer_conv_pack_size(const infer_conv2d *c, size_t *elements);
 
-/* Packs w [outputs][channels / group][kernel]. */
-void infer_conv_pack(const infer_conv2d *c, const float *w, float *packed);
+/* Packs w [outputs][channels / group][kernel], each output's weights times its factor where there
+ * are such. */
+void infer_conv_pack(const infer_conv2d *c, const infer_loose_f32 *w, const double *factors,
+                     float *packed);
 
 /* ---- Winograd's F(4 x 4, 3 x 3) ---- */
 

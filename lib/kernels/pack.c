@@ -12,7 +12,8 @@ bool infer_pack_size(size_t k, size_t n, size_t *elements) {
 }
 
 #define PACK(T, S)                                                                                 \
-    void infer_pack_b_##S(size_t k, size_t n, const T *b, size_t ldb, bool trans, T *packed) {     \
+    void infer_pack_b_##S(size_t k, size_t n, const infer_loose_##S *b, size_t ldb, bool trans,    \
+                          T *packed) {                                                             \
         size_t row = trans ? 1 : ldb, column = trans ? ldb : 1;                                    \
         for (size_t j = 0; j < n; j += INFER_PANEL)                                                \
             for (size_t i = 0; i < k; i++, packed += INFER_PANEL)                                  \

@@ -2,6 +2,8 @@
 #ifndef INFER_KERNELS_PACK_H
 #define INFER_KERNELS_PACK_H
 
+#include "loose.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -11,7 +13,9 @@ bool infer_pack_size(size_t k, size_t n, size_t *elements);
 
 /* Packs b into infer_pack_size(k, n) elements. Without trans b is [k][n], with trans [n][k]; ldb
  * is the distance of its rows in elements. Every element of packed is written. */
-void infer_pack_b_f32(size_t k, size_t n, const float *b, size_t ldb, bool trans, float *packed);
-void infer_pack_b_f64(size_t k, size_t n, const double *b, size_t ldb, bool trans, double *packed);
+void infer_pack_b_f32(size_t k, size_t n, const infer_loose_f32 *b, size_t ldb, bool trans,
+                      float *packed);
+void infer_pack_b_f64(size_t k, size_t n, const infer_loose_f64 *b, size_t ldb, bool trans,
+                      double *packed);
 
 #endif

@@ -287,8 +287,8 @@ static void close_loaded(infer_loaded *loaded) {
 static infer_status load(infer_source *source, infer_loaded *loaded) {
     json_t *root;
     INFER_TRY(parse(source, &root));
-    if (source->release)
-        source->release(source);
+    if (source->map)
+        infer_map_forget(source->map, 0, source->size);
     infer_arena arena;
     size_t limit = infer_load_limit(source, 0);
     infer_arena_init(&arena, source->allocator, limit);

@@ -3,18 +3,17 @@
 #define INFER_LOAD_H
 
 #include "graph.h"
+#include "map.h"
 
-/* What a loader may use. The bytes stay unchanged until the graph is freed, unless the loader gives
- * them back early through release (which may be NULL): a mapped file is dropped as soon as its
- * content has been decoded. */
+/* What a loader may use. The bytes stay unchanged until the graph is freed; of a mapped file the
+ * loader forgets what it has decoded, which would stand in memory beside it. */
 typedef struct infer_source {
     const void *data;
     size_t size;
     const char *path; /* NULL for bytes; external data is looked for beside it */
     const infer_allocator *allocator;
-    size_t limit; /* bytes a loader may hold while parsing */
-    void (*release)(struct infer_source *source);
-    void *owner;
+    size_t limit;         /* bytes a loader may hold while parsing */
+    const infer_map *map; /* that the bytes are; NULL: they are somebody's memory */
 } infer_source;
 
 /* A loaded graph and what it borrows from: close frees parsed memory and mappings, after the image

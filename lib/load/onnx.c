@@ -77,7 +77,7 @@ static infer_status add_inputs(infer_onnx_builder *b, infer_onnx_scope *scope) {
         uint32_t value;
         const char *name = g->input[i]->name;
         if (name && infer_onnx_names_find(&scope->values, name, &value) &&
-            infer_graph_view(b->graph, value)->data)
+            infer_graph_is_constant(b->graph, value))
             continue;
         INFER_TRY(infer_onnx_port(b->reader, g->input[i], &spec));
         if (!spec.type_string)
@@ -192,9 +192,9 @@ static infer_status parse_and_build(infer_source *source, infer_onnx_reader *r,
     ProtobufCMessage *message;
     INFER_TRY(infer_onnx_unpack(r, &infer__onnx__model_proto__descriptor, source->data,
                                 source->size, &message));
-    /* The message has copies of everything; a mapped file would stand in memory beside them. */
-    if (source->release)
-        source->release(source);
+    /* The message has copies of everything but raw data, which is read where it lies. */
+    if (source->map)
+        infer_map_forget(source->map, 0, source->size);
     const model_proto *m = (const model_proto *)message;
     INFER_TRY(map_weights(r, m));
     r->arena.limit = infer_load_limit(source, infer_onnx_external_size(r));
@@ -221,6 +221,9 @@ static infer_status load(infer_source *source, infer_loaded *loaded) {
     if (!r)
         return INFER_ERROR_MEMORY;
     infer_onnx_reader_init(r, source->allocator, infer_load_limit(source, 0), source->path);
+    r->model = source->data;
+    r->model_size = source->size;
+    r->map = source->map;
     *loaded = (infer_loaded){NULL, r, close_loaded};
     infer_status status = parse_and_build(source, r, loaded);
     if (status != INFER_OK)

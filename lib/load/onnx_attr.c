@@ -75,7 +75,7 @@ static infer_status convert_strings(infer_arena *scratch, const attribute_proto 
 }
 
 static infer_status convert(infer_onnx_reader *r, infer_arena *scratch, const attribute_proto *a,
-                            bool narrow, infer_attr *attr) {
+                            bool narrow, bool loose, infer_attr *attr) {
     if (a->has_list)
         return infer_onnx_list_attr(r, scratch, a->list, narrow, attr);
     switch (type_of(a)) {
@@ -108,7 +108,8 @@ static infer_status convert(infer_onnx_reader *r, infer_arena *scratch, const at
         if (!a->t)
             return infer_fail(INFER_ERROR_FORMAT, "it has no tensor");
         attr->type = INFER_ATTR_TENSOR;
-        return infer_onnx_tensor(r, a->t, &attr->tensor);
+        return loose ? infer_onnx_loose_tensor(r, a->t, &attr->tensor)
+                     : infer_onnx_tensor(r, a->t, &attr->tensor);
     case INFER__ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSOR:
         if (!a->sparse_tensor)
             return infer_fail(INFER_ERROR_FORMAT, "it has no sparse tensor");
@@ -126,8 +127,9 @@ static infer_status convert(infer_onnx_reader *r, infer_arena *scratch, const at
 }
 
 infer_status infer_onnx_attr(infer_onnx_reader *r, infer_arena *scratch, const char *name,
-                             const attribute_proto *attribute, bool narrow, infer_attr *attr) {
+                             const attribute_proto *attribute, bool narrow, bool loose,
+                             infer_attr *attr) {
     *attr = (infer_attr){.name = name};
-    infer_status status = convert(r, scratch, attribute, narrow, attr);
+    infer_status status = convert(r, scratch, attribute, narrow, loose, attr);
     return status == INFER_OK ? status : infer_fail_within(status, "attribute \"%s\"", name);
 }

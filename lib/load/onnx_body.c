@@ -23,7 +23,7 @@ infer_status infer_onnx_initializers(infer_onnx_builder *b, infer_onnx_scope *sc
                                      const graph_proto *g) {
     infer_view view;
     for (size_t i = 0; i < g->n_initializer; i++) {
-        INFER_TRY(infer_onnx_tensor(b->reader, g->initializer[i], &view));
+        INFER_TRY(infer_onnx_loose_tensor(b->reader, g->initializer[i], &view));
         INFER_TRY(add_constant(b, scope, g->initializer[i]->name, &view));
     }
     for (size_t i = 0; i < g->n_sparse_initializer; i++) {

@@ -129,15 +129,24 @@ infer_status infer_onnx_map(infer_onnx_reader *r, const Infer__Onnx__TensorProto
     return INFER_OK; /* reading the tensor will complain */
 }
 
+static bool lies_in(const void *data, size_t size, const void *whole, size_t whole_size,
+                    size_t *offset) {
+    *offset = (size_t)((uintptr_t)data - (uintptr_t)whole);
+    return whole && (uintptr_t)data >= (uintptr_t)whole && infer_range(*offset, size, whole_size);
+}
+
 bool infer_onnx_forget(infer_onnx_reader *r, void *data, size_t size) {
-    for (infer_onnx_file *f = r->files; f; f = f->next) {
-        size_t offset = (size_t)((uintptr_t)data - (uintptr_t)f->map.data);
-        if (f->map.data && (uintptr_t)data >= (uintptr_t)f->map.data &&
-            infer_range(offset, size, f->map.size)) {
+    size_t offset;
+    if (lies_in(data, size, r->model, r->model_size, &offset)) {
+        if (r->map)
+            infer_map_forget(r->map, offset, size);
+        return true;
+    }
+    for (infer_onnx_file *f = r->files; f; f = f->next)
+        if (lies_in(data, size, f->map.data, f->map.size, &offset)) {
             infer_map_forget(&f->map, offset, size);
             return true;
         }
-    }
     return false;
 }
 

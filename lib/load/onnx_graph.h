@@ -115,9 +115,9 @@ infer_status infer_onnx_resolve(const infer_onnx_call *call,
                                 const Infer__Onnx__AttributeProto **resolved);
 
 /* Converts an attribute of a node called `name`. Lists are borrowed from the message or from
- * `scratch`; narrow: long ones are as INFER_OP_NARROW says. */
+ * `scratch`; narrow: long ones are as INFER_OP_NARROW says; loose: as infer_onnx_loose_tensor. */
 infer_status infer_onnx_attr(infer_onnx_reader *r, infer_arena *scratch, const char *name,
-                             const Infer__Onnx__AttributeProto *attribute, bool narrow,
+                             const Infer__Onnx__AttributeProto *attribute, bool narrow, bool loose,
                              infer_attr *attr);
 
 #endif

@@ -1,75 +1,23 @@
-/* Long lists of attributes, read ahead of the message around them: protobuf-c would make eight
- * bytes of each small integer and a block of memory of each string. */
+/* Long lists of attributes, read where they lie. */
 #include "onnx_list.h"
 
 #include "checked.h"
+#include "onnx_cut.h"
 #include "status.h"
 
 #include <string.h>
 
 enum { NAME = 1, FLOATS = 7, INTS = 8, STRINGS = 9, DOC = 13, TYPE = 20, REF = 21 };
 
-#define FIELD_LIST 100000 /* AttributeProto.list of onnx.proto */
-#define FEW        256    /* strings that a byte can number */
-#define LONGEST    64     /* bytes of such a string: each is compared with all */
+#define FEW     256 /* strings that a byte can number */
+#define LONGEST 64  /* bytes of such a string: each is compared with all */
 
-/* ---- fields ---- */
-
-typedef struct cursor {
-    const uint8_t *at, *end;
-} cursor;
-
-typedef struct field {
-    const uint8_t *start, *data; /* of the tag, of what follows it */
-    uint64_t value;              /* of a varint */
-    size_t size;                 /* of data */
-    uint32_t number;
-    unsigned wire;
-} field;
-
-static bool read_varint(cursor *c, uint64_t *value) {
-    *value = 0;
-    for (unsigned shift = 0; shift < 70 && c->at < c->end; shift += 7) {
-        uint8_t byte = *c->at++;
-        *value |= shift < 64 ? (uint64_t)(byte & 0x7f) << shift : 0;
-        if (byte < 0x80)
-            return true;
-    }
-    return false;
-}
-
-static bool read_field(cursor *c, field *f) {
-    uint64_t tag;
-    f->start = c->at;
-    if (!read_varint(c, &tag) || tag >> 32 || tag >> 3 == 0)
-        return false;
-    f->number = (uint32_t)tag >> 3;
-    f->wire = tag & 7;
-    f->data = c->at;
-    if (f->wire == PROTOBUF_C_WIRE_TYPE_VARINT) {
-        if (!read_varint(c, &f->value))
-            return false;
-    } else {
-        uint64_t size = f->wire == PROTOBUF_C_WIRE_TYPE_32BIT   ? 4
-                        : f->wire == PROTOBUF_C_WIRE_TYPE_64BIT ? 8
-                                                                : UINT64_MAX;
-        if (f->wire == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && !read_varint(c, &size))
-            return false;
-        f->data = c->at;
-        if (size > (uint64_t)(c->end - c->at))
-            return false;
-        c->at += size;
-    }
-    f->size = (size_t)(c->at - f->data);
-    return true;
-}
-
-static bool is_element(const field *f) {
+bool infer_onnx_is_element(const infer_onnx_field *f) {
     return f->number >= FLOATS && f->number <= STRINGS;
 }
 
 /* Elements come one a field, numbers also many in one. */
-static bool has_form(const field *f) {
+static bool has_form(const infer_onnx_field *f) {
     unsigned one = f->number == FLOATS ? PROTOBUF_C_WIRE_TYPE_32BIT : PROTOBUF_C_WIRE_TYPE_VARINT;
     if (f->wire == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
         return f->number != FLOATS || f->size % 4 == 0;
@@ -77,13 +25,13 @@ static bool has_form(const field *f) {
 }
 
 bool infer_onnx_is_list(const uint8_t *start, const uint8_t *end) {
-    cursor c = {start, end};
-    field f;
+    infer_onnx_cursor c = {start, end};
+    infer_onnx_field f;
     uint32_t kind = 0;
     while (c.at < c.end) {
-        if (!read_field(&c, &f))
+        if (!infer_onnx_read_field(&c, &f))
             return false;
-        if (is_element(&f)) {
+        if (infer_onnx_is_element(&f)) {
             if (!has_form(&f) || (kind && kind != f.number))
                 return false;
             kind = f.number;
@@ -100,12 +48,13 @@ bool infer_onnx_is_list(const uint8_t *start, const uint8_t *end) {
 /* Calls body for each integer `value` of an attribute. */
 #define EACH_INT(list, value, body)                                                                \
     do {                                                                                           \
-        cursor c_ = {(list)->start, (list)->end};                                                  \
-        field f_;                                                                                  \
-        while (c_.at < c_.end && read_field(&c_, &f_)) {                                           \
-            cursor in_ = {f_.data, f_.data + f_.size};                                             \
+        infer_onnx_cursor c_ = {(list)->start, (list)->end};                                       \
+        infer_onnx_field f_;                                                                       \
+        while (c_.at < c_.end && infer_onnx_read_field(&c_, &f_)) {                                \
+            infer_onnx_cursor in_ = {f_.data, f_.data + f_.size};                                  \
             uint64_t bits_;                                                                        \
-            while (f_.number == INTS && in_.at < in_.end && read_varint(&in_, &bits_)) {           \
+            while (f_.number == INTS && in_.at < in_.end &&                                        \
+                   infer_onnx_read_varint(&in_, &bits_)) {                                         \
                 int64_t value = (int64_t)bits_;                                                    \
                 body;                                                                              \
             }                                                                                      \
@@ -156,16 +105,16 @@ static infer_status read_ints(infer_onnx_reader *r, infer_onnx_list *l) {
 }
 
 static infer_status read_floats(infer_onnx_reader *r, infer_onnx_list *l) {
-    cursor c = {l->start, l->end};
-    field f;
-    while (c.at < c.end && read_field(&c, &f))
+    infer_onnx_cursor c = {l->start, l->end};
+    infer_onnx_field f;
+    while (c.at < c.end && infer_onnx_read_field(&c, &f))
         l->count += f.number == FLOATS ? f.size / 4 : 0;
     l->type = INFER_ATTR_FLOATS;
     l->element = INFER_TYPE_FLOAT;
     INFER_TRY(new_elements(r, l));
     char *to = l->data;
     c.at = l->start;
-    while (c.at < c.end && read_field(&c, &f))
+    while (c.at < c.end && infer_onnx_read_field(&c, &f))
         if (f.number == FLOATS) {
             memcpy(to, f.data, f.size);
             to += f.size;
@@ -174,7 +123,7 @@ static infer_status read_floats(infer_onnx_reader *r, infer_onnx_list *l) {
 }
 
 /* The number of a string among the few, FEW where there are too many. */
-static size_t number_of(infer_onnx_list *l, const field *f) {
+static size_t number_of(infer_onnx_list *l, const infer_onnx_field *f) {
     size_t i = 0;
     if (f->size > LONGEST)
         return FEW;
@@ -203,13 +152,13 @@ static infer_status keep_strings(infer_onnx_reader *r, infer_string *strings, ui
 }
 
 static infer_status read_strings(infer_onnx_reader *r, infer_onnx_list *l) {
-    cursor c = {l->start, l->end};
-    field f;
+    infer_onnx_cursor c = {l->start, l->end};
+    infer_onnx_field f;
     l->names = infer_onnx_alloc(r, FEW * sizeof *l->names);
     if (!l->names)
         return r->refused;
     bool few = true;
-    while (c.at < c.end && read_field(&c, &f)) {
+    while (c.at < c.end && infer_onnx_read_field(&c, &f)) {
         l->count += f.number == STRINGS;
         few = few && (f.number != STRINGS || number_of(l, &f) < FEW);
     }
@@ -217,7 +166,7 @@ static infer_status read_strings(infer_onnx_reader *r, infer_onnx_list *l) {
     l->element = few ? INFER_TYPE_UINT8 : INFER_TYPE_STRING;
     INFER_TRY(new_elements(r, l));
     c.at = l->start;
-    for (uint64_t i = 0; c.at < c.end && read_field(&c, &f);)
+    for (uint64_t i = 0; c.at < c.end && infer_onnx_read_field(&c, &f);)
         if (f.number == STRINGS && few)
             ((uint8_t *)l->data)[i++] = (uint8_t)number_of(l, &f);
         else if (f.number == STRINGS)
@@ -225,93 +174,16 @@ static infer_status read_strings(infer_onnx_reader *r, infer_onnx_list *l) {
     return few ? keep_strings(r, l->names, l->name_count) : keep_strings(r, l->data, l->count);
 }
 
-static infer_status read_list(infer_onnx_reader *r, infer_onnx_list *l) {
-    cursor c = {l->start, l->end};
-    field f;
-    while (c.at < c.end && read_field(&c, &f) && !is_element(&f))
+infer_status infer_onnx_read_list(infer_onnx_reader *r, const uint8_t *start, const uint8_t *end,
+                                  infer_onnx_list *l) {
+    *l = (infer_onnx_list){.start = start, .end = end};
+    infer_onnx_cursor c = {l->start, l->end};
+    infer_onnx_field f;
+    while (c.at < c.end && infer_onnx_read_field(&c, &f) && !infer_onnx_is_element(&f))
         ;
     return f.number == INTS     ? read_ints(r, l)
            : f.number == FLOATS ? read_floats(r, l)
                                 : read_strings(r, l);
-}
-
-/* ---- the rest of the message ---- */
-
-typedef struct rest {
-    uint8_t *at;
-    const infer_onnx_list *next; /* the first that is not passed */
-    uint32_t number;             /* its number */
-} rest;
-
-#define LENGTH 5 /* bytes of a varint that is a length of up to 31 bits, with or without need */
-
-static void put_varint(uint8_t *to, uint64_t value) {
-    for (int i = 0; i < LENGTH; i++, value >>= 7)
-        to[i] = (uint8_t)(value & 0x7f) | (i < LENGTH - 1 ? 0x80 : 0);
-}
-
-static void copy_bytes(rest *w, const uint8_t *from, const uint8_t *end) {
-    memcpy(w->at, from, (size_t)(end - from));
-    w->at += end - from;
-}
-
-/* An attribute without its elements, but with the number of its list. */
-static void write_attribute(rest *w) {
-    cursor c = {w->next->start, w->next->end};
-    field f;
-    while (c.at < c.end && read_field(&c, &f))
-        if (!is_element(&f))
-            copy_bytes(w, f.start, c.at);
-    put_varint(w->at, FIELD_LIST << 3 | PROTOBUF_C_WIRE_TYPE_VARINT);
-    put_varint(w->at + LENGTH, w->number++);
-    w->at += 2 * LENGTH;
-    w->next = w->next->next;
-}
-
-/* Copies a message whose fields were scanned; it goes down only towards lists. */
-static void write_message(rest *w, const uint8_t *start, const uint8_t *end) {
-    cursor c = {start, end};
-    field f;
-    while (c.at < c.end && read_field(&c, &f)) {
-        bool within = w->next && w->next->start >= f.data && w->next->start < c.at &&
-                      f.wire == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
-        if (!within) {
-            copy_bytes(w, f.start, c.at);
-            continue;
-        }
-        uint64_t tag;
-        cursor tag_end = {f.start, f.data};
-        read_varint(&tag_end, &tag);
-        copy_bytes(w, f.start, tag_end.at);
-        uint8_t *length = w->at;
-        w->at += LENGTH;
-        if (w->next->start == f.data && w->next->end == c.at)
-            write_attribute(w);
-        else
-            write_message(w, f.data, c.at);
-        put_varint(length, (uint64_t)(w->at - length - LENGTH));
-    }
-}
-
-infer_status infer_onnx_take_lists(infer_onnx_reader *r, const void *data, size_t size,
-                                   void **rest_data, size_t *rest_size) {
-    size_t room = size, more = (INFER_ONNX_DEPTH + (size_t)2) * LENGTH;
-    for (infer_onnx_list *l = r->lists; l; l = l->next) {
-        cursor c = {l->start, l->end};
-        field f;
-        while (c.at < c.end && read_field(&c, &f))
-            room -= is_element(&f) ? (size_t)(c.at - f.start) : 0;
-        if (!infer_add(room, more, &room))
-            return infer_fail(INFER_ERROR_MEMORY, "the message does not fit memory");
-        INFER_TRY(read_list(r, l));
-    }
-    rest w = {infer_onnx_alloc(r, room), r->lists, 0};
-    if (!w.at)
-        return r->refused;
-    *rest_data = w.at;
-    write_message(&w, data, (const uint8_t *)data + size);
-    *rest_size = (size_t)(w.at - (uint8_t *)*rest_data);
-    return INFER_OK;
 }
 
 /* ---- attributes ---- */
@@ -336,11 +208,10 @@ static infer_status widen(infer_arena *scratch, const infer_onnx_list *l, infer_
 
 infer_status infer_onnx_list_attr(infer_onnx_reader *r, infer_arena *scratch, uint32_t number,
                                   bool narrow, infer_attr *attr) {
-    const infer_onnx_list *l = r->lists;
-    for (; l && number; number--)
-        l = l->next;
-    if (!l)
-        return infer_fail(INFER_ERROR_FORMAT, "it names a list that is not there");
+    const infer_onnx_cut *cut = infer_onnx_cut_at(r, number, false);
+    if (!cut)
+        return INFER_ERROR_FORMAT;
+    const infer_onnx_list *l = &cut->list;
     bool few = l->type == INFER_ATTR_STRINGS && l->element == INFER_TYPE_UINT8;
     attr->type = l->type;
     attr->count = (size_t)l->count;

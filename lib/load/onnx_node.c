@@ -94,6 +94,14 @@ static bool takes_narrow(const infer_node_spec *spec, const char *name) {
     return true;
 }
 
+/* A Constant with a tensor is a constant of the graph, borrowed as initializers are. */
+static bool is_constant(const infer_node_spec *spec, const node_proto *node) {
+    const char *name = node->n_attribute == 1 ? text(node->attribute[0]->name) : "";
+    return !spec->domain[0] && strcmp(spec->op, "Constant") == 0 && !spec->in_count &&
+           spec->out_count == 1 &&
+           (strcmp(name, "value") == 0 || strcmp(name, "sparse_value") == 0);
+}
+
 static infer_status add_attrs(infer_onnx_builder *b, const infer_onnx_scope *scope,
                               const node_proto *node, infer_node_spec *spec) {
     infer_attr *attrs = infer_arena_array(&b->scratch, node->n_attribute, sizeof *attrs);
@@ -110,18 +118,10 @@ static infer_status add_attrs(infer_onnx_builder *b, const infer_onnx_scope *sco
             INFER_TRY(infer_onnx_body(b, scope, spec, name, resolved->g, attr));
         else
             INFER_TRY(infer_onnx_attr(b->reader, &b->scratch, name, resolved,
-                                      takes_narrow(spec, name), attr));
+                                      takes_narrow(spec, name), is_constant(spec, node), attr));
     }
     spec->attrs = attrs;
     return INFER_OK;
-}
-
-/* A Constant with a tensor is a constant of the graph, borrowed as initializers are. */
-static bool is_constant(const infer_node_spec *spec) {
-    return !spec->domain[0] && strcmp(spec->op, "Constant") == 0 && spec->attr_count == 1 &&
-           spec->attrs[0].type == INFER_ATTR_TENSOR && !spec->in_count && spec->out_count == 1 &&
-           (strcmp(spec->attrs[0].name, "value") == 0 ||
-            strcmp(spec->attrs[0].name, "sparse_value") == 0);
 }
 
 static infer_status add_operator(infer_onnx_builder *b, infer_onnx_scope *scope,
@@ -141,7 +141,7 @@ static infer_status add_operator(infer_onnx_builder *b, infer_onnx_scope *scope,
         INFER_TRY(infer_onnx_use(scope, node->input[i], &inputs[i]));
     spec.inputs = inputs;
     INFER_TRY(add_attrs(b, scope, node, &spec));
-    if (is_constant(&spec))
+    if (is_constant(&spec, node) && spec.attr_count == 1 && spec.attrs[0].type == INFER_ATTR_TENSOR)
         INFER_TRY(
             infer_graph_constant(b->graph, node->output[0], &spec.attrs[0].tensor, false, values));
     else

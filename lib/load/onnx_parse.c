@@ -1,7 +1,7 @@
 /* Parsing ONNX protobuf from untrusted bytes: a scan that bounds nesting and lengths, then
  * protobuf-c with an allocator that counts. */
 #include "checked.h"
-#include "onnx_list.h"
+#include "onnx_cut.h"
 #include "status.h"
 
 #include <limits.h>
@@ -72,7 +72,8 @@ typedef struct scan {
     scan_level levels[INFER_ONNX_DEPTH];
     size_t depth;
     infer_onnx_reader *reader;
-    infer_onnx_list **lists; /* where the next long list goes */
+    infer_onnx_cut **cuts; /* where the next one goes */
+    const uint8_t *field;  /* where the field begins */
 } scan;
 
 static infer_status malformed(const scan *s, const char *why) {
@@ -117,16 +118,29 @@ static bool is_first(scan_level *level, const ProtobufCFieldDescriptor *field) {
     return first;
 }
 
-/* A long list is passed over. */
-static infer_status put_list(scan *s, const uint8_t *data, const uint8_t *end) {
-    infer_onnx_list *list = infer_arena_array(&s->reader->arena, 1, sizeof *list);
-    if (!list)
+/* raw: its data, NULL for a list. */
+static infer_status put_cut(scan *s, const uint8_t *start, const uint8_t *raw) {
+    infer_onnx_cut *cut = infer_arena_array(&s->reader->arena, 1, sizeof *cut);
+    if (!cut || s->reader->cut_count == UINT32_MAX)
         return s->reader->arena.refused ? INFER_ERROR_LIMIT : INFER_ERROR_MEMORY;
-    list->start = data;
-    list->end = end;
-    *s->lists = list;
-    s->lists = &list->next;
+    *cut = (infer_onnx_cut){.start = start, .end = s->at, .data = raw};
+    cut->size = raw ? (size_t)(s->at - raw) : 0;
+    *s->cuts = cut;
+    s->cuts = &cut->next;
+    s->reader->cut_count++;
     return INFER_OK;
+}
+
+#define RAW_DATA 9 /* of TensorProto */
+
+/* Raw data of a graph's or an attribute's tensor. */
+static bool is_raw(const scan *s, const scan_level *level, uint64_t number, uint64_t size) {
+    if (level->type != &infer__onnx__tensor_proto__descriptor || number != RAW_DATA ||
+        size < INFER_ONNX_RAW || s->depth < 2)
+        return false;
+    const ProtobufCMessageDescriptor *around = s->levels[s->depth - 2].type;
+    return around == &infer__onnx__graph_proto__descriptor ||
+           around == &infer__onnx__attribute_proto__descriptor;
 }
 
 static infer_status scan_length_prefixed(scan *s, scan_level *level, uint64_t number) {
@@ -142,12 +156,14 @@ static infer_status scan_length_prefixed(scan *s, scan_level *level, uint64_t nu
     INFER_TRY(skip(s, level->end, (size_t)size));
     if (field && field->type == PROTOBUF_C_TYPE_STRING && memchr(data, 0, (size_t)size))
         return malformed(s, "a text holds a zero byte");
+    if (is_raw(s, level, number, size))
+        return put_cut(s, s->field, data);
     if (!message)
         return INFER_OK;
     const uint8_t *end = s->at;
     if (field->descriptor == &infer__onnx__attribute_proto__descriptor && size >= INFER_LARGE &&
         infer_onnx_is_list(data, end))
-        return put_list(s, data, end);
+        return put_cut(s, data, NULL); /* and is passed over */
     s->at = data;
     if (!is_first(level, field))
         return malformed(s, "a message that may be there once is there twice");
@@ -157,6 +173,7 @@ static infer_status scan_length_prefixed(scan *s, scan_level *level, uint64_t nu
 static infer_status scan_field(scan *s) {
     scan_level *level = &s->levels[s->depth - 1];
     uint64_t tag, number;
+    s->field = s->at;
     if (!read_varint(s, level->end, 32, &tag) || tag >> 3 == 0)
         return malformed(s, "a field has no valid number");
     switch (tag & 7) {
@@ -180,8 +197,9 @@ static infer_status scan_message(infer_onnx_reader *r, const ProtobufCMessageDes
     s.start = s.at = data;
     s.depth = 0;
     s.reader = r;
-    s.lists = &r->lists;
-    r->lists = NULL;
+    s.cuts = &r->cuts;
+    r->cuts = NULL;
+    r->cut_count = 0;
     INFER_TRY(enter(&s, type, data + size));
     while (s.depth) {
         if (s.at == s.levels[s.depth - 1].end)
@@ -201,8 +219,8 @@ infer_status infer_onnx_unpack(infer_onnx_reader *r, const ProtobufCMessageDescr
     }
     void *rest = NULL;
     INFER_TRY(scan_message(r, type, data, size));
-    if (r->lists) {
-        INFER_TRY(infer_onnx_take_lists(r, data, size, &rest, &size));
+    if (r->cuts) {
+        INFER_TRY(infer_onnx_cut_out(r, data, size, &rest, &size));
         data = rest;
     }
     ProtobufCAllocator allocator = {protobuf_alloc, protobuf_free, r};

@@ -14,7 +14,7 @@
 #define INFER_ONNX_DEPTH 100
 
 typedef struct infer_onnx_file infer_onnx_file;
-typedef struct infer_onnx_list infer_onnx_list;
+typedef struct infer_onnx_cut infer_onnx_cut;
 
 /* Everything that a parsed model holds; the arena's limit bounds it. */
 typedef struct infer_onnx_reader {
@@ -22,7 +22,12 @@ typedef struct infer_onnx_reader {
     infer_status refused;   /* why the last allocation failed */
     const char *path;       /* of the model, or NULL; external data lies in its folder */
     infer_onnx_file *files; /* mapped external data */
-    infer_onnx_list *lists; /* long ones of attributes, read ahead (onnx_list.h) */
+    infer_onnx_cut *cuts; /* what protobuf-c does not see, in the order of the file (onnx_cut.h) */
+    infer_onnx_cut **numbered; /* the same by number */
+    uint32_t cut_count;
+    const void *model; /* the bytes that are read: tensors may lie in them */
+    size_t model_size;
+    const infer_map *map; /* that these are; NULL: somebody's memory */
 } infer_onnx_reader;
 
 void infer_onnx_reader_init(infer_onnx_reader *r, const infer_allocator *a, size_t limit,
@@ -37,8 +42,8 @@ void *infer_onnx_alloc(infer_onnx_reader *r, size_t size);
 /* Gives a piece back early where it is large. NULL is allowed. */
 void infer_onnx_release(infer_onnx_reader *r, void *pointer);
 
-/* Parses size bytes as a message of the given type. The message owns copies of everything; it goes
- * with the reader. */
+/* Parses size bytes as a message of the given type. The message owns copies of everything but raw
+ * data (onnx_cut.h), for which the bytes have to stay; it goes with the reader. */
 infer_status infer_onnx_unpack(infer_onnx_reader *r, const ProtobufCMessageDescriptor *type,
                                const void *data, size_t size, ProtobufCMessage **message);
 
@@ -46,6 +51,10 @@ infer_status infer_onnx_unpack(infer_onnx_reader *r, const ProtobufCMessageDescr
  * from the message or from a mapped file where they lie as operators want them, else converted. */
 infer_status infer_onnx_tensor(infer_onnx_reader *r, const Infer__Onnx__TensorProto *tensor,
                                infer_view *view);
+
+/* The same, but floats may lie at any address. */
+infer_status infer_onnx_loose_tensor(infer_onnx_reader *r, const Infer__Onnx__TensorProto *tensor,
+                                     infer_view *view);
 
 /* A sparse tensor as a dense view. */
 infer_status infer_onnx_sparse(infer_onnx_reader *r, const Infer__Onnx__SparseTensorProto *sparse,
@@ -59,8 +68,8 @@ infer_status infer_onnx_external(infer_onnx_reader *r, const Infer__Onnx__Tensor
 infer_status infer_onnx_map(infer_onnx_reader *r, const Infer__Onnx__TensorProto *tensor);
 size_t infer_onnx_external_size(const infer_onnx_reader *r);
 
-/* Lets go of the memory of a part of a mapped file, which is read again where it is touched; false
- * where it lies in none. */
+/* Lets go of the memory of a part of the model or of a mapped file, which is read again where it is
+ * touched; false where it lies in none. */
 bool infer_onnx_forget(infer_onnx_reader *r, void *data, size_t size);
 
 /* Unmaps all files. */

@@ -1,6 +1,6 @@
 /* Tensors of ONNX in all their encodings as views. */
 #include "checked.h"
-#include "onnx_reader.h"
+#include "onnx_cut.h"
 #include "status.h"
 
 #include <string.h>
@@ -42,13 +42,16 @@ static infer_status check_bools(const uint8_t *data, size_t n) {
     return all <= 1 ? INFER_OK : infer_fail(INFER_ERROR_FORMAT, "a bool is neither 0 nor 1");
 }
 
-/* The elements in `size` raw bytes: where they lie, if they are aligned and a byte or more each. */
-static infer_status from_raw(infer_onnx_reader *r, const void *raw, size_t n, infer_view *view) {
+/* The elements in raw bytes: where they lie, if they take a byte or more each and are aligned or
+ * loose floats. */
+static infer_status from_raw(infer_onnx_reader *r, const void *raw, size_t n, bool loose,
+                             infer_view *view) {
     infer_type type = (infer_type)view->type;
     size_t element = infer_type_size(type), unit = element < 8 ? element : 8;
     if (type == INFER_TYPE_BOOL)
         INFER_TRY(check_bools(raw, n));
-    if (infer_type_bits(type) >= 8 && (uintptr_t)raw % unit == 0) {
+    bool fits = (uintptr_t)raw % unit == 0 || (loose && type == INFER_TYPE_FLOAT);
+    if (infer_type_bits(type) >= 8 && fits) {
         view->data = (void *)raw;
         return INFER_OK;
     }
@@ -163,7 +166,24 @@ static infer_status fill_shape(infer_view *view, const int64_t *dims, size_t ran
     return infer_view_check(view, false);
 }
 
-static infer_status decode(infer_onnx_reader *r, const tensor_proto *t, infer_view *view) {
+/* Raw data, where there is some: in the message, or left in the file. */
+static infer_status find_raw(const infer_onnx_reader *r, const tensor_proto *t, infer_type type,
+                             ProtobufCBinaryData *raw, bool *found) {
+    /* Writers of proto3 leave empty raw data behind where a typed field is used. */
+    *found = t->has_raw_data && (t->raw_data.len || !field_of(t, type).count);
+    *raw = t->raw_data;
+    if (!t->has_raw)
+        return INFER_OK;
+    const infer_onnx_cut *cut = infer_onnx_cut_at(r, t->raw, true);
+    if (!cut || *found)
+        return infer_fail(INFER_ERROR_FORMAT, "it has raw data twice");
+    *raw = (ProtobufCBinaryData){cut->size, (uint8_t *)cut->data};
+    *found = true;
+    return INFER_OK;
+}
+
+static infer_status decode(infer_onnx_reader *r, const tensor_proto *t, bool loose,
+                           infer_view *view) {
     if (t->segment)
         return infer_fail(INFER_ERROR_UNSUPPORTED, "it is split into segments");
     if (infer_type_size((infer_type)t->data_type) == 0)
@@ -183,22 +203,33 @@ static infer_status decode(infer_onnx_reader *r, const tensor_proto *t, infer_vi
     if (t->data_location) {
         const void *data;
         INFER_TRY(infer_onnx_external(r, t, bytes, &data));
-        return n ? from_raw(r, data, n, view) : INFER_OK;
+        return n ? from_raw(r, data, n, loose, view) : INFER_OK;
     }
-    /* Writers of proto3 leave empty raw data behind where a typed field is used. */
-    bool raw = t->has_raw_data && (t->raw_data.len || !field_of(t, type).count);
-    if (!raw)
+    ProtobufCBinaryData raw;
+    bool found;
+    INFER_TRY(find_raw(r, t, type, &raw, &found));
+    if (!found)
         return from_field(r, t, n, view);
-    if (t->raw_data.len != bytes)
+    if (raw.len != bytes)
         return infer_fail(INFER_ERROR_FORMAT, "%zu bytes of raw data where its shape needs %zu",
-                          t->raw_data.len, bytes);
-    return n ? from_raw(r, t->raw_data.data, n, view) : INFER_OK;
+                          raw.len, bytes);
+    return n ? from_raw(r, raw.data, n, loose, view) : INFER_OK;
+}
+
+static infer_status read_tensor(infer_onnx_reader *r, const tensor_proto *tensor, bool loose,
+                                infer_view *view) {
+    infer_status status = decode(r, tensor, loose, view);
+    return status == INFER_OK ? status
+                              : infer_fail_within(status, "tensor \"%s\"", name_of(tensor));
 }
 
 infer_status infer_onnx_tensor(infer_onnx_reader *r, const tensor_proto *tensor, infer_view *view) {
-    infer_status status = decode(r, tensor, view);
-    return status == INFER_OK ? status
-                              : infer_fail_within(status, "tensor \"%s\"", name_of(tensor));
+    return read_tensor(r, tensor, false, view);
+}
+
+infer_status infer_onnx_loose_tensor(infer_onnx_reader *r, const tensor_proto *tensor,
+                                     infer_view *view) {
+    return read_tensor(r, tensor, true, view);
 }
 
 /* ---- sparse tensors ---- */

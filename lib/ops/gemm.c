@@ -221,11 +221,12 @@ static uint32_t as_list(infer_rewriter *rw, uint32_t x, int64_t n) {
  * stays within Gemm's one-way broadcast if it has one row. */
 static infer_status gemm_prepare(infer_rewriter *rw) {
     uint32_t a = rw->input(rw, 0), b = rw->input(rw, 1), c = rw->input(rw, 2);
-    infer_view w = *rw->view(rw, b);
+    infer_view w = *rw->shape(rw, b);
     infer_attr trans = {.name = "trans", .type = INFER_ATTR_INT, .i = int_attr(rw, "transB")};
     infer_attr columns = {.name = "n", .type = INFER_ATTR_INT, .i = w.dim[trans.i ? 0 : 1]};
     float alpha = float_attr(rw, "alpha"), beta = float_attr(rw, "beta");
-    if (!w.data || (w.type != INFER_TYPE_FLOAT && w.type != INFER_TYPE_DOUBLE) || columns.i == 1)
+    if (!rw->elements(rw, b) || (w.type != INFER_TYPE_FLOAT && w.type != INFER_TYPE_DOUBLE) ||
+        columns.i == 1)
         return INFER_OK; /* one column is a product with a vector, which needs no panels */
     if (beta == 0)
         c = INFER_NO_VALUE;

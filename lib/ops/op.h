@@ -217,6 +217,10 @@ struct infer_rewriter {
     infer_status (*set_input)(infer_rewriter *rw, uint32_t index, uint32_t value); /* may append */
     /* With data where constant; valid until there is a new value. */
     const infer_view *(*view)(infer_rewriter *rw, uint32_t value);
+    /* The same, but large floats need not have their data. */
+    const infer_view *(*shape)(infer_rewriter *rw, uint32_t value);
+    /* A constant's elements where they lie, floats at any address (loose.h); NULL: no constant. */
+    const void *(*elements)(infer_rewriter *rw, uint32_t value);
     uint32_t (*constant)(infer_rewriter *rw, const infer_view *tensor);
     /* A constant of this shape whose elements, cleared, are the caller's to fill. */
     uint32_t (*room)(infer_rewriter *rw, const infer_view *shape, void **data);
@@ -289,8 +293,11 @@ typedef enum infer_op_flags {
     INFER_OP_PLACES = 16, /* outputs whose extents infer leaves unknown although it has all values:
                              run finds them, by infer_place or by setting the view itself */
     INFER_OP_BODIES = 32, /* has attributes of type GRAPH */
-    INFER_OP_NARROW = 64  /* upgrade takes long lists that are not in the table of attributes as
+    INFER_OP_NARROW = 64, /* upgrade takes long lists that are not in the table of attributes as
                              tensors of the narrowest integers or of floats, strings as CODES */
+    INFER_OP_PACKS = 128  /* gives constants another form while loading, and stands in no image: run
+                             reads floats at any address and takes no scratch, no list is among the
+                             attributes, the one output may be made when the image is written */
 } infer_op_flags;
 
 /* Sets of element types, one bit a type. */

@@ -128,8 +128,9 @@ static uint32_t halved(infer_rewriter *rw, const infer_matrix *m) {
 
 /* NO_VALUE where the weights are no such products. */
 static uint32_t narrowed(infer_rewriter *rw, uint32_t b, bool trans) {
-    const infer_view w = *rw->view(rw, b);
-    if (w.type != INFER_TYPE_FLOAT || w.rank != 2 || infer_view_count(&w) < LEAST_COUNT)
+    infer_view w = *rw->shape(rw, b);
+    w.data = (void *)rw->elements(rw, b);
+    if (!w.data || w.type != INFER_TYPE_FLOAT || w.rank != 2 || infer_view_count(&w) < LEAST_COUNT)
         return INFER_NO_VALUE;
     const infer_matrix m = infer_matrix_of(&w, trans);
     float first;
@@ -170,6 +171,7 @@ const infer_op infer_op_infer_pack_weights = {
     .max_in = 1,
     .min_out = 1,
     .max_out = 1,
+    .flags = INFER_OP_PACKS,
     .attr_count = 1,
     .attrs = pack_attrs,
     .types = {T(FLOAT) | T(DOUBLE)},

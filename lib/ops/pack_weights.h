@@ -2,6 +2,7 @@
 #ifndef INFER_OPS_PACK_WEIGHTS_H
 #define INFER_OPS_PACK_WEIGHTS_H
 
+#include "loose.h"
 #include "op.h"
 
 /* Weights that are integers times a scale for each column, as quantized models unpack them, stay
@@ -15,7 +16,7 @@ static inline int64_t infer_panels(int64_t n) {
 
 /* A matrix of float by its rows of k and its columns. */
 typedef struct infer_matrix {
-    const float *data;
+    const infer_loose_f32 *data;
     size_t k, n, row, column; /* distances of rows and columns */
 } infer_matrix;
 

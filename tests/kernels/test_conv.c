@@ -115,7 +115,7 @@ static void conv_case(infer_conv2d *c) {
     const float *w = fill(1, c->outputs * (c->channels / c->group) * taps);
     assert_true(infer_conv_pack_size(c, &size));
     float *packed = fill(2, size);
-    infer_conv_pack(c, w, packed);
+    infer_conv_pack(c, w, NULL, packed);
     assert_true(fence_holds(2));
     const float *bias = fill(3, blocks_of(c->outputs) * 16);
     const float *add = choose(2) ? fill_blocks(4, c->outputs, places) : NULL;
