@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define FIELD_LIST 100000 /* AttributeProto.list and TensorProto.raw of onnx.proto */
+#define FIELD_NUMBER 100000 /* AttributeProto.list and TensorProto.raw of onnx.proto */
 
 typedef struct rest {
     uint8_t *at;
@@ -30,24 +30,8 @@ static void copy_bytes(rest *w, const uint8_t *from, const uint8_t *end) {
     w->at += end - from;
 }
 
-static void write_number(rest *w) {
-    put_varint(w->at, FIELD_LIST << 3 | PROTOBUF_C_WIRE_TYPE_VARINT);
-    put_varint(w->at + LENGTH, w->number++);
-    w->at += 2 * LENGTH;
-    w->next = w->next->next;
-}
-
-/* An attribute without its elements. */
-static void write_attribute(rest *w) {
-    infer_onnx_cursor c = {w->next->start, w->next->end};
-    infer_onnx_field f;
-    while (c.at < c.end && infer_onnx_read_field(&c, &f))
-        if (!infer_onnx_is_element(&f))
-            copy_bytes(w, f.start, c.at);
-    write_number(w);
-}
-
-/* Copies a message whose fields were scanned; it goes down only towards what is cut out. */
+/* Copies a message whose fields were scanned, with a number in the place of what is cut out; it
+ * goes down only towards that. */
 static void write_message(rest *w, const uint8_t *start, const uint8_t *end) {
     infer_onnx_cursor c = {start, end};
     infer_onnx_field f;
@@ -55,7 +39,11 @@ static void write_message(rest *w, const uint8_t *start, const uint8_t *end) {
         if (!w->next || w->next->start >= c.at) {
             copy_bytes(w, f.start, c.at);
         } else if (w->next->start == f.start) {
-            write_number(w);
+            c.at = w->next->end;
+            put_varint(w->at, FIELD_NUMBER << 3 | PROTOBUF_C_WIRE_TYPE_VARINT);
+            put_varint(w->at + LENGTH, w->number++);
+            w->at += 2 * LENGTH;
+            w->next = w->next->next;
         } else {
             uint64_t tag;
             infer_onnx_cursor tag_end = {f.start, f.data};
@@ -63,25 +51,10 @@ static void write_message(rest *w, const uint8_t *start, const uint8_t *end) {
             copy_bytes(w, f.start, tag_end.at);
             uint8_t *length = w->at;
             w->at += LENGTH;
-            if (w->next->start == f.data && w->next->end == c.at)
-                write_attribute(w);
-            else
-                write_message(w, f.data, c.at);
+            write_message(w, f.data, c.at);
             put_varint(length, (uint64_t)(w->at - length - LENGTH));
         }
     }
-}
-
-/* Bytes that are not in the rest. */
-static size_t bytes_cut(const infer_onnx_cut *cut) {
-    infer_onnx_cursor c = {cut->start, cut->end};
-    infer_onnx_field f;
-    size_t bytes = 0;
-    if (cut->data)
-        return (size_t)(cut->end - cut->start);
-    while (c.at < c.end && infer_onnx_read_field(&c, &f))
-        bytes += infer_onnx_is_element(&f) ? (size_t)(c.at - f.start) : 0;
-    return bytes;
 }
 
 static infer_status number_cuts(infer_onnx_reader *r) {
@@ -99,11 +72,11 @@ infer_status infer_onnx_cut_out(infer_onnx_reader *r, const void *data, size_t s
     size_t room = size, more = (INFER_ONNX_DEPTH + (size_t)2) * LENGTH;
     INFER_TRY(number_cuts(r));
     for (infer_onnx_cut *cut = r->cuts; cut; cut = cut->next) {
-        room -= bytes_cut(cut);
+        room -= (size_t)(cut->end - cut->start);
         if (!infer_add(room, more, &room))
             return infer_fail(INFER_ERROR_MEMORY, "the message does not fit memory");
         if (!cut->data)
-            INFER_TRY(infer_onnx_read_list(r, cut->start, cut->end, &cut->list));
+            INFER_TRY(infer_onnx_read_list(r, &cut->list));
     }
     rest w = {infer_onnx_alloc(r, room), r->cuts, 0};
     if (!w.at)

@@ -9,7 +9,7 @@
 #define INFER_ONNX_RAW 4096
 
 struct infer_onnx_cut {
-    const uint8_t *start, *end; /* of an attribute's message, or of the field with raw data */
+    const uint8_t *start, *end; /* of the fields that are cut out */
     const uint8_t *data;        /* the raw data; NULL: a list */
     size_t size;
     infer_onnx_list list;

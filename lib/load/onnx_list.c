@@ -12,7 +12,7 @@ enum { NAME = 1, FLOATS = 7, INTS = 8, STRINGS = 9, DOC = 13, TYPE = 20, REF = 2
 #define FEW     256 /* strings that a byte can number */
 #define LONGEST 64  /* bytes of such a string: each is compared with all */
 
-bool infer_onnx_is_element(const infer_onnx_field *f) {
+static bool is_element(const infer_onnx_field *f) {
     return f->number >= FLOATS && f->number <= STRINGS;
 }
 
@@ -24,41 +24,63 @@ static bool has_form(const infer_onnx_field *f) {
     return f->number != STRINGS && f->wire == one;
 }
 
-bool infer_onnx_is_list(const uint8_t *start, const uint8_t *end) {
+/* Calls body for each integer `value` of a field. */
+#define EACH_INT(f, value, body)                                                                   \
+    do {                                                                                           \
+        infer_onnx_cursor in_ = {(f)->data, (f)->data + (f)->size};                                \
+        uint64_t bits_;                                                                            \
+        while (in_.at < in_.end && infer_onnx_read_varint(&in_, &bits_)) {                         \
+            int64_t value = (int64_t)bits_;                                                        \
+            body;                                                                                  \
+        }                                                                                          \
+    } while (0)
+
+static void count(infer_onnx_list *l, const infer_onnx_field *f) {
+    if (f->number == INTS)
+        EACH_INT(f, v, {
+            l->count++;
+            l->least = v < l->least ? v : l->least;
+            l->most = v > l->most ? v : l->most;
+        });
+    else
+        l->count += f->number == FLOATS ? f->size / 4 : 1;
+}
+
+bool infer_onnx_is_list(const uint8_t *start, const uint8_t *end, infer_onnx_list *l) {
     infer_onnx_cursor c = {start, end};
     infer_onnx_field f;
     uint32_t kind = 0;
+    *l = (infer_onnx_list){.data = NULL};
     while (c.at < c.end) {
         if (!infer_onnx_read_field(&c, &f))
             return false;
-        if (infer_onnx_is_element(&f)) {
-            if (!has_form(&f) || (kind && kind != f.number))
+        if (is_element(&f)) {
+            if (!has_form(&f) || (kind && (kind != f.number || l->end != f.start)))
                 return false;
+            l->start = kind ? l->start : f.start;
+            l->end = c.at;
             kind = f.number;
+            count(l, &f);
         } else if ((f.number != NAME && f.number != DOC && f.number != TYPE && f.number != REF) ||
                    (f.number != TYPE && memchr(f.data, 0, f.size))) {
             return false;
         }
     }
+    l->type = kind == INTS     ? INFER_ATTR_INTS
+              : kind == FLOATS ? INFER_ATTR_FLOATS
+                               : INFER_ATTR_STRINGS;
     return kind != 0;
 }
 
 /* ---- elements ---- */
 
-/* Calls body for each integer `value` of an attribute. */
-#define EACH_INT(list, value, body)                                                                \
+/* Calls body for each field of a list. */
+#define EACH_FIELD(list, f, body)                                                                  \
     do {                                                                                           \
         infer_onnx_cursor c_ = {(list)->start, (list)->end};                                       \
-        infer_onnx_field f_;                                                                       \
-        while (c_.at < c_.end && infer_onnx_read_field(&c_, &f_)) {                                \
-            infer_onnx_cursor in_ = {f_.data, f_.data + f_.size};                                  \
-            uint64_t bits_;                                                                        \
-            while (f_.number == INTS && in_.at < in_.end &&                                        \
-                   infer_onnx_read_varint(&in_, &bits_)) {                                         \
-                int64_t value = (int64_t)bits_;                                                    \
-                body;                                                                              \
-            }                                                                                      \
-        }                                                                                          \
+        infer_onnx_field f;                                                                        \
+        while (c_.at < c_.end && infer_onnx_read_field(&c_, &f))                                   \
+            body;                                                                                  \
     } while (0)
 
 static infer_status new_elements(infer_onnx_reader *r, infer_onnx_list *l) {
@@ -72,21 +94,14 @@ static infer_status new_elements(infer_onnx_reader *r, infer_onnx_list *l) {
 #define PUT_INTS(list, ctype)                                                                      \
     do {                                                                                           \
         ctype *to_ = (list)->data;                                                                 \
-        EACH_INT(list, v, *to_++ = (ctype)v);                                                      \
+        EACH_FIELD(list, field_, EACH_INT(&field_, v, *to_++ = (ctype)v));                         \
     } while (0)
 
 static infer_status read_ints(infer_onnx_reader *r, infer_onnx_list *l) {
-    int64_t least = 0, most = 0;
-    EACH_INT(l, v, {
-        l->count++;
-        least = v < least ? v : least;
-        most = v > most ? v : most;
-    });
-    l->type = INFER_ATTR_INTS;
-    l->element = least < INT32_MIN || most > INT32_MAX ? INFER_TYPE_INT64
-                 : least < 0 || most > UINT16_MAX      ? INFER_TYPE_INT32
-                 : most > UINT8_MAX                    ? INFER_TYPE_UINT16
-                                                       : INFER_TYPE_UINT8;
+    l->element = l->least < INT32_MIN || l->most > INT32_MAX ? INFER_TYPE_INT64
+                 : l->least < 0 || l->most > UINT16_MAX      ? INFER_TYPE_INT32
+                 : l->most > UINT8_MAX                       ? INFER_TYPE_UINT16
+                                                             : INFER_TYPE_UINT8;
     INFER_TRY(new_elements(r, l));
     switch (l->element) {
     case INFER_TYPE_UINT8:
@@ -105,20 +120,13 @@ static infer_status read_ints(infer_onnx_reader *r, infer_onnx_list *l) {
 }
 
 static infer_status read_floats(infer_onnx_reader *r, infer_onnx_list *l) {
-    infer_onnx_cursor c = {l->start, l->end};
-    infer_onnx_field f;
-    while (c.at < c.end && infer_onnx_read_field(&c, &f))
-        l->count += f.number == FLOATS ? f.size / 4 : 0;
-    l->type = INFER_ATTR_FLOATS;
     l->element = INFER_TYPE_FLOAT;
     INFER_TRY(new_elements(r, l));
     char *to = l->data;
-    c.at = l->start;
-    while (c.at < c.end && infer_onnx_read_field(&c, &f))
-        if (f.number == FLOATS) {
-            memcpy(to, f.data, f.size);
-            to += f.size;
-        }
+    EACH_FIELD(l, f, {
+        memcpy(to, f.data, f.size);
+        to += f.size;
+    });
     return INFER_OK;
 }
 
@@ -151,39 +159,38 @@ static infer_status keep_strings(infer_onnx_reader *r, infer_string *strings, ui
     return INFER_OK;
 }
 
+/* Numbers of few different strings; false where there are too many. */
+static bool number_strings(infer_onnx_list *l) {
+    uint8_t *to = l->data;
+    EACH_FIELD(l, f, {
+        size_t number = number_of(l, &f);
+        if (number == FEW)
+            return false;
+        *to++ = (uint8_t)number;
+    });
+    return true;
+}
+
 static infer_status read_strings(infer_onnx_reader *r, infer_onnx_list *l) {
-    infer_onnx_cursor c = {l->start, l->end};
-    infer_onnx_field f;
     l->names = infer_onnx_alloc(r, FEW * sizeof *l->names);
     if (!l->names)
         return r->refused;
-    bool few = true;
-    while (c.at < c.end && infer_onnx_read_field(&c, &f)) {
-        l->count += f.number == STRINGS;
-        few = few && (f.number != STRINGS || number_of(l, &f) < FEW);
-    }
-    l->type = INFER_ATTR_STRINGS;
-    l->element = few ? INFER_TYPE_UINT8 : INFER_TYPE_STRING;
+    l->element = INFER_TYPE_UINT8;
     INFER_TRY(new_elements(r, l));
-    c.at = l->start;
-    for (uint64_t i = 0; c.at < c.end && infer_onnx_read_field(&c, &f);)
-        if (f.number == STRINGS && few)
-            ((uint8_t *)l->data)[i++] = (uint8_t)number_of(l, &f);
-        else if (f.number == STRINGS)
-            ((infer_string *)l->data)[i++] = (infer_string){(const char *)f.data, f.size};
-    return few ? keep_strings(r, l->names, l->name_count) : keep_strings(r, l->data, l->count);
+    if (number_strings(l))
+        return keep_strings(r, l->names, l->name_count);
+    infer_onnx_release(r, l->data);
+    l->element = INFER_TYPE_STRING;
+    INFER_TRY(new_elements(r, l));
+    infer_string *to = l->data;
+    EACH_FIELD(l, f, *to++ = ((infer_string){(const char *)f.data, f.size}));
+    return keep_strings(r, l->data, l->count);
 }
 
-infer_status infer_onnx_read_list(infer_onnx_reader *r, const uint8_t *start, const uint8_t *end,
-                                  infer_onnx_list *l) {
-    *l = (infer_onnx_list){.start = start, .end = end};
-    infer_onnx_cursor c = {l->start, l->end};
-    infer_onnx_field f;
-    while (c.at < c.end && infer_onnx_read_field(&c, &f) && !infer_onnx_is_element(&f))
-        ;
-    return f.number == INTS     ? read_ints(r, l)
-           : f.number == FLOATS ? read_floats(r, l)
-                                : read_strings(r, l);
+infer_status infer_onnx_read_list(infer_onnx_reader *r, infer_onnx_list *l) {
+    return l->type == INFER_ATTR_INTS     ? read_ints(r, l)
+           : l->type == INFER_ATTR_FLOATS ? read_floats(r, l)
+                                          : read_strings(r, l);
 }
 
 /* ---- attributes ---- */

@@ -118,15 +118,13 @@ static bool is_first(scan_level *level, const ProtobufCFieldDescriptor *field) {
     return first;
 }
 
-/* raw: its data, NULL for a list. */
-static infer_status put_cut(scan *s, const uint8_t *start, const uint8_t *raw) {
-    infer_onnx_cut *cut = infer_arena_array(&s->reader->arena, 1, sizeof *cut);
-    if (!cut || s->reader->cut_count == UINT32_MAX)
+static infer_status put_cut(scan *s, infer_onnx_cut cut) {
+    infer_onnx_cut *kept = infer_arena_array(&s->reader->arena, 1, sizeof *kept);
+    if (!kept || s->reader->cut_count == UINT32_MAX)
         return s->reader->arena.refused ? INFER_ERROR_LIMIT : INFER_ERROR_MEMORY;
-    *cut = (infer_onnx_cut){.start = start, .end = s->at, .data = raw};
-    cut->size = raw ? (size_t)(s->at - raw) : 0;
-    *s->cuts = cut;
-    s->cuts = &cut->next;
+    *kept = cut;
+    *s->cuts = kept;
+    s->cuts = &kept->next;
     s->reader->cut_count++;
     return INFER_OK;
 }
@@ -157,13 +155,14 @@ static infer_status scan_length_prefixed(scan *s, scan_level *level, uint64_t nu
     if (field && field->type == PROTOBUF_C_TYPE_STRING && memchr(data, 0, (size_t)size))
         return malformed(s, "a text holds a zero byte");
     if (is_raw(s, level, number, size))
-        return put_cut(s, s->field, data);
+        return put_cut(s, (infer_onnx_cut){s->field, s->at, .data = data, .size = (size_t)size});
     if (!message)
         return INFER_OK;
     const uint8_t *end = s->at;
+    infer_onnx_list list;
     if (field->descriptor == &infer__onnx__attribute_proto__descriptor && size >= INFER_LARGE &&
-        infer_onnx_is_list(data, end))
-        return put_cut(s, data, NULL); /* and is passed over */
+        infer_onnx_is_list(data, end, &list))
+        return put_cut(s, (infer_onnx_cut){list.start, list.end, .list = list}); /* passed over */
     s->at = data;
     if (!is_first(level, field))
         return malformed(s, "a message that may be there once is there twice");

@@ -18,6 +18,10 @@ typedef struct infer_onnx_field {
 } infer_onnx_field;
 
 static inline bool infer_onnx_read_varint(infer_onnx_cursor *c, uint64_t *value) {
+    if (c->at < c->end && *c->at < 0x80) { /* nearly all of them */
+        *value = *c->at++;
+        return true;
+    }
     *value = 0;
     for (unsigned shift = 0; shift < 70 && c->at < c->end; shift += 7) {
         uint8_t byte = *c->at++;
