@@ -3,23 +3,45 @@
  * read once and written once. */
 #include "ir.h"
 #include "status.h"
+#include "uses.h"
 
 #include <string.h>
 
-#define LEAST   4096 /* bytes: fewer are made at once */
-#define MOST_IN 2    /* inputs of a recipe */
+#define LEAST   4096            /* bytes: fewer are made at once */
+#define WIDE    ((size_t)65536) /* and these of what widens integers */
+#define MOST_IN 3               /* inputs of a recipe */
 
-static bool is_large(const infer_view *v) {
-    return v && infer_view_concrete(v) && infer_view_bytes(v) >= LEAST;
+static bool is_large(const infer_view *v, size_t least) {
+    return v && infer_view_concrete(v) && infer_view_bytes(v) >= least;
 }
 
 bool infer_graph_is_loose(const infer_view *v) {
     return v->type == INFER_TYPE_FLOAT && (uintptr_t)v->data % sizeof(float) != 0;
 }
 
+/* Floats that quantized models make of integers: products and tables take these as they are
+ * (quantized.c). */
+static bool widens(const infer_graph *g, const graph_node *n) {
+    const graph_value *out = &g->values[n->out[0]];
+    bool cast = infer_graph_is_op(n, "", "Cast"), mul = infer_graph_is_op(n, "", "Mul");
+    if ((!cast && !mul && !infer_graph_is_op(n, "", "DequantizeLinear")) ||
+        out->view.type != INFER_TYPE_FLOAT || out->view.rank != 2 || !is_large(&out->view, WIDE))
+        return false;
+    bool found = false;
+    for (uint32_t i = 0; i < n->in_count && n->in[i] != INFER_NO_VALUE; i++) {
+        const graph_value *in = &g->values[infer_graph_resolve(g, n->in[i])];
+        found = found || (mul ? in->recipe != NULL : i == 0 && in->view.type == INFER_TYPE_INT8);
+    }
+    return found;
+}
+
+static bool packs(const infer_graph *g, const graph_node *n) {
+    return n->op->flags & INFER_OP_PACKS && is_large(&g->values[n->out[0]].view, LEAST);
+}
+
 bool infer_graph_defer(infer_graph *g, graph_node *n) {
-    if (!(n->op->flags & INFER_OP_PACKS) || n->in_count > MOST_IN || n->out_count != 1 ||
-        n->out[0] == INFER_NO_VALUE || !is_large(&g->values[n->out[0]].view))
+    if (n->in_count > MOST_IN || n->out_count != 1 || n->out[0] == INFER_NO_VALUE ||
+        (!packs(g, n) && !widens(g, n)))
         return false;
     g->values[n->out[0]].recipe = n;
     g->values[n->out[0]].constant = true;
@@ -33,23 +55,62 @@ const void *infer_graph_elements(infer_graph *g, uint32_t value) {
     return v->view.data ? v->view.data : v->source;
 }
 
+/* ---- making them ---- */
+
+/* An input of a recipe; memory of the arena where it is made for that alone. */
+static infer_status read_input(infer_graph *g, const graph_node *n, uint32_t value, infer_view *in,
+                               void **memory) {
+    const graph_value *v = &g->values[infer_graph_resolve(g, value)];
+    bool loose = v->source && n->op->flags & INFER_OP_PACKS;
+    *in = v->view;
+    *memory = NULL;
+    if (in->data || loose) {
+        in->data = loose ? (void *)v->source : in->data;
+        return INFER_OK;
+    }
+    if (!(in->data = *memory = infer_arena_block(&g->arena, infer_view_bytes(in))))
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
+    return infer_graph_put(g, infer_graph_resolve(g, value), *memory);
+}
+
+static infer_status compute(infer_graph *g, graph_node *n, infer_op_env *env, void *to) {
+    if (n->op->flags & INFER_OP_PACKS) {
+        env->out[0]->data = to;
+        return n->op->run(env);
+    }
+    /* Lists of parameters are bound anew when nodes are prepared. */
+    INFER_TRY(infer_graph_bind(g, n));
+    env->params = n->params;
+    env->blob = g->blob ? g->blob : "";
+    env->blob_size = g->blob_size;
+    INFER_TRY(infer_op_infer(n->op, env));
+    env->out[0]->data = to;
+    if (env->scratch_size && !(env->scratch = infer_arena_block(&g->arena, env->scratch_size)))
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
+    infer_status status = n->op->run(env);
+    infer_arena_release(&g->arena, env->scratch, env->scratch_size);
+    return status;
+}
+
 static infer_status follow(infer_graph *g, graph_node *n, void *to) {
     infer_op_env env;
     infer_view in[MOST_IN], out = g->values[n->out[0]].view, *outs[] = {&out};
-    const infer_view *ins[MOST_IN];
-    INFER_TRY(infer_graph_env(g, n, &env));
-    for (uint32_t i = 0; i < n->in_count; i++) {
+    const infer_view *ins[MOST_IN] = {NULL};
+    void *memory[MOST_IN] = {NULL};
+    infer_status status = infer_graph_env(g, n, &env);
+    for (uint32_t i = 0; status == INFER_OK && i < n->in_count; i++)
         if (n->in[i] != INFER_NO_VALUE) {
-            in[i] = *env.in[i];
-            if (!(in[i].data = (void *)infer_graph_elements(g, n->in[i])))
-                return infer_graph_status(g, INFER_ERROR_MEMORY);
+            status = read_input(g, n, n->in[i], &in[i], &memory[i]);
+            ins[i] = &in[i];
         }
-        ins[i] = n->in[i] == INFER_NO_VALUE ? NULL : &in[i];
-    }
-    out.data = to;
     env.in = ins;
     env.out = outs;
-    return n->op->run(&env);
+    if (status == INFER_OK)
+        status = compute(g, n, &env, to);
+    for (uint32_t i = 0; i < n->in_count; i++)
+        if (memory[i])
+            infer_arena_release(&g->arena, memory[i], infer_view_bytes(&in[i]));
+    return status;
 }
 
 infer_status infer_graph_put(infer_graph *g, uint32_t value, void *to) {

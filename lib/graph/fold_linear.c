@@ -351,7 +351,9 @@ static infer_status fold_product(infer_graph *g, graph_node *n, bool gemm) {
     if (gemm && n->in_count > 2 && n->in[2] != INFER_NO_VALUE &&
         !constant_row(g, n->in[2], l.n, &c))
         return INFER_OK;
-    const infer_loose_f32 *from = infer_graph_elements(g, n->in[1]);
+    infer_quantized integers; /* serve better as they are */
+    const infer_loose_f32 *from =
+        infer_graph_quantized(g, n->in[1], &integers) ? NULL : infer_graph_elements(g, n->in[1]);
     if (!from)
         return INFER_OK;
     INFER_TRY(make_room(g, &l));

@@ -134,6 +134,9 @@ infer_status infer_graph_pack(infer_graph *g, const graph_node *like, const char
                               const uint32_t *in, uint32_t in_count, const infer_attr *attrs,
                               size_t attr_count, uint32_t *value);
 
+/* quantized.c. Whether a constant is integers times scales, and nobody has widened it yet. */
+bool infer_graph_quantized(infer_graph *g, uint32_t value, infer_quantized *quantized);
+
 /* merge_equal.c: whether a node like this one, whose inputs are constant, has been computed; its
  * outputs are this one's then. Else it is remembered. */
 bool infer_graph_was_computed(infer_graph *g, graph_node *n);

@@ -68,6 +68,14 @@ static const infer_view *view(infer_rewriter *rw, uint32_t value) {
     return shape(rw, value);
 }
 
+static bool is_constant(infer_rewriter *rw, uint32_t value) {
+    return value != INFER_NO_VALUE && infer_graph_is_constant(self(rw)->g, value);
+}
+
+static bool quantized(infer_rewriter *rw, uint32_t value, infer_quantized *q) {
+    return infer_graph_quantized(self(rw)->g, value, q);
+}
+
 static const void *elements(infer_rewriter *rw, uint32_t value) {
     return value == INFER_NO_VALUE ? NULL : infer_graph_elements(self(rw)->g, value);
 }
@@ -250,6 +258,8 @@ infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int v
                                  .view = view,
                                  .shape = shape,
                                  .elements = elements,
+                                 .is_constant = is_constant,
+                                 .quantized = quantized,
                                  .constant = constant,
                                  .room = room,
                                  .alloc = alloc,

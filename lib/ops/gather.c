@@ -64,6 +64,29 @@ static infer_status gather_run(infer_op_env *env) {
     return INFER_OK;
 }
 
+/* ---- loading ---- */
+
+/* Rows of a table that the model has as integers are widened after they were picked. */
+static infer_status gather_prepare(infer_rewriter *rw) {
+    const infer_attr *axis = rw->attr(rw, "axis");
+    const infer_attr to = {.name = "to", .type = INFER_ATTR_INT, .i = INFER_TYPE_FLOAT};
+    infer_quantized q;
+    if ((axis && axis->i != 0 && axis->i != -2) || !rw->quantized(rw, rw->input(rw, 0), &q) ||
+        q.axis > 0)
+        return INFER_OK;
+    const uint32_t index = rw->input(rw, 1), rows[] = {q.integers, index};
+    uint32_t picked = rw->add(rw, "", "Gather", rows, 2, NULL, 0), scales = q.scales;
+    if (q.axis == 0) {
+        int64_t shape[] = {rw->shape(rw, scales)->dim[0], 1};
+        infer_view column = {.type = INFER_TYPE_INT64, .rank = 1, .dim = {2}, .data = shape};
+        const uint32_t reshape[] = {scales, rw->constant(rw, &column)};
+        const uint32_t each[] = {rw->add(rw, "", "Reshape", reshape, 2, NULL, 0), index};
+        scales = rw->add(rw, "", "Gather", each, 2, NULL, 0);
+    }
+    const uint32_t factors[] = {rw->add(rw, "", "Cast", &picked, 1, &to, 1), scales};
+    return rw->replace(rw, 0, rw->add(rw, "", "Mul", factors, 2, NULL, 0));
+}
+
 const infer_op infer_op_gather = {
     .domain = "",
     .name = "Gather",
@@ -79,5 +102,6 @@ const infer_op infer_op_gather = {
     .types = {T_ALL, T_INDEX},
     .upgrade = infer_known_extent,
     .infer = gather_infer,
+    .prepare = gather_prepare,
     .run = gather_run,
 };

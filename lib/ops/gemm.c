@@ -225,7 +225,7 @@ static infer_status gemm_prepare(infer_rewriter *rw) {
     infer_attr trans = {.name = "trans", .type = INFER_ATTR_INT, .i = int_attr(rw, "transB")};
     infer_attr columns = {.name = "n", .type = INFER_ATTR_INT, .i = w.dim[trans.i ? 0 : 1]};
     float alpha = float_attr(rw, "alpha"), beta = float_attr(rw, "beta");
-    if (!rw->elements(rw, b) || (w.type != INFER_TYPE_FLOAT && w.type != INFER_TYPE_DOUBLE) ||
+    if (!rw->is_constant(rw, b) || (w.type != INFER_TYPE_FLOAT && w.type != INFER_TYPE_DOUBLE) ||
         columns.i == 1)
         return INFER_OK; /* one column is a product with a vector, which needs no panels */
     if (beta == 0)

@@ -329,7 +329,7 @@ static infer_status packed_run(infer_op_env *env) {
 static infer_status matmul_prepare(infer_rewriter *rw) {
     uint32_t a = rw->input(rw, 0), b = rw->input(rw, 1);
     infer_view w = *rw->shape(rw, b);
-    if (!rw->elements(rw, b) || w.rank != 2 || w.dim[1] == 1 ||
+    if (!rw->is_constant(rw, b) || w.rank != 2 || w.dim[1] == 1 ||
         (w.type != INFER_TYPE_FLOAT && w.type != INFER_TYPE_DOUBLE))
         return INFER_OK; /* one column is a product with a vector, which needs no panels */
     uint32_t packed = infer_pack_weights(rw, b, false);

@@ -199,6 +199,13 @@ typedef struct infer_producer {
     uint32_t attr_count;
 } infer_producer;
 
+/* A constant matrix of floats that are integers of 8 bits (INT8, of its shape) times scales
+ * (FLOAT): one for each row (axis 0), for each column (1), or one (-1). Both are values. */
+typedef struct infer_quantized {
+    uint32_t integers, scales;
+    int axis;
+} infer_quantized;
+
 /* One node and its graph, as an operator may rewrite them. Values are numbers. Everything passed
  * in is copied. Where a function fails that returns a value or memory, the reason stays in
  * `failed`: later ones do nothing, and those with a status return it. So a chain needs no checks
@@ -221,6 +228,9 @@ struct infer_rewriter {
     const infer_view *(*shape)(infer_rewriter *rw, uint32_t value);
     /* A constant's elements where they lie, floats at any address (loose.h); NULL: no constant. */
     const void *(*elements)(infer_rewriter *rw, uint32_t value);
+    /* Whether a value is a constant; whether it is such a matrix. */
+    bool (*is_constant)(infer_rewriter *rw, uint32_t value);
+    bool (*quantized)(infer_rewriter *rw, uint32_t value, infer_quantized *quantized);
     uint32_t (*constant)(infer_rewriter *rw, const infer_view *tensor);
     /* A constant of this shape whose elements, cleared, are the caller's to fill. */
     uint32_t (*room)(infer_rewriter *rw, const infer_view *shape, void **data);

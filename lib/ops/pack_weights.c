@@ -126,29 +126,56 @@ static uint32_t halved(infer_rewriter *rw, const infer_matrix *m) {
     return packed;
 }
 
+static uint32_t narrow_room(infer_rewriter *rw, size_t k, size_t n, void **data) {
+    const infer_view shape = {
+        .kind = INFER_KIND_TENSOR,
+        .type = INFER_TYPE_INT8,
+        .rank = 3,
+        .dim = {infer_panels((int64_t)n), (int64_t)k + INFER_SCALE_ROWS, INFER_PANEL}};
+    return rw->room(rw, &shape, data);
+}
+
+/* Those that the model has as integers need not be found. */
+static uint32_t repacked(infer_rewriter *rw, uint32_t b, bool trans, const infer_quantized *q) {
+    const infer_matrix m = infer_matrix_of(rw->shape(rw, b), trans); /* but for its data */
+    const int8_t *from = rw->view(rw, q->integers)->data;
+    const float *scales = rw->view(rw, q->scales)->data;
+    int8_t *to = NULL;
+    uint32_t packed = narrow_room(rw, m.k, m.n, (void **)&to);
+    for (size_t p = 0; to && from && scales && p < m.n; p += INFER_PANEL) {
+        const size_t columns = m.n - p < INFER_PANEL ? m.n - p : INFER_PANEL;
+        float *scale = (float *)(void *)to;
+        to += INFER_SCALE_ROWS * INFER_PANEL;
+        for (size_t j = 0; j < columns; j++)
+            scale[j] = scales[q->axis < 0 ? 0 : p + j];
+        for (size_t i = 0; i < m.k; i++, to += INFER_PANEL)
+            for (size_t j = 0; j < columns; j++)
+                to[j] = from[i * m.row + (p + j) * m.column];
+    }
+    return packed;
+}
+
 /* NO_VALUE where the weights are no such products. */
 static uint32_t narrowed(infer_rewriter *rw, uint32_t b, bool trans) {
     infer_view w = *rw->shape(rw, b);
-    w.data = (void *)rw->elements(rw, b);
-    if (!w.data || w.type != INFER_TYPE_FLOAT || w.rank != 2 || infer_view_count(&w) < LEAST_COUNT)
+    if (w.type != INFER_TYPE_FLOAT || w.rank != 2 || infer_view_count(&w) < LEAST_COUNT ||
+        w.dim[trans ? 1 : 0] < LEAST_ROWS)
+        return INFER_NO_VALUE;
+    infer_quantized q;
+    if (rw->quantized(rw, b, &q) && (q.axis < 0 || q.axis == !trans))
+        return repacked(rw, b, trans, &q);
+    if (!(w.data = (void *)rw->elements(rw, b)))
         return INFER_NO_VALUE;
     const infer_matrix m = infer_matrix_of(&w, trans);
     float first;
-    if (m.k < LEAST_ROWS)
-        return INFER_NO_VALUE;
     if (!find_scale(&m, 0, 1, &first))
         return halved(rw, &m);
     float *scales = rw->alloc(rw, m.n * sizeof *scales);
     for (size_t j = 0; scales && j < m.n; j++)
         if (!find_scale(&m, j, j ? scales[j - 1] : 1, &scales[j]))
             return halved(rw, &m);
-    const infer_view shape = {
-        .kind = INFER_KIND_TENSOR,
-        .type = INFER_TYPE_INT8,
-        .rank = 3,
-        .dim = {infer_panels((int64_t)m.n), (int64_t)m.k + INFER_SCALE_ROWS, INFER_PANEL}};
     void *data = NULL;
-    uint32_t packed = scales ? rw->room(rw, &shape, &data) : INFER_NO_VALUE;
+    uint32_t packed = scales ? narrow_room(rw, m.k, m.n, &data) : INFER_NO_VALUE;
     if (packed != INFER_NO_VALUE)
         pack_narrow(&m, scales, data);
     return packed;
