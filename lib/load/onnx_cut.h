@@ -5,8 +5,8 @@
 #include "onnx_list.h"
 #include "onnx_reader.h"
 
-/* Raw data of fewer bytes is copied. */
-#define INFER_ONNX_RAW 4096
+/* What has fewer bytes is copied. */
+#define INFER_ONNX_CUT 4096
 
 struct infer_onnx_cut {
     const uint8_t *start, *end; /* of the fields that are cut out */

@@ -134,7 +134,7 @@ static infer_status put_cut(scan *s, infer_onnx_cut cut) {
 /* Raw data of a graph's or an attribute's tensor. */
 static bool is_raw(const scan *s, const scan_level *level, uint64_t number, uint64_t size) {
     if (level->type != &infer__onnx__tensor_proto__descriptor || number != RAW_DATA ||
-        size < INFER_ONNX_RAW || s->depth < 2)
+        size < INFER_ONNX_CUT || s->depth < 2)
         return false;
     const ProtobufCMessageDescriptor *around = s->levels[s->depth - 2].type;
     return around == &infer__onnx__graph_proto__descriptor ||
@@ -160,7 +160,7 @@ static infer_status scan_length_prefixed(scan *s, scan_level *level, uint64_t nu
         return INFER_OK;
     const uint8_t *end = s->at;
     infer_onnx_list list;
-    if (field->descriptor == &infer__onnx__attribute_proto__descriptor && size >= INFER_LARGE &&
+    if (field->descriptor == &infer__onnx__attribute_proto__descriptor && size >= INFER_ONNX_CUT &&
         infer_onnx_is_list(data, end, &list))
         return put_cut(s, (infer_onnx_cut){list.start, list.end, .list = list}); /* passed over */
     s->at = data;
