@@ -12,6 +12,7 @@ infer_status infer_graph_new(const infer_allocator *a, size_t limit, infer_graph
         return INFER_ERROR_MEMORY;
     g->allocator = *a;
     infer_arena_init(&g->arena, a, limit);
+    infer_arena_init(&g->scratch, a, limit);
     infer_kernels_init(&g->kernels, 0);
     infer_kernels_init_blocked(&g->kernels, 0);
     g->now = &g->main;
@@ -29,6 +30,7 @@ void infer_graph_free(infer_graph *g) {
     infer_dealloc(&a, g->outputs, g->output_room * sizeof *g->outputs);
     infer_dealloc(&a, g->metadata, g->metadata_room * sizeof *g->metadata);
     infer_dealloc(&a, g->blob, g->blob_room);
+    infer_arena_free(&g->scratch);
     infer_arena_free(&g->arena);
     infer_dealloc(&a, g, sizeof *g);
 }
@@ -73,7 +75,8 @@ infer_status infer_graph_new_value(infer_graph *g, const char *name, const infer
 
 /* The arena gives NULL for both: a refusal of its limit is no lack of memory. */
 infer_status infer_graph_status(const infer_graph *g, infer_status status) {
-    return status == INFER_ERROR_MEMORY && g->arena.refused ? INFER_ERROR_LIMIT : status;
+    bool refused = g->arena.refused || g->scratch.refused;
+    return status == INFER_ERROR_MEMORY && refused ? INFER_ERROR_LIMIT : status;
 }
 
 infer_status infer_graph_constant(infer_graph *g, const char *name, const infer_view *tensor,

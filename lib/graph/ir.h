@@ -57,6 +57,7 @@ typedef struct graph_pair {
 struct infer_graph {
     infer_allocator allocator;
     infer_arena arena;
+    infer_arena scratch; /* of one pass over one body */
     graph_value *values;
     graph_body main, *now; /* now: where nodes are added, or the one that a pass is at */
     graph_body **bodies;   /* all but main */

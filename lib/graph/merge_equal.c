@@ -49,7 +49,7 @@ static size_t table_room(size_t count) {
 
 static infer_status merge_constants(infer_graph *g) {
     size_t room = table_room(g->value_count);
-    uint32_t *table = infer_arena_array(&g->arena, room, sizeof *table); /* numbers plus 1 */
+    uint32_t *table = infer_arena_array(&g->scratch, room, sizeof *table); /* numbers plus 1 */
     if (!table)
         return INFER_ERROR_MEMORY;
     for (size_t i = 0; i < g->value_count; i++) {
@@ -176,7 +176,7 @@ infer_status infer_graph_merge_equal(infer_graph *g) {
     if (g->now == &g->main)
         INFER_TRY(merge_constants(g));
     size_t room = table_room(g->now->node_count);
-    graph_node **table = infer_arena_array(&g->arena, room, sizeof(graph_node *));
+    graph_node **table = infer_arena_array(&g->scratch, room, sizeof(graph_node *));
     if (!table)
         return INFER_ERROR_MEMORY;
     for (size_t i = 0; i < g->now->node_count; i++) {

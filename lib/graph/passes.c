@@ -6,7 +6,7 @@
 #include <string.h>
 
 infer_status infer_graph_remove_dead(infer_graph *g) {
-    char *wanted = infer_arena_array(&g->arena, g->value_count, 1);
+    char *wanted = infer_arena_array(&g->scratch, g->value_count, 1);
     if (!wanted)
         return INFER_ERROR_MEMORY;
     graph_body *b = g->now;
@@ -77,12 +77,12 @@ static void give_back(infer_graph *g, const holding *h) {
 /* Gives back the large constants that no node and no output reads any more: what was packed, folded
  * or left out must not stand in memory beside the image. */
 static infer_status release_dead(infer_graph *g) {
-    char *live = infer_arena_array(&g->arena, g->value_count, 1);
+    char *live = infer_arena_array(&g->scratch, g->value_count, 1);
     holding *held;
     size_t count = 0;
     for (size_t i = 0; i < g->value_count; i++)
         count += is_large(&g->values[i]);
-    held = infer_arena_array(&g->arena, count, sizeof *held);
+    held = infer_arena_array(&g->scratch, count, sizeof *held);
     if (!live || !held)
         return INFER_ERROR_MEMORY;
     graph_body **bodies;
@@ -173,6 +173,7 @@ static infer_status run(infer_graph *g, size_t pass) {
         infer_status status = passes[pass].pass(g);
         if (status == INFER_OK)
             status = infer_graph_remove_dead(g);
+        infer_arena_reset(&g->scratch);
         g->now = &g->main;
         INFER_TRY(status);
     }

@@ -7,9 +7,9 @@
 
 infer_status infer_graph_uses(infer_graph *g, graph_uses *u) {
     const graph_body *b = g->now;
-    u->reads = infer_arena_array(&g->arena, g->value_count, sizeof *u->reads);
-    u->reader = infer_arena_array(&g->arena, g->value_count, sizeof(graph_node *));
-    u->maker = infer_arena_array(&g->arena, g->value_count, sizeof(graph_node *));
+    u->reads = infer_arena_array(&g->scratch, g->value_count, sizeof *u->reads);
+    u->reader = infer_arena_array(&g->scratch, g->value_count, sizeof(graph_node *));
+    u->maker = infer_arena_array(&g->scratch, g->value_count, sizeof(graph_node *));
     u->count = g->value_count;
     if (!u->reads || !u->reader || !u->maker)
         return INFER_ERROR_MEMORY;

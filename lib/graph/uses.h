@@ -13,7 +13,7 @@ typedef struct graph_uses {
     size_t count;        /* values there were */
 } graph_uses;
 
-/* In the graph's arena; values made later are not in it. */
+/* In the scratch of a pass; values made later are not in it. */
 infer_status infer_graph_uses(infer_graph *g, graph_uses *u);
 
 /* The one node that reads a node's first output; NULL where there are more, or it leaves the graph.
