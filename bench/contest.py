@@ -119,10 +119,10 @@ def starts(bench, exe, racers, feeds, times):
                 continue
             for kind, *fields in call(bench, [exe, "once", f"{name}={library}={model}", feeds, 1], 300):
                 if kind == "once":
-                    measured.setdefault(name, []).append([float(field) for field in fields[:4]])
+                    measured.setdefault(name, []).append([float(field) for field in fields])
                 else:
                     refused[name] = fields[-1]
-    names = ("library_ms", "load_ms", "first_ms", "peak_kb")
+    names = ("library_ms", "load_ms", "first_ms", "peak_kb", "threads", "before_kb", "loaded_kb", "faults", "held_kb")
     return {name: dict(zip(names, map(statistics.median, zip(*runs)))) for name, runs in measured.items()}
 
 

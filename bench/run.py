@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cold  # noqa: E402
 import contest  # noqa: E402
 import kernel_table  # noqa: E402
+import loads  # noqa: E402
 import opening  # noqa: E402
 import serving  # noqa: E402
 import sizes  # noqa: E402
@@ -34,7 +35,7 @@ GROUPS = {
     "loading": sizes.loading,
     "kernels": kernel_table.run,
 }
-NAMED = ("models",)  # only where they are asked for: they take long
+NAMED = {"models": contest.run, "loads": loads.run}  # only where they are asked for: they take long
 
 
 def machine():
@@ -67,7 +68,7 @@ def main():
         bench = Bench(arguments.build, scratch, arguments.quick)
         for name in arguments.groups or GROUPS:
             try:
-                report[name] = contest.run(bench, arguments) if name == "models" else GROUPS[name](bench)
+                report[name] = NAMED[name](bench, arguments) if name in NAMED else GROUPS[name](bench)
             except subprocess.CalledProcessError as error:
                 sys.exit(f"{name}: {' '.join(map(str, error.cmd))} failed\n{error.stderr or ''}")
         report["yardsticks"] = yardsticks.run(report)

@@ -2,12 +2,13 @@
  * Runs a model with several runtimes and prints lines of tab-separated fields:
  *
  *   contest once RUNTIME=LIBRARY=MODEL FEEDS THREADS
- *     one runtime in a process of its own: "once LIBRARY_MS LOAD_MS FIRST_MS PEAK_KB THREADS"
- *   contest race FEEDS THREADS SECONDS ROUNDS BYTES RUNTIME=LIBRARY=MODEL ...
- *     all of them in turns: "round NAME MEDIAN_NS" for each turn, then "calls NAME P99_NS SAMPLES
- * CALLS_A_SAMPLE DIFFERENCE THREADS"; and "limit FMA_PER_NS READ_NS" for each round, what the
- * processor multiplies and how long it takes to read BYTES "refused NAME MESSAGE" where a runtime
- * cannot load or run the model.
+ *     one runtime in a process of its own: "once LIBRARY_MS LOAD_MS FIRST_MS PEAK_KB THREADS
+ * BEFORE_KB LOADED_KB FAULTS HELD_KB": resident before loading, its peak until the model was
+ * loaded, page faults of loading, and what the runtime says that the run needed contest race FEEDS
+ * THREADS SECONDS ROUNDS BYTES RUNTIME=LIBRARY=MODEL ... all of them in turns: "round NAME
+ * MEDIAN_NS" for each turn, then "calls NAME P99_NS SAMPLES CALLS_A_SAMPLE DIFFERENCE THREADS"; and
+ * "limit FMA_PER_NS READ_NS" for each round, what the processor multiplies and how long it takes to
+ * read BYTES "refused NAME MESSAGE" where a runtime cannot load or run the model.
  *
  * The process is bound to as many processors as there are threads. The inputs of a run are those of
  * the feed after the last one's.
@@ -22,6 +23,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define RUNTIMES 8
@@ -86,6 +88,25 @@ static int begin(racer *r, int threads, const feeds *all) {
     return r->state && r->runtime->open(r->state, r->model, &r->threads, all) ? 1 : refused(r);
 }
 
+static long status_kb(const char *name) {
+    long kb = 0;
+    char line[256];
+    size_t size = strlen(name);
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, name, size) == 0 && sscanf(line + size, ": %ld", &kb) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return kb;
+}
+
+static long faults(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+
 static int once(char **argv) {
     int threads = atoi(argv[2]);
     feeds all = contest_read_feeds(argv[1], 1);
@@ -95,20 +116,20 @@ static int once(char **argv) {
     double begun = now_ns();
     r.state = r.runtime ? r.runtime->start(r.library) : NULL;
     double started = now_ns();
+    long kb_before = status_kb("VmRSS"), faults_before = faults();
+    double resting = now_ns();
     if (!r.state || !r.runtime->open(r.state, r.model, &r.threads, &all))
         return refused(&r);
     double loaded = now_ns();
+    long faults_loaded = faults(), kb_loaded = status_kb("VmHWM");
+    double resumed = now_ns();
     if (!r.runtime->run(r.state, 0))
         return refused(&r);
     double ended = now_ns();
-    long kb = 0;
-    char line[256];
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmHWM: %ld", &kb) == 1)
-            break;
-    printf("once\t%.3f\t%.3f\t%.3f\t%ld\t%d\n", (started - begun) / 1e6, (loaded - started) / 1e6,
-           (ended - loaded) / 1e6, kb, r.threads);
+    printf("once\t%.3f\t%.3f\t%.3f\t%ld\t%d\t%ld\t%ld\t%ld\t%zu\n", (started - begun) / 1e6,
+           (loaded - resting) / 1e6, (ended - resumed) / 1e6, status_kb("VmHWM"), r.threads,
+           kb_before, kb_loaded, faults_loaded - faults_before,
+           r.runtime->held ? r.runtime->held(r.state) / 1024 : 0);
     fflush(stdout);
     _exit(0); /* what runtimes do at the end is nobody's question */
 }

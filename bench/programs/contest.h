@@ -45,6 +45,7 @@ typedef struct runtime {
     int (*open)(void *state, const char *model, int *threads, const feeds *all);
     int (*run)(void *state, size_t number);
     size_t (*answers)(void *state, answer *into); /* valid until the next run */
+    size_t (*held)(void *state); /* bytes that a run needed beside the model; NULL: nobody knows */
 } runtime;
 
 extern const runtime contest_infer, contest_onnxruntime, contest_openvino, contest_lightgbm,

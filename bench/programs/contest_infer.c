@@ -11,6 +11,7 @@
     X(infer_context_new)                                                                           \
     X(infer_run)                                                                                   \
     X(infer_predict)                                                                               \
+    X(infer_context_memory)                                                                        \
     X(infer_last_error)                                                                            \
     X(infer_model_outputs)                                                                         \
     X(infer_model_feature_count)                                                                   \
@@ -117,4 +118,9 @@ static size_t answers(void *of, answer *into) {
     return s->output_count;
 }
 
-const runtime contest_infer = {"libinfer", start, open_model, run, answers};
+static size_t held(void *of) {
+    const state *s = of;
+    return s->context ? s->api.infer_context_memory(s->context) : 0;
+}
+
+const runtime contest_infer = {"libinfer", start, open_model, run, answers, held};

@@ -112,4 +112,4 @@ static size_t answers(void *of, answer *into) {
     return s->output_count;
 }
 
-const runtime contest_onnxruntime = {"onnxruntime", start, open_model, run, answers};
+const runtime contest_onnxruntime = {"onnxruntime", start, open_model, run, answers, NULL};

@@ -135,4 +135,4 @@ static size_t answers(void *of, answer *into) {
     return s->output_count;
 }
 
-const runtime contest_openvino = {"openvino", start, open_model, run, answers};
+const runtime contest_openvino = {"openvino", start, open_model, run, answers, NULL};

@@ -105,5 +105,7 @@ static int run_compiled(void *of, size_t number) {
     return 1;
 }
 
-const runtime contest_lightgbm = {"lightgbm", start_lightgbm, open_lightgbm, run_lightgbm, answers};
-const runtime contest_compiled = {"compiled", start_compiled, open_compiled, run_compiled, answers};
+const runtime contest_lightgbm = {"lightgbm",   start_lightgbm, open_lightgbm,
+                                  run_lightgbm, answers,        NULL};
+const runtime contest_compiled = {"compiled",   start_compiled, open_compiled,
+                                  run_compiled, answers,        NULL};

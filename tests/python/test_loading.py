@@ -180,3 +180,12 @@ def test_integers(name, nodes, constants, reader):
             "output": ()}[reader]
     if scales in fits and zero != ["3"]:
         assert len(loaded.to_bytes()) < (1.1 if reader != "both" else 2.2) * 300 * 230 + 8192
+
+
+def test_packing_stands_in_no_image():
+    """Its operators read what they are given without a check: they are for constants of a model that is loaded."""
+    model = model_of([helper.make_node("Conv", ["x", "w"], ["y"])], [1, 32, 4, 4], [1, 40, 4, 4], {"w": draw(40, 32, 1, 1)})
+    image = libinfer.load(model.SerializeToString()).to_bytes()
+    assert b"ToBlocks\0" in image
+    with pytest.raises(libinfer.InferFormatError, match="while loading"):
+        libinfer.load(image.replace(b"ToBlocks\0", b"PackConv\0"))
