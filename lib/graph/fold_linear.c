@@ -306,7 +306,7 @@ static infer_status fold_classifier(infer_graph *g, graph_node *n) {
 }
 
 /* The chain around a layer, then the node in place of its last. */
-static infer_status fold_chain(infer_graph *g, graph_affine *l, graph_node *n, bool whole_model) {
+static infer_status fold_chain(infer_graph *g, graph_affine *l, graph_node *n) {
     graph_node *last = n;
     uint32_t x = infer_graph_resolve(g, n->in[0]);
     while (absorb_before(g, l, &x))
@@ -314,11 +314,7 @@ static infer_status fold_chain(infer_graph *g, graph_affine *l, graph_node *n, b
     while (absorb_after(g, l, &last))
         ;
     absorb_link(g, l, &last);
-    bool from_input = producer(g, x) == NULL && !g->values[x].constant;
-    bool to_output = false;
-    for (size_t i = 0; i < g->output_count; i++)
-        to_output = to_output || infer_graph_resolve(g, g->outputs[i].value) == last->out[0];
-    if (!is_finite(l) || (whole_model && !(from_input && to_output)))
+    if (!is_finite(l))
         return INFER_OK;
     return infer_graph_affine_node(g, l, x, last->out[0], INFER_NO_VALUE, last);
 }
@@ -330,10 +326,31 @@ static infer_status fold_regressor(infer_graph *g, graph_node *n) {
     INFER_TRY(read_layer(g, n, &l, &fits));
     if (!fits || !text_is(n, "post_transform", "NONE", true))
         return INFER_OK;
-    return fold_chain(g, &l, n, false);
+    return fold_chain(g, &l, n);
 }
 
 /* ---- Gemm and MatMul ---- */
+
+/* Whether a chain around a product of `k` columns to n is all that leads from an input to an
+ * output.
+ */
+static bool is_whole_model(infer_graph *g, graph_node *product, size_t k, size_t n) {
+    uint32_t x = infer_graph_resolve(g, product->in[0]);
+    graph_node *last = product, *next;
+    graph_affine link = {0};
+    step s;
+    for (const graph_node *p; (p = producer(g, x)) && read_step(g, p, k, &s);)
+        x = s.x;
+    if (producer(g, x) || g->values[x].constant)
+        return false;
+    while ((next = sole_reader(g, last->out[0])) && read_step(g, next, n, &s))
+        last = next;
+    absorb_link(g, &link, &last);
+    for (size_t i = 0; i < g->output_count; i++)
+        if (infer_graph_resolve(g, g->outputs[i].value) == last->out[0])
+            return true;
+    return false;
+}
 
 static infer_status fold_product(infer_graph *g, graph_node *n, bool gemm) {
     const infer_view *x = infer_graph_view(g, n->in[0]);
@@ -345,7 +362,8 @@ static infer_status fold_product(infer_graph *g, graph_node *n, bool gemm) {
     graph_affine l = {.classes = INFER_NO_VALUE,
                       .n = (size_t)w.dim[trans ? 0 : 1],
                       .k = (size_t)w.dim[trans ? 1 : 0]};
-    if (!l.n || !l.k || l.n > MOST_WEIGHTS / l.k || x->dim[1] != (int64_t)l.k)
+    if (!l.n || !l.k || l.n > MOST_WEIGHTS / l.k || x->dim[1] != (int64_t)l.k ||
+        !is_whole_model(g, n, l.k, l.n))
         return INFER_OK;
     row c = {0};
     if (gemm && n->in_count > 2 && n->in[2] != INFER_NO_VALUE &&
@@ -363,7 +381,7 @@ static infer_status fold_product(infer_graph *g, graph_node *n, bool gemm) {
             l.w[r * l.k + i] = alpha * (double)from[trans ? r * l.k + i : i * l.n + r];
         l.b[r] = beta * at(&c, r);
     }
-    return fold_chain(g, &l, n, true);
+    return fold_chain(g, &l, n);
 }
 
 static infer_status fold(infer_graph *g, graph_node *n) {

@@ -2,18 +2,22 @@
 #include "kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 static void pack_s8(size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,
                     int32_t *sums) {
     for (size_t j = 0; j < n; j += INFER_PANEL) {
+        const size_t columns = n - j < INFER_PANEL ? n - j : INFER_PANEL;
         int32_t sum[INFER_PANEL] = {0};
-        for (size_t i = 0; i < k; i += 4)
-            for (size_t q = 0; q < INFER_PANEL; q++)
-                for (size_t r = i; r < i + 4; r++) {
-                    bool there = r < k && j + q < n;
-                    *packed = there ? (int8_t)(b[r * ldb + j + q] ^ flip) : 0;
-                    sum[q] += *packed++;
+        for (size_t i = 0; i < k; i += 4, packed += 4 * INFER_PANEL) {
+            if (columns < INFER_PANEL || k - i < 4)
+                memset(packed, 0, 4 * INFER_PANEL);
+            for (size_t r = 0; r < 4 && i + r < k; r++)
+                for (size_t q = 0; q < columns; q++) {
+                    packed[q * 4 + r] = (int8_t)(b[(i + r) * ldb + j + q] ^ flip);
+                    sum[q] += packed[q * 4 + r];
                 }
+        }
         for (size_t q = 0; sums && q < INFER_PANEL; q++)
             sums[j + q] = sum[q];
     }
