@@ -123,6 +123,22 @@ infer_status infer_graph_put(infer_graph *g, uint32_t value, void *to) {
     return INFER_OK;
 }
 
+/* Pages of the file that were read would stand in memory beside the image. A source lies in one, so
+ * that it is there again where somebody else reads it. */
+static void let_go(infer_graph *g, uint32_t value) {
+    const graph_value *v = &g->values[infer_graph_resolve(g, value)];
+    if (v->source && g->release && is_large(&v->view, INFER_LARGE))
+        g->release(g->release_owner, (void *)v->source, infer_view_bytes(&v->view));
+}
+
+void infer_graph_let_go(infer_graph *g, uint32_t value) {
+    const graph_node *recipe = g->values[value].recipe;
+    let_go(g, value);
+    for (uint32_t i = 0; recipe && i < recipe->in_count; i++)
+        if (recipe->in[i] != INFER_NO_VALUE)
+            let_go(g, recipe->in[i]);
+}
+
 infer_status infer_graph_want(infer_graph *g, uint32_t value) {
     value = infer_graph_resolve(g, value);
     if (value == INFER_NO_VALUE || (!g->values[value].source && !g->values[value].recipe))

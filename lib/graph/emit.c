@@ -312,6 +312,7 @@ static infer_status put_data(const emitter *e, char *data) {
             put_strings(&v->view, data + out->data_offset);
         else
             INFER_TRY(infer_graph_put(e->g, (uint32_t)i, data + out->data_offset));
+        infer_graph_let_go(e->g, (uint32_t)i);
         end = out->data_offset + out->data_size;
     }
     memset(data + end, 0, e->t.data_count - end);

@@ -130,6 +130,8 @@ infer_status infer_graph_want(infer_graph *g, uint32_t value);
 const void *infer_graph_elements(infer_graph *g, uint32_t value);
 /* Writes a constant's elements. */
 infer_status infer_graph_put(infer_graph *g, uint32_t value, void *to);
+/* Nobody reads the elements that a constant was made of for a while. */
+void infer_graph_let_go(infer_graph *g, uint32_t value);
 /* What an operator that is INFER_OP_PACKS makes of constants. */
 infer_status infer_graph_pack(infer_graph *g, const graph_node *like, const char *op,
                               const uint32_t *in, uint32_t in_count, const infer_attr *attrs,
