@@ -11,8 +11,9 @@
 /* To the nearest, of two to the even one; an infinity or a NaN stays what it is. */
 static void round_halves(const infer_matrix *m, float *to) {
     for (size_t i = 0; i < m->k * m->n; i++) {
+        const float weight = m->data[i];
         uint16_t half;
-        infer_narrow(INFER_TYPE_BFLOAT16, &m->data[i], &half, 1, false);
+        infer_narrow(INFER_TYPE_BFLOAT16, &weight, &half, 1, false);
         infer_widen(INFER_TYPE_BFLOAT16, &half, &to[i], 1);
     }
 }
