@@ -183,18 +183,24 @@ static void convolutions(void **state) {
         c.plain = true;
         c.channels = 1 + choose(5);
         conv_case(&c);
-        /* Rows of several tiles, which strips do. */
-        infer_conv2d strip = c;
-        strip.in[1] = 14 + choose(50);
-        strip.stride[1] = 1 + choose(2);
-        strip.dilation[1] = 1;
-        conv_case(&strip);
         c.plain = false;
         c.channels = c.outputs = c.group = 2 + choose(40);
         conv_case(&c);
         c.group = 1 + choose(6);
         c.channels = c.group * (1 + choose(20));
         c.outputs = c.group * (1 + choose(20));
+        conv_case(&c);
+    }
+    /* Rows of several tiles, read where they lie or from padded copies. */
+    for (size_t i = 0; i < 60; i++) {
+        infer_conv2d c = geometry(6);
+        c.in[1] = 14 + choose(40);
+        c.stride[1] = 1 + choose(3);
+        c.plain = choose(3) == 0;
+        c.channels = 1 + choose(c.plain ? 5 : 50);
+        c.outputs = 1 + choose(40);
+        for (int axis = 0; choose(2) && axis < 2; axis++)
+            c.before[axis] = c.after[axis] = 0;
         conv_case(&c);
     }
     /* Winograd's: odd channels, tiles that are cut off, several passes. */
