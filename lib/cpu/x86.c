@@ -1,14 +1,27 @@
 /* CPUID and XGETBV: the flags of an x86-64 machine. */
+#define _DEFAULT_SOURCE /* syscall */
+
 #include "cpu.h"
 
 #include <cpuid.h>
+#include <stdatomic.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 /* Register state in XCR0 that the operating system must save. */
-#define XCR0_YMM 0x06u /* SSE and AVX */
-#define XCR0_ZMM 0xe6u /* these, the mask registers and both halves of AVX-512's */
+#define XCR0_YMM 0x06u    /* SSE and AVX */
+#define XCR0_ZMM 0xe6u    /* these, the mask registers and both halves of AVX-512's */
+#define XCR0_AMX 0x60000u /* tiles and their shapes */
 
-/* Bits that older <cpuid.h> do not name: CPUID 7.1 EAX. */
+/* Bits that older <cpuid.h> do not name: CPUID 7 EDX and 7.1 EAX. */
+#define LEAF_7_EDX_AMX    (1u << 22 | 1u << 24) /* bfloat16 and tiles */
 #define LEAF_7_1_EAX_BF16 (1u << 5)
+
+/* Of arch_prctl: asks for a part of the register state, here that of the tiles. */
+#define REQUEST_STATE 0x1023
+#define STATE_TILES   18
 
 static uint32_t xcr0(void) {
     uint32_t low, high;
@@ -33,8 +46,24 @@ uint32_t infer_cpu_detect(void) {
     flags |= INFER_CPU_AVX512;
     if (has(c, bit_AVX512VNNI))
         flags |= INFER_CPU_AVX512_VNNI;
+    const int tiles = has(saved, XCR0_AMX) && has(d, LEAF_7_EDX_AMX);
     /* EAX of leaf 7 is the number of its last subleaf. */
     if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, LEAF_7_1_EAX_BF16))
-        flags |= INFER_CPU_AVX512_BF16;
+        flags |= INFER_CPU_AVX512_BF16 | (tiles ? INFER_CPU_AMX_BF16 : 0);
     return flags;
+}
+
+bool infer_cpu_tiles(void) {
+    enum { UNKNOWN, GIVEN, REFUSED };
+    static _Atomic int known;
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == UNKNOWN) {
+        answer = REFUSED;
+#ifdef __linux__
+        if (syscall(SYS_arch_prctl, REQUEST_STATE, STATE_TILES) == 0)
+            answer = GIVEN;
+#endif
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == GIVEN;
 }

@@ -137,6 +137,7 @@ static const struct {
     {infer_graph_fuse_products, true, true, "fuse-products"},
     {infer_graph_merge_equal, true, true, "merge-equal"},
     {infer_graph_join_products, true, true, "join-products"},
+    {infer_graph_halve_products, true, false, "halve-products"},
     {infer_graph_fuse_chains, true, true, "fuse-chains"},
     {release_dead, false, false, "release"},
 };

@@ -1,6 +1,6 @@
 /* Weights rounded on request: those of products, to bfloat16, or to integers of 8 bits times a
  * scale for each column. Packing finds that they are such numbers and keeps them so
- * (ops/pack_weights.c). */
+ * (ops/pack_weights.c). Who asks for bfloat16 lets products round their other input, too. */
 #include "narrow.h"
 #include "pack_weights.h"
 #include "status.h"
@@ -52,6 +52,18 @@ infer_status infer_graph_round_weights(infer_graph *g) {
         const infer_attr *trans = infer_graph_find_attr(n, "transB");
         if (infer_graph_is_op(n, "", "MatMul") || infer_graph_is_op(n, "", "Gemm"))
             INFER_TRY(round_input(g, n, trans && trans->i));
+    }
+    return INFER_OK;
+}
+
+infer_status infer_graph_halve_products(infer_graph *g) {
+    for (size_t i = 0; i < g->now->node_count && g->weights == INFER_WEIGHTS_BFLOAT16; i++) {
+        graph_node *n = g->now->nodes[i];
+        if (!infer_graph_is_op(n, "infer", "MatMulPacked") ||
+            infer_graph_view(g, infer_graph_resolve(g, n->in[1]))->type != INFER_TYPE_BFLOAT16)
+            continue;
+        n->op = infer_op_find("infer", "MatMulHalf");
+        INFER_TRY(infer_graph_bind(g, n));
     }
     return INFER_OK;
 }

@@ -33,6 +33,7 @@
 
 #include "attend.h"
 #include "conv2d.h"
+#include "half.h"
 #include "walk.h"
 
 #include <stdbool.h>
@@ -87,6 +88,11 @@
  *                 where not centered the mean is 0. In place allowed.
  * widen_panel     y = x * scale[column] of k rows of a panel of integers, rounded once.
  * widen_half      y = x of bfloat16; n is a multiple of INFER_PANEL.
+ * gemm_half       gemm_packed of a rounded to bfloat16 (to nearest even; a NaN stays one) and
+ *                 packed bfloat16; sums are float. Numbers below 2^-126 may count as 0. scratch has
+ *                 INFER_HALF_SCRATCH bytes, 64-byte aligned. A row's bits do not depend on the
+ *                 others, nor a column's. false: nothing is done, as the processor has no products
+ *                 of bfloat16 that are faster, or the system refuses them.
  * add, sub, mul, div  y[i] = a[i * sa] op b[i * sb] of n elements, sa and sb 0 or 1; y may be a
  *                 where sa is 1, and b where sb is. The bits are those of the C operator.
  *
@@ -115,6 +121,9 @@
     X(void, attend_f32, (const infer_attend *a, float *scratch))                                   \
     X(void, widen_panel_f32, (size_t k, const int8_t *x, const float *scale, float *y))            \
     X(void, widen_half_f32, (const uint16_t *x, float *y, size_t n))                               \
+    X(bool, gemm_half_f32,                                                                         \
+      (size_t m, size_t n, size_t k, const float *a, size_t lda, const uint16_t *packed,           \
+       const float *bias, float *c, size_t ldc, void *scratch))                                    \
     X(void, clip_f32, (const float *x, float *y, size_t n, float low, float high))                 \
     X(void, activate_f32, (const infer_activation *a, const float *x, float *y, size_t n))         \
     X(void, normalize_f32,                                                                         \
@@ -206,6 +215,9 @@ void infer_kernels_scalar_bytes(infer_kernels *k);
 void infer_kernels_avx2_bytes(infer_kernels *k);
 void infer_kernels_vnni_bytes(infer_kernels *k);
 void infer_kernels_neon_bytes(infer_kernels *k);
+
+/* Products in bfloat16, where AMX is. */
+void infer_kernels_amx_half(infer_kernels *k);
 
 /* The part over trees, and its tiers. */
 void infer_kernels_init_trees(infer_kernels *k, uint32_t cpu_flags);

@@ -217,6 +217,36 @@ static void widen_half_f32(const uint16_t *x, float *y, size_t n) {
     }
 }
 
+static float rounded_half(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const bool nan = (bits & 0x7fffffff) > 0x7f800000;
+    bits = nan ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1);
+    bits &= 0xffff0000;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
+static bool gemm_half_f32(size_t m, size_t n, size_t k, const float *a, size_t lda,
+                          const uint16_t *packed, const float *bias, float *c, size_t ldc,
+                          void *scratch) {
+    (void)scratch;
+    for (size_t i = 0; i < m; i++)
+        for (size_t p = 0; p < n; p += INFER_PANEL) {
+            const size_t columns = n - p < INFER_PANEL ? n - p : INFER_PANEL;
+            float sums[INFER_PANEL] = {0}, row[INFER_PANEL];
+            for (size_t l = 0; l < k; l++) {
+                const float x = rounded_half(a[i * lda + l]);
+                widen_half_f32(packed + p * k + l * INFER_PANEL, row, INFER_PANEL);
+                for (size_t j = 0; j < INFER_PANEL; j++)
+                    sums[j] += x * row[j];
+            }
+            for (size_t j = 0; j < columns; j++)
+                c[i * ldc + p + j] = (bias ? bias[p + j] : 0) + sums[j];
+        }
+    return true;
+}
+
 static void normalize_f32(const float *x, size_t n, float epsilon, bool centered,
                           const float *scale, const float *bias, float *y) {
     double mean = 0, var = 0;

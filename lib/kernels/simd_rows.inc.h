@@ -30,6 +30,15 @@ static void NAME(widen_half)(const uint16_t *x, T *y, size_t n) {
         V(store)(y + i, V(widen_half)(x + i));
 }
 
+/* In bfloat16 no vector is faster than one of floats: AVX-512's products take twice as long. */
+static bool NAME(gemm_half)(size_t m, size_t n, size_t k, const T *a, size_t lda,
+                            const uint16_t *packed, const T *bias, T *c, size_t ldc,
+                            void *scratch) {
+    (void)m, (void)n, (void)k, (void)a, (void)lda, (void)packed, (void)bias, (void)c, (void)ldc;
+    (void)scratch;
+    return false;
+}
+
 /* The sums of d and of d^2, d being x - shift. */
 VEC_INLINE void NAME(moments)(const T *x, size_t n, T shift, T *first, T *second) {
     const VEC s = V(set1)(shift);

@@ -206,6 +206,20 @@ static infer_status packed_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
+/* Rows from which on products in bfloat16 pay. */
+#define HALF_LEAST_ROWS 8
+
+/* The same scratch serves either way of computing. */
+static infer_status half_infer(infer_op_env *env) {
+    size_t least;
+    INFER_TRY(packed_infer(env));
+    if (!infer_mul(INFER_HALF_SCRATCH, infer_workers(env), &least))
+        return infer_fail(INFER_ERROR_SHAPE, "so many threads do not fit memory");
+    if (infer_view_concrete(env->in[0]) && env->scratch_size < least)
+        env->scratch_size = least;
+    return INFER_OK;
+}
+
 /* What is computed before it is activated: it should still be in the second cache then. */
 #define BLOCK_ROWS     128
 #define BLOCK_ELEMENTS 65536
@@ -226,9 +240,10 @@ typedef struct packed_work {
     infer_grid grid;
     infer_type type, weights; /* element types */
     int64_t activation;
+    bool half; /* products in bfloat16 */
     size_t k;
     const void *a, *w, *bias; /* NULL: none */
-    float *narrow;            /* NULL, or where each thread widens weights */
+    void *narrow;             /* NULL, or each thread's scratch for narrow weights */
     void *c;
 } packed_work;
 
@@ -284,12 +299,33 @@ static void run_narrow(const packed_work *w, const infer_tile *t, float *wide) {
     }
 }
 
+/* Both rounded to bfloat16, where the processor has that. Few rows wait for the weights anyway. */
+static bool run_half(const packed_work *w, const infer_tile *t, void *scratch) {
+    if (!w->half || w->grid.m < HALF_LEAST_ROWS)
+        return false;
+    const uint16_t *b = (const uint16_t *)w->w + t->column * w->k;
+    const float *bias = w->bias ? (const float *)w->bias + t->column : NULL;
+    for (size_t i = 0, rows; i < t->rows; i += rows) {
+        rows = t->rows - i < INFER_HALF_ROWS ? t->rows - i : INFER_HALF_ROWS;
+        const float *a = (const float *)w->a + (t->row + i) * w->k;
+        float *c = (float *)w->c + (t->row + i) * w->grid.n + t->column;
+        if (!w->kernels->gemm_half_f32(rows, t->columns, w->k, a, w->k, b, bias, c, w->grid.n,
+                                       scratch))
+            return false;
+        for (size_t r = 0; w->activation != NONE && r < rows; r++)
+            activate(w->kernels, w->activation, c + r * w->grid.n, t->columns);
+    }
+    return true;
+}
+
 static void packed_part(void *arg, size_t part, size_t worker) {
     const packed_work *w = arg;
     const infer_tile t = infer_grid_tile(&w->grid, part);
     const size_t size = infer_type_size(w->type), n = w->grid.n;
     if (w->narrow) {
-        run_narrow(w, &t, w->narrow + worker * narrow_columns(w->k, n) * w->k);
+        const size_t wide = narrow_columns(w->k, n) * w->k * sizeof(float);
+        if (!run_half(w, &t, (char *)w->narrow + worker * INFER_HALF_SCRATCH))
+            run_narrow(w, &t, (float *)(void *)((char *)w->narrow + worker * wide));
         return;
     }
     const void *a = infer_behind(w->a, t.row * w->k * size);
@@ -304,7 +340,7 @@ static void packed_part(void *arg, size_t part, size_t worker) {
         w->kernels->gemm_packed_f64(t.rows, t.columns, w->k, a, w->k, b, bias, c, n);
 }
 
-static infer_status packed_run(infer_op_env *env) {
+static infer_status run_packed(infer_op_env *env, bool half) {
     const packed_params *p = env->params;
     const infer_view *a = env->in[0], *w = env->in[1], *y = env->out[0];
     if (!y)
@@ -316,6 +352,7 @@ static infer_status packed_run(infer_op_env *env) {
                         .type = (infer_type)a->type,
                         .weights = (infer_type)w->type,
                         .activation = p->activation,
+                        .half = half,
                         .k = k,
                         .a = a->data,
                         .w = w->data,
@@ -324,6 +361,14 @@ static infer_status packed_run(infer_op_env *env) {
                         .c = y->data};
     infer_parallel(env, work.grid.rows * work.grid.columns, packed_part, &work);
     return INFER_OK;
+}
+
+static infer_status packed_run(infer_op_env *env) {
+    return run_packed(env, false);
+}
+
+static infer_status half_run(infer_op_env *env) {
+    return run_packed(env, true);
 }
 
 static infer_status matmul_prepare(infer_rewriter *rw) {
@@ -376,5 +421,24 @@ const infer_op infer_op_infer_mat_mul_packed = {
     .types = {T(FLOAT) | T(DOUBLE), T(FLOAT) | T(DOUBLE) | T(INT8) | T(BFLOAT16), T_SAME},
     .infer = packed_infer,
     .run = packed_run,
+    .work = infer_work_rows,
+};
+
+/* The same where A may be rounded to bfloat16, too: on request alone. */
+const infer_op infer_op_infer_mat_mul_half = {
+    .domain = "infer",
+    .name = "MatMulHalf",
+    .since = 1,
+    .newest = 1,
+    .params_size = sizeof(packed_params),
+    .min_in = 2,
+    .max_in = 3,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = sizeof packed_attrs / sizeof *packed_attrs,
+    .attrs = packed_attrs,
+    .types = {T(FLOAT), T(BFLOAT16), T_SAME},
+    .infer = half_infer,
+    .run = half_run,
     .work = infer_work_rows,
 };

@@ -177,12 +177,113 @@ static void pack_size_overflow(void **state) {
     assert_true(infer_pack_size(0, 5, &size) && size == 0);
 }
 
+/* ---- products in bfloat16 ---- */
+
+/* To the nearest number of 8 bits, of two to the even one. */
+static double rounded(float x) {
+    int power;
+    frexp((double)x, &power);
+    const double unit = ldexp(1, power - 8);
+    return nearbyint((double)x / unit) * unit;
+}
+
+static float half(uint16_t x) {
+    const uint32_t bits = (uint32_t)x << 16;
+    float y;
+    memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
+/* Panels of numbers in [-1, 1) with zeros past n. */
+static uint16_t *fill_halves(size_t n, size_t k) {
+    const size_t panels = (n + INFER_PANEL - 1) / INFER_PANEL;
+    uint16_t *packed = fenced(1, panels * INFER_PANEL * k * sizeof *packed);
+    for (size_t i = 0; i < panels * k * INFER_PANEL; i++) {
+        const float x = (float)number();
+        uint32_t bits;
+        memcpy(&bits, &x, sizeof bits);
+        packed[i] =
+            i / (k * INFER_PANEL) * INFER_PANEL + i % INFER_PANEL < n ? (uint16_t)(bits >> 16) : 0;
+    }
+    return packed;
+}
+
+/* Sums of rounded numbers are off by their own roundings alone; those of the numbers as they were
+ * by 2^-8 of the sum of the magnitudes at most, as a significand has 8 bits. */
+static void half_case(const variant *v, size_t m, size_t n, size_t k) {
+    const size_t lda = k + choose(4), ldc = n + choose(4), extent = m && n ? (m - 1) * ldc + n : 0;
+    float *a = fill_f32(0, m ? (m - 1) * lda + k : 0);
+    const uint16_t *packed = fill_halves(n, k);
+    const float *bias = choose(4) ? fill_f32(2, n) : NULL;
+    float *c = fenced(4, extent * sizeof *c);
+    void *scratch = aligned_alloc(64, INFER_HALF_SCRATCH);
+    memset(scratch, 0xff, INFER_HALF_SCRATCH);
+    for (size_t i = 0; i < extent; i++)
+        c[i] = 77;
+    if (!v->k.gemm_half_f32(m, n, k, a, lda, packed, bias, c, ldc, scratch)) {
+        for (size_t i = 0; i < extent; i++)
+            assert_true(c[i] == 77);
+        free(scratch);
+        return;
+    }
+    for (size_t i = 0; i < extent; i++) {
+        const size_t row = i / ldc, j = i % ldc;
+        if (j >= n) {
+            assert_true(c[i] == 77);
+            continue;
+        }
+        const uint16_t *b = packed + j / INFER_PANEL * k * INFER_PANEL + j % INFER_PANEL;
+        double sum = bias ? (double)bias[j] : 0, exact = sum, size = fabs(sum);
+        for (size_t l = 0; l < k; l++) {
+            const double w = (double)half(b[l * INFER_PANEL]);
+            sum += rounded(a[row * lda + l]) * w;
+            exact += (double)a[row * lda + l] * w;
+            size += fabs((double)a[row * lda + l] * w);
+        }
+        const double error = (double)(k + 2) * 0x1p-23 * size + 0x1p-100;
+        if (!(fabs((double)c[i] - sum) <= error &&
+              fabs((double)c[i] - exact) <= error + 0x1p-8 * size))
+            fail_msg("%s gemm_half %zu x %zu x %zu at %zu, %zu: %.9g instead of %.9g", v->name, m,
+                     n, k, row, j, (double)c[i], sum);
+    }
+    assert_true(fence_holds(4));
+    /* A row alone, and the columns behind the first panel, are the same bits. */
+    if (m && n) {
+        const size_t row = choose(m), skip = n > INFER_PANEL ? INFER_PANEL : 0;
+        float *alone = fenced(5, (n - skip) * sizeof *alone);
+        v->k.gemm_half_f32(1, n - skip, k, a + row * lda, lda, packed + skip * k,
+                           bias ? bias + skip : NULL, alone, n - skip, scratch);
+        assert_true(memcmp(alone, c + row * ldc + skip, (n - skip) * sizeof *alone) == 0);
+        if (k) {
+            a[row * lda + choose(k)] = NAN;
+            v->k.gemm_half_f32(m, n, k, a, lda, packed, bias, c, ldc, scratch);
+            for (size_t i = 0; i < m; i++)
+                assert_true(isnan(c[i * ldc]) == (i == row));
+        }
+    }
+    free(scratch);
+}
+
+static void gemm_half(void **state) {
+    (void)state;
+    static const size_t rows[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 49, 255, 256, 257, 300},
+                        columns[] = {0, 1, 15, 16, 17, 31, 32, 33, 47, 48, 49, 65},
+                        depths[] = {0,  1,  2,  3,  15,  16,  17,  31,  32,
+                                    33, 63, 64, 65, 511, 512, 513, 545, 1025};
+    for (size_t v = 0; v < count && list[v].kind != VARIANT_BLAS; v++)
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+            for (size_t j = 0; j < sizeof columns / sizeof *columns; j++)
+                for (size_t l = 0; l < sizeof depths / sizeof *depths; l++)
+                    if (rows[i] < 50 || (columns[j] == 33 && depths[l] > 500))
+                        half_case(&list[v], rows[i], columns[j], depths[l]);
+}
+
 int main(void) {
     count = variants_find(list);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_f32),       cmocka_unit_test(products_f64),
         cmocka_unit_test(pack_f32),           cmocka_unit_test(pack_f64),
-        cmocka_unit_test(pack_size_overflow),
+        cmocka_unit_test(pack_size_overflow), cmocka_unit_test(gemm_half),
     };
     return cmocka_run_group_tests_name("kernels: products", tests, NULL, NULL);
 }

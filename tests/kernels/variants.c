@@ -29,6 +29,9 @@ size_t variants_find(variant *list) {
         {"avx512-vnni", VARIANT_SIMD, INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI},
         {"avx512-bf16", VARIANT_SIMD,
          INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI | INFER_CPU_AVX512_BF16},
+        {"amx", VARIANT_SIMD,
+         INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI | INFER_CPU_AVX512_BF16 |
+             INFER_CPU_AMX_BF16},
         {"neon", VARIANT_SIMD, INFER_CPU_NEON},
     };
     size_t n = 0;

@@ -52,7 +52,8 @@ size_t choose(size_t n);
     X(lrn_blocked)                                                                                 \
     X(gelu)                                                                                        \
     X(attend)                                                                                      \
-    X(clip) X(activate) X(normalize) X(widen_panel) X(widen_half) X(add) X(sub) X(mul) X(div)
+    X(clip)                                                                                        \
+    X(activate) X(normalize) X(widen_panel) X(widen_half) X(gemm_half) X(add) X(sub) X(mul) X(div)
 #define JUDGED_BYTES(X)                                                                            \
     X(pack_s8)                                                                                     \
     X(gemm_u8s8)                                                                                   \

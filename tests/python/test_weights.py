@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx.reference
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -56,6 +57,40 @@ def test_rounded_weights(kind, size, error, rows):
         other = libinfer.load(model_of(W, V), weights=kind, **options).run(x)["y"]
         np.testing.assert_allclose(other, answer, rtol=1e-5, atol=1e-5)
     assert (libinfer.load(narrow.to_bytes()).run(x)["y"] == answer).all()
+
+
+@pytest.mark.parametrize("activation", ["Identity", "Relu", "Tanh"])
+@pytest.mark.parametrize("rows", [1, 7, 8, 17, 33, 300])
+@pytest.mark.parametrize("k, n", [(96, 83), (600, 40), (33, 130)])
+def test_products_in_bfloat16(activation, rows, k, n):
+    """Both sides rounded, or the weights alone: as onnxruntime has it of numbers rounded by hand."""
+    w, bias = RANDOM.normal(size=(k, n)).astype(np.float32), RANDOM.normal(size=n).astype(np.float32)
+    x = RANDOM.normal(size=(rows, k)).astype(np.float32)
+    nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["z"]), helper.make_node(activation, ["z"], ["y"])]
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", None]) for name in "xy"]
+
+    def data(w):
+        graph = helper.make_graph(nodes, "g", ports[:1], ports[1:],
+                                  [numpy_helper.from_array(w, "w"), numpy_helper.from_array(bias, "b")])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)],
+                                 ir_version=8).SerializeToString()
+
+    session = onnxruntime.InferenceSession(data(to_bf16(w)), providers=["CPUExecutionProvider"])
+    by_hand = [session.run(None, {"x": a})[0] for a in (to_bf16(x), x)]
+    bound = 2.0 ** -20 * (np.abs(x) @ np.abs(w) + np.abs(bias)) + 1e-6
+    answers = {}
+    for cpu in ("", "scalar", "avx2", "avx512"):
+        model = libinfer.load(data(w), weights="bf16", cpu=cpu)
+        assert "MatMulHalf" in [node.op for node in model.nodes]
+        answers[cpu] = model.run({"x": x})["y"]
+        several = libinfer.load(model.to_bytes(), cpu=cpu, threads=3)
+        assert (several.run({"x": x})["y"] == answers[cpu]).all()
+        assert any((np.abs(answers[cpu] - hand) <= bound).all() for hand in by_hand)
+    assert (np.abs(answers["scalar"] - by_hand[rows < 8]) <= bound).all()
+    # Weights that bfloat16 holds anyway are no request.
+    exact = libinfer.load(data(to_bf16(w)))
+    assert "MatMulHalf" not in [node.op for node in exact.nodes]
+    assert (np.abs(exact.run({"x": x})["y"] - by_hand[1]) <= bound).all()
 
 
 def test_what_is_wrong():

@@ -40,6 +40,7 @@ CPU = {
     "avx512_vnni": 4,
     "avx512_bf16": 8,
     "neon": 16,
+    "amx_bf16": 32,
     "scalar": 0x80000000,
 }
 TYPES = {
