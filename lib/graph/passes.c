@@ -125,6 +125,7 @@ static const struct {
     {infer_graph_fold_norm, true, true, "fold-norm"},
     {infer_graph_fuse_idioms, true, true, "fuse-idioms"},
     {infer_graph_fuse_gates, true, true, "fuse-gates"},
+    {infer_graph_fuse_one_hot, true, true, "fuse-one-hot"},
     {infer_graph_fuse_attention, true, true, "fuse-attention"},
     {infer_graph_fuse_rotary, true, true, "fuse-rotary"},
     {release_dead, false, false, "release"},

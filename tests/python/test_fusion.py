@@ -167,6 +167,48 @@ def with_width(data):
     return model.SerializeToString()
 
 
+# ---- rows picked by products ----
+
+ONE_HOT = {
+    "compared with a range": ("e = Equal(i, range)\nh = Cast(e, to=1)\ny = MatMul(h, W)", ["Clip", "Squeeze", "Gather"]),
+    "the range first": ("e = Equal(range3, i)\nh = Cast(e, to=1)\ny = MatMul(h, W)", ["Clip", "Squeeze", "Gather"]),
+    "expanded to a shape": ("s = Shape(x)\nn = Slice(s, zero, one)\nt = Concat(n, five, one, axis=0)\ni = Reshape(x, t0)\n"
+                            "b = Expand(i, t)\ne = Equal(b, range)\nh = Cast(e, to=1)\ny = MatMul(h, W)",
+                            ["Clip", "Squeeze", "Gather"]),
+    # What looks alike and is something else stays.
+    "expanded to columns": ("s = Shape(x)\nn = Slice(s, zero, one)\nt = Concat(n, five, width, axis=0)\n"
+                            "i = Reshape(x, t0)\nb = Expand(i, t)\ne = Equal(b, range)\nh = Cast(e, to=1)\n"
+                            "y = MatMul(h, W)", None),
+    "no range": ("e = Equal(i, jumps)\nh = Cast(e, to=1)\ny = MatMul(h, W)", None),
+    "a range of more axes": ("e = Equal(i, range4)\nh = Cast(e, to=1)\ny = MatMul(h, W)", None),
+    "read twice": ("e = Equal(i, range)\nh = Cast(e, to=1)\nm = MatMul(h, W)\nt = ReduceSum(h, last)\ny = Add(m, t)", None),
+    "weights that are not finite": ("e = Equal(i, range)\nh = Cast(e, to=1)\ny = MatMul(h, bad)", None),
+}
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+@pytest.mark.parametrize("name", ONE_HOT)
+def test_one_hot(name, kind):
+    """Numbers that are no row's pick zeros: among them those at both ends of their type."""
+    text, expected = ONE_HOT[name]
+    ends = np.iinfo(kind)
+    numbers = np.array([[0, 1, 6, 7, -1], [ends.min, ends.max, -7, 8, 3]], kind)
+    bad = CONSTANTS["W"][:7].copy()
+    bad[3, 2] = np.inf
+    every = {"range": np.arange(7, dtype=kind), "range3": np.arange(7, dtype=kind).reshape(1, 1, 7),
+             "range4": np.arange(7, dtype=kind).reshape(1, 1, 1, 7), "jumps": np.array([0, 1, 2, 3, 4, 6, 5], kind),
+             "W": CONSTANTS["W"][:7], "bad": bad, "last": CONSTANTS["last"], "t0": np.array([-1, 5, 1]),
+             **{key: np.array([value]) for key, value in {"zero": 0, "one": 1, "five": 5, "width": 7}.items()}}
+    feeds = {"x": numbers} if "(x" in text else {"i": numbers[:, :, None]}
+    nodes = chain(text)
+    read = {value for node in nodes for value in node.input}
+    model = onnx.load_from_string(model_of(nodes, feeds, ["y"], {k: v for k, v in every.items() if k in read}))
+    if "i" in feeds:
+        model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 1
+    found = operators(compare(model.SerializeToString(), feeds))
+    assert found[-len(expected):] == expected if expected else "Gather" not in found
+
+
 # ---- reductions of short runs ----
 
 
