@@ -396,7 +396,7 @@ bool infer_graph_keeps_batch(const infer_graph *g, const graph_node *n) {
     if (strcmp(n->op->name, "Slice") == 0) /* as they are in blocks */
         return cut != INFER_NO_VALUE && g->values[cut].constant &&
                infer_view_count(infer_graph_view(g, cut)) == 1 &&
-               infer_index(infer_graph_view(g, cut), 0) == 1;
+               infer_index(infer_graph_view(g, cut), 0) > 0;
     return keeps && strcmp(n->op->name, "Split") != 0;
 }
 

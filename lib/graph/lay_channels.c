@@ -7,14 +7,43 @@
 
 #include <string.h>
 
-/* Of channels. Parts that fill their blocks, but for the last, are joined as any others are. */
+/* The axis in blocks of an axis of rows or columns; -1 of others. */
+static int64_t place_axis(int64_t axis, int32_t rank) {
+    axis += axis < 0 ? rank : 0;
+    return axis >= 2 && axis < rank ? axis + 4 - rank : -1;
+}
+
+/* Of places, where all that is no constant is in blocks. */
+static infer_status concat_places(graph_layout *l, const graph_node *n, int64_t axis, bool *done) {
+    const infer_view *y = infer_lay_view(l, n->out[0]);
+    uint32_t in[INFER_LAY_INPUTS];
+    for (uint32_t i = 0; i < n->in_count; i++) {
+        in[i] = infer_graph_resolve(l->g, n->in[i]);
+        const infer_view *v = infer_lay_view(l, in[i]);
+        if (!infer_lay_is_image(v) || v->rank != y->rank || v->dim[1] != y->dim[1] ||
+            (!l->g->values[in[i]].constant && !infer_lay_in_blocks(l, in[i])))
+            return INFER_OK;
+    }
+    for (uint32_t i = 0; i < n->in_count; i++)
+        INFER_TRY(infer_lay_blocks(l, in[i], n, &in[i]));
+    const infer_attr attr = infer_lay_int("axis", axis);
+    *done = true;
+    return infer_lay_replace(l, n, "", "Concat", in, n->in_count, &attr, 1);
+}
+
+/* Of places, or of channels: parts that fill their blocks, but for the last, are joined as any
+ * others are. */
 infer_status infer_lay_concat(graph_layout *l, const graph_node *n, bool *done) {
     const infer_attr *axis = infer_graph_find_attr(n, "axis");
     uint32_t in[INFER_LAY_INPUTS];
     int64_t channels[INFER_LAY_INPUTS];
     bool whole = true;
     const int32_t rank = infer_lay_view(l, n->out[0])->rank;
-    if (!axis || (axis->i != 1 && axis->i != 1 - rank) || n->in_count > INFER_LAY_INPUTS)
+    if (!axis || n->in_count > INFER_LAY_INPUTS)
+        return INFER_OK;
+    if (place_axis(axis->i, rank) >= 0)
+        return concat_places(l, n, place_axis(axis->i, rank), done);
+    if (axis->i != 1 && axis->i != 1 - rank)
         return INFER_OK;
     for (uint32_t i = 0; i < n->in_count; i++) {
         in[i] = infer_graph_resolve(l->g, n->in[i]);
@@ -59,10 +88,26 @@ static int64_t first_channel(const graph_layout *l, const graph_node *n, int64_t
     return step == 1 && (axis == 1 || axis == -3) && start <= channels ? start : -1;
 }
 
+/* Of rows or columns alone: cut as they are. */
+static infer_status slice_places(graph_layout *l, const graph_node *n, int64_t axis, bool *done) {
+    const infer_view one = {.type = INFER_TYPE_INT64, .rank = 1, .dim = {1}, .data = &axis};
+    uint32_t in[5];
+    for (uint32_t i = 0; i < n->in_count; i++)
+        in[i] = infer_graph_resolve(l->g, n->in[i]);
+    in[0] = l->blocked[in[0]];
+    INFER_TRY(infer_graph_constant(l->g, "", &one, true, &in[3]));
+    *done = true;
+    return infer_lay_replace(l, n, "", "Slice", in, n->in_count, NULL, 0);
+}
+
 /* Of channels, where parts begin with a block: a part is a slice of blocks. */
 infer_status infer_lay_split(graph_layout *l, const graph_node *n, bool *done) {
     uint32_t x = infer_graph_resolve(l->g, n->in[0]);
     const infer_view *from = infer_lay_view(l, x);
+    int64_t cut;
+    if (strcmp(n->op->name, "Slice") == 0 && n->in_count <= 5 && one_number(l, n, 3, &cut) &&
+        place_axis(cut, from->rank) >= 0)
+        return slice_places(l, n, place_axis(cut, from->rank), done);
     const int64_t first = first_channel(l, n, from->dim[1]);
     int64_t at = first;
     if (from->rank != 4 || first < 0)

@@ -430,7 +430,45 @@ def test_slices_of_channels():
     inside = [net.add("Slice", y, *(np.int64([i]) for i in cut)) for cut in ((16, 32, 1), (-16, 1000, -3), (0, 20, 1))]
     z = net.add("Concat", *(net.conv(v, c, 16) for v, c in zip(inside, (16, 16, 20))), axis=1)
     outside = [net.add("Slice", y, *(np.int64([i]) for i in cut)) for cut in ((8, 24, 1), (0, 32, 1, 2), (1, 6, 2))]
-    check(net.model(3, (9, 11), z, *outside), 2, 3, 9, 11, nodes={"ToBlocks": 0, "FromBlocks": 2, "Slice": 6})
+    check(net.model(3, (9, 11), z, *outside), 2, 3, 9, 11, nodes={"ToBlocks": 0, "FromBlocks": 3, "Slice": 6})
+
+
+# Start, end, axis and step of a slice in front of the whole and of one behind it.
+WRAPS = [((0, 3), (-5, 2**31 - 1), 2, None), ((0, 3), (-5, 2**31 - 1), -1, 1), ((9, 2), (3, 9), -1, (-3, 2))]
+
+
+@pytest.mark.parametrize("size", [(23,), (11, 17)], ids=str)
+@pytest.mark.parametrize("wrap", WRAPS, ids=str)
+@pytest.mark.parametrize("number", [np.int64, np.int32])
+def test_places_are_cut_and_joined_in_blocks(wrap, size, number):
+    """As circular and causal padding is spelled before convolutions."""
+    net, axes = Net(), len(size)
+    first, last, axis, step = wrap
+    steps = step if isinstance(step, tuple) else (step, step)
+    y = net.conv("x", 3, 20, kernel=(3,) * axes)
+    cuts = [net.add("Slice", y, number([start]), number([end]), number([axis]), *([number([s])] if s else []))
+            for (start, end), s in zip((first, last), steps)]
+    z = net.add("Concat", cuts[1], y, cuts[0], axis=axis)
+    out = net.add("Add", net.add("Relu", net.conv(z, 20, 20, kernel=(3,) * axes, dilations=[2] * axes)), numbers(1))
+    check(net.model(3, ("w", "h")[:axes], out), 2, 3, *size,
+          nodes={"ToBlocks": 0, "FromBlocks": 1, "Slice": 2, "Concat": 1, "ConvBlocked": 2})
+
+
+def test_zeros_are_joined_in_blocks():
+    net = Net()
+    y = net.conv("x", 20, 20, kernel=(1,))
+    z = net.add("Concat", np.zeros((1, 20, 4), np.float32), y, numbers(1, 20, 2), axis=2)
+    check(net.model(20, ("w",), net.conv(z, 20, 24, kernel=(3,), dilations=[2]), batch=1), 1, 20, 9,
+          nodes=["ToBlocks", "ConvBlocked", "Concat", "ConvBlocked", "FromBlocks"])
+
+
+def test_other_places_stay_plain():
+    """What is not in blocks is not brought there to be joined; lists of axes are not cut there."""
+    net = Net()
+    y = net.conv("x", 3, 24, pads=[1] * 4)
+    z = net.add("Concat", y, net.add("Tile", net.add("ReduceSum", "x", np.int64([1])), np.int64([1, 24, 1, 1])), axis=3)
+    cut = net.add("Slice", y, np.int64([1, 1]), np.int64([5, 6]), np.int64([2, 3]))
+    check(net.model(3, (9, 8), z, cut), 2, 3, 9, 8, nodes={"ToBlocks": 0, "FromBlocks": 1, "Concat": 1, "Slice": 1})
 
 
 @pytest.mark.parametrize("groups, channels", [(4, 136), (2, 32), (3, 24), (8, 40)])
