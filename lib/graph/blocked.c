@@ -177,7 +177,7 @@ static infer_status pack_later(infer_graph *g, const infer_conv2d *c, const grap
                             value);
 }
 
-static infer_status lay_conv(graph_layout *l, const graph_node *n, bool *done) {
+infer_status infer_lay_conv(graph_layout *l, const graph_node *n, bool *done) {
     infer_graph *g = l->g;
     infer_view w = {.rank = 0}, b;
     uint32_t x = infer_graph_resolve(g, n->in[0]), in[3];
@@ -406,7 +406,7 @@ static infer_status lay(graph_layout *l, const graph_node *n, bool *done) {
         return INFER_OK;
     if (strcmp(n->op->name, "Conv") == 0) {
         INFER_TRY(infer_lay_frames(l, n, done));
-        return *done ? INFER_OK : lay_conv(l, n, done);
+        return *done ? INFER_OK : infer_lay_conv(l, n, done);
     }
     if (strcmp(n->op->name, "ConvTranspose") == 0)
         return infer_lay_transpose(l, n, done);

@@ -59,6 +59,7 @@ infer_status infer_lay_pack(infer_graph *g, const infer_conv2d *c, const float *
 
 /* Of nodes by their operator: *done is whether another took n's place. */
 infer_status infer_lay_concat(graph_layout *l, const graph_node *n, bool *done);
+infer_status infer_lay_conv(graph_layout *l, const graph_node *n, bool *done);
 infer_status infer_lay_frames(graph_layout *l, const graph_node *n, bool *done);
 infer_status infer_lay_resize(graph_layout *l, const graph_node *n, bool *done);
 infer_status infer_lay_split(graph_layout *l, const graph_node *n, bool *done);

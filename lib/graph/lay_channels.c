@@ -207,6 +207,52 @@ static bool makes_groups(const infer_view *x, const infer_view *y) {
            x->dim[2] > 0 && x->dim[3] > 0 && x->dim[2] == y->dim[3] && x->dim[3] == y->dim[4];
 }
 
+/* A convolution of each channel alone that drops places and is read by another: what is shuffled
+ * behind it is less. */
+static bool goes_ahead(const graph_layout *l, const graph_node *conv, int64_t channels) {
+    infer_view w;
+    const infer_attr *group = conv ? infer_graph_find_attr(conv, "group") : NULL;
+    const infer_attr *strides = conv ? infer_graph_find_attr(conv, "strides") : NULL;
+    return infer_graph_is_op(conv, "", "Conv") && group && group->i == channels && strides &&
+           strides->count == 2 &&
+           (((const int64_t *)strides->data)[0] > 1 || ((const int64_t *)strides->data)[1] > 1) &&
+           infer_graph_are_floats(l->g, conv->in[1], &w) && w.rank == 4 && w.dim[0] == channels &&
+           (conv->in_count < 3 || conv->in[2] == INFER_NO_VALUE ||
+            infer_graph_are_floats(l->g, conv->in[2], &w)) &&
+           infer_graph_is_op(infer_graph_sole_reader(&l->uses, conv), "", "Conv");
+}
+
+/* A constant with a row for each channel, in the order before the shuffle. */
+static infer_status unshuffle(infer_graph *g, int64_t groups, uint32_t *value) {
+    infer_view shape;
+    float *to;
+    const float *from = infer_graph_floats(g, *value, &shape);
+    if (!from)
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
+    const int64_t channels = shape.dim[0];
+    const size_t row = (size_t)(infer_view_count(&shape) / channels);
+    INFER_TRY(infer_graph_room(g, &shape, value, &to));
+    for (int64_t i = 0; i < channels; i++)
+        memcpy(to + (size_t)(i % groups * (channels / groups) + i / groups) * row,
+               from + (size_t)i * row, row * sizeof *to);
+    return INFER_OK;
+}
+
+/* The convolution behind a shuffle of x, with its weights in x's order. */
+static infer_status lay_ahead(graph_layout *l, const graph_node *conv, uint32_t x, int64_t groups,
+                              bool *done) {
+    graph_node moved = *conv;
+    uint32_t in[3] = {x, infer_graph_resolve(l->g, conv->in[1]), INFER_NO_VALUE};
+    moved.in = in;
+    moved.in_count = 3;
+    INFER_TRY(unshuffle(l->g, groups, &in[1]));
+    if (conv->in_count > 2 && conv->in[2] != INFER_NO_VALUE) {
+        in[2] = infer_graph_resolve(l->g, conv->in[2]);
+        INFER_TRY(unshuffle(l->g, groups, &in[2]));
+    }
+    return infer_lay_conv(l, &moved, done);
+}
+
 /* A shuffle of channels: Reshape into groups, Transpose, Reshape back. */
 infer_status infer_lay_shuffle(graph_layout *l, const graph_node *n, bool *done) {
     static const int64_t order[] = {0, 2, 1, 3, 4};
@@ -225,8 +271,17 @@ infer_status infer_lay_shuffle(graph_layout *l, const graph_node *n, bool *done)
             return INFER_OK;
     const infer_attr attrs[] = {infer_lay_int("channels", from->dim[1]),
                                 infer_lay_int("group", groups->dim[1])};
+    graph_node *conv = infer_graph_sole_reader(&l->uses, back);
+    uint32_t in = l->blocked[x];
+    bool ahead = false;
+    if (goes_ahead(l, conv, from->dim[1]))
+        INFER_TRY(lay_ahead(l, conv, x, groups->dim[1], &ahead));
+    if (ahead) {
+        conv->dead = true;
+        in = l->blocked[conv->out[0]];
+    }
     *done = turn->dead = back->dead = true;
-    return infer_lay_replace(l, back, "infer", "ShuffleBlocked", &l->blocked[x], 1, attrs, 2);
+    return infer_lay_replace(l, ahead ? conv : back, "infer", "ShuffleBlocked", &in, 1, attrs, 2);
 }
 
 /* ---- ConvTranspose ---- */

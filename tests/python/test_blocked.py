@@ -483,6 +483,22 @@ def test_shuffle(groups, channels):
                                                         "FromBlocks"])
 
 
+@pytest.mark.parametrize("groups, channels", [(4, 136), (2, 32), (3, 24), (8, 40)])
+@pytest.mark.parametrize("strides, relu", [([2, 2], False), ([1, 2], False), ([2, 2], True), ([1, 1], False)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_shuffles_go_behind_strides(groups, channels, strides, relu, bias):
+    """Of fewer places; not where that would keep an activation from its convolution."""
+    net = Net()
+    y = net.conv("x", 3, channels, kernel=(1, 1))
+    y = net.add("Reshape", y, np.array([0, groups, channels // groups, 6, 10]))
+    y = net.add("Reshape", net.add("Transpose", y, perm=[0, 2, 1, 3, 4]), np.array([-1, channels, 6, 10]))
+    y = net.conv(y, channels, channels, group=channels, bias=bias, pads=[1] * 4, strides=strides)
+    y = net.norm(y, channels) if bias else y
+    y = net.conv(net.add("Relu", y) if relu else y, channels, channels, group=groups, kernel=(1, 1))
+    middle = ["ConvBlocked", "ShuffleBlocked"] if max(strides) > 1 and not relu else ["ShuffleBlocked", "ConvBlocked"]
+    check(net.model(3, (6, 10), y), 2, 3, 6, 10, nodes=["ConvBlocked", *middle, "ConvBlocked", "FromBlocks"])
+
+
 @pytest.mark.parametrize("options", [{"size": 5}, {"size": 7, "alpha": 0.1, "bias": 2.0}, {"size": 3, "beta": 0.5},
                                      {"size": 33, "alpha": 1.0}, {"size": 35}], ids=str)
 def test_lrn(options):
