@@ -181,8 +181,8 @@ typedef struct infer_options {
     const char *without;      /* passes over graphs that a loader leaves out, by their names with
                                  commas between: drop-nothing, merge-equal, fold-linear, fold-norm,
                                  fuse-idioms, fuse-gates, fuse-one-hot, fuse-attention, fuse-rotary,
-                                 lay-blocks, fuse-blocks, fuse-joined, fuse-products,
-                                 join-products, fuse-chains; NULL: none.
+                                 sink-transposes, lay-blocks, fuse-blocks, fuse-joined,
+                                 fuse-products, join-products, fuse-chains; NULL: none.
                                  For finding which of them makes a difference; a prepared image is
                                  UNSUPPORTED */
     infer_pass_observer *pass_observer; /* hears what each pass of a loader does; NULL: nobody. A

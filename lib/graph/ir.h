@@ -160,6 +160,7 @@ infer_status infer_graph_join_products(infer_graph *g);
 infer_status infer_graph_fuse_rotary(infer_graph *g);
 infer_status infer_graph_round_weights(infer_graph *g);
 infer_status infer_graph_halve_products(infer_graph *g);
+infer_status infer_graph_sink_transposes(infer_graph *g);
 infer_status infer_graph_lay_blocks(infer_graph *g); /* blocked.c */
 infer_status infer_graph_fuse_blocked(infer_graph *g);
 /* blocked.c: whether a node's output has the batch of its inputs, if these have the same. */

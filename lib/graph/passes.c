@@ -128,6 +128,7 @@ static const struct {
     {infer_graph_fuse_one_hot, true, true, "fuse-one-hot"},
     {infer_graph_fuse_attention, true, true, "fuse-attention"},
     {infer_graph_fuse_rotary, true, true, "fuse-rotary"},
+    {infer_graph_sink_transposes, true, true, "sink-transposes"},
     {release_dead, false, false, "release"},
     {infer_graph_lay_blocks, true, true, "lay-blocks"},
     {infer_graph_fuse_blocked, true, true, "fuse-blocks"},

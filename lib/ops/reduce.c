@@ -367,30 +367,29 @@ static infer_status reduce_run(infer_op_env *env, enum fold fold, enum finish fi
     return INFER_OK;
 }
 
-static infer_status stacked_max(infer_rewriter *rw) {
-    return infer_reduce_stacked(rw, "Max");
+/* Axes were an attribute until this version; of stacked tensors it is that operator. */
+static infer_status reduce_upgrade(infer_rewriter *rw, int moved, const char *of_stacked) {
+    if (rw->version < moved)
+        INFER_TRY(infer_attr_to_input(rw, "axes", 1));
+    return of_stacked ? infer_reduce_stacked(rw, of_stacked) : INFER_OK;
 }
 
-static infer_status stacked_min(infer_rewriter *rw) {
-    return infer_reduce_stacked(rw, "Min");
-}
-
-/* X(Name, name, version that moved axes to an input, fold, finish, more types, prepare) */
+/* X(Name, name, version that moved axes to an input, fold, finish, more types, of stacked) */
 #define REDUCE_OPS(X)                                                                              \
     X(ReduceSum, reduce_sum, 13, SUM, AS_IS, 0, NULL)                                              \
     X(ReduceMean, reduce_mean, 18, SUM, MEAN, 0, NULL)                                             \
     X(ReduceProd, reduce_prod, 18, PROD, AS_IS, 0, NULL)                                           \
-    X(ReduceMax, reduce_max, 18, MAX, AS_IS, T(BOOL), stacked_max)                                 \
-    X(ReduceMin, reduce_min, 18, MIN, AS_IS, T(BOOL), stacked_min)                                 \
+    X(ReduceMax, reduce_max, 18, MAX, AS_IS, T(BOOL), "Max")                                       \
+    X(ReduceMin, reduce_min, 18, MIN, AS_IS, T(BOOL), "Min")                                       \
     X(ReduceL1, reduce_l1, 18, SUM_ABS, AS_IS, 0, NULL)                                            \
     X(ReduceL2, reduce_l2, 18, SUM_SQUARE, ROOT, 0, NULL)                                          \
     X(ReduceSumSquare, reduce_sum_square, 18, SUM_SQUARE, AS_IS, 0, NULL)                          \
     X(ReduceLogSum, reduce_log_sum, 18, SUM, LOG, 0, NULL)                                         \
     X(ReduceLogSumExp, reduce_log_sum_exp, 18, SUM_EXP, LOG, 0, NULL)
 
-#define REDUCE_OP(op_name, snake, moved, fold, finish, more, prepares)                             \
+#define REDUCE_OP(op_name, snake, moved, fold, finish, more, of_stacked)                           \
     static infer_status snake##_upgrade(infer_rewriter *rw) {                                      \
-        return rw->version < moved ? infer_attr_to_input(rw, "axes", 1) : INFER_OK;                \
+        return reduce_upgrade(rw, moved, of_stacked);                                              \
     }                                                                                              \
     static infer_status snake##_run(infer_op_env *env) {                                           \
         return reduce_run(env, fold, finish);                                                      \
@@ -410,7 +409,6 @@ static infer_status stacked_min(infer_rewriter *rw) {
         .types = {T_NUMERIC | (more), T(INT64)},                                                   \
         .upgrade = snake##_upgrade,                                                                \
         .infer = reduce_infer,                                                                     \
-        .prepare = prepares,                                                                       \
         .run = snake##_run,                                                                        \
     };
 REDUCE_OPS(REDUCE_OP)

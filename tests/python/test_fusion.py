@@ -209,6 +209,52 @@ def test_one_hot(name, kind):
     assert found[-len(expected):] == expected if expected else "Gather" not in found
 
 
+# ---- transposes before elementwise operators ----
+
+SUNK = {
+    "two": ("a = Transpose(x, perm=021)\nb = Transpose(z, perm=021)\ny = Add(a, b)", ["Add", "Transpose"]),
+    "three, of which one comes late": ("a = Transpose(x, perm=201)\nb = Transpose(z, perm=201)\nq = Exp(x)\n"
+                                       "c = Transpose(q, perm=201)\ny = Max(b, c, a)", ["Exp", "Max", "Transpose"]),
+    "in their order": ("a = Transpose(z, perm=120)\nb = Transpose(x, perm=120)\ny = Sub(b, a)", ["Sub", "Transpose"]),
+    "in a row": ("a = Transpose(x, perm=021)\nb = Transpose(z, perm=021)\nd = Div(a, b)\nq = Tanh(x)\n"
+                 "c = Transpose(q, perm=021)\ny = Mul(d, c)", ["Div", "Tanh", "Mul", "Transpose"]),
+    # What looks alike and is something else stays.
+    "of other orders": ("a = Transpose(x, perm=021)\nb = Transpose(z, perm=201)\ns = ReduceSum(b)\ny = Add(a, s)", None),
+    "one alone": ("a = Transpose(x, perm=021)\ns = ReduceSum(z)\ny = Add(a, s)", None),
+    "read by others": ("a = Transpose(x, perm=021)\nb = Transpose(z, perm=021)\nm = Min(a, b)\ny = MatMul(m, x)\n"
+                       "w = Sub(a, b)", None),
+    "twice the same": ("a = Transpose(x, perm=021)\ny = Mul(a, a)", None),
+}
+
+
+@pytest.mark.parametrize("name", SUNK)
+def test_transposes_sink(name):
+    text, expected = SUNK[name]
+    nodes = chain(text)
+    feeds = {key: 1 + np.abs(random.normal(size=(2, 5, 7))).astype(np.float32) for key in ("x", "z")}
+    used = {value for node in nodes for value in node.input}
+    data = model_of(nodes, {k: v for k, v in feeds.items() if k in used}, ["y", "w"] if "w =" in text else ["y"], {})
+    model = compare(data, {k: v for k, v in feeds.items() if k in used})
+    plain = libinfer.load(data, without=["sink-transposes", "fuse-chains"])
+    found = operators(libinfer.load(data, without=["fuse-chains"]))
+    assert found == (expected or operators(plain))
+    np.testing.assert_array_equal(plain.run({k: v for k, v in feeds.items() if k in used}, numpy=True)["y"],
+                                  model.run({k: v for k, v in feeds.items() if k in used}, numpy=True)["y"])
+
+
+def test_stacked_largest_of_transposed():
+    """As pooling over branches is spelled: Max is found before convolutions are laid out."""
+    nodes = chain("a = Conv(x, v)\nb = Conv(x, w)\nc = Transpose(a, perm=021)\nd = Transpose(b, perm=021)\n"
+                  "e = Unsqueeze(c, three)\nf = Unsqueeze(d, three)\ng = Concat(e, f, axis=3)\n"
+                  "y = ReduceMax(g, three, keepdims=0)")
+    feeds = {"x": random.normal(size=(2, 16, 33)).astype(np.float32)}
+    constants = {"three": np.array([3]), **{k: random.normal(size=(20, 16, 1)).astype(np.float32) / 4 for k in "vw"}}
+    model = onnx.load_from_string(model_of(nodes, feeds, ["y"], constants, opset=18))
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 16
+    found = operators(compare(model.SerializeToString(), feeds))
+    assert found == ["ToBlocks", "ConvBlocked", "ConvBlocked", "Max", "FromBlocks", "Transpose"]
+
+
 # ---- reductions of short runs ----
 
 
