@@ -128,7 +128,8 @@ typedef enum infer_blas {
 /* Weights that take less memory and change answers: never by default. Sums stay in float. */
 typedef enum infer_weights {
     INFER_WEIGHTS_GIVEN = 0,    /* as the model has them */
-    INFER_WEIGHTS_BFLOAT16 = 1, /* half the size, 8 bits of precision */
+    INFER_WEIGHTS_BFLOAT16 = 1, /* half the size, 8 bits of precision; products of several rows
+                                   round their other input, too, where the processor has AMX */
     INFER_WEIGHTS_INT8 = 2      /* a quarter: integers times a scale for each column */
 } infer_weights;
 

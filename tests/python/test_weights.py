@@ -1,5 +1,9 @@
 """Weights rounded on request: the same answers as from weights that were rounded by hand, in less memory."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx.reference
 import onnxruntime
@@ -8,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import libinfer
 
+CPU_FLAGS = Path("/proc/cpuinfo").read_text().split()
 RANDOM = np.random.default_rng(11)
 W = RANDOM.normal(size=(96, 83)).astype(np.float32)
 V = RANDOM.normal(size=(60, 83)).astype(np.float32)
@@ -91,6 +96,47 @@ def test_products_in_bfloat16(activation, rows, k, n):
     exact = libinfer.load(data(to_bf16(w)))
     assert "MatMulHalf" not in [node.op for node in exact.nodes]
     assert (np.abs(exact.run({"x": x})["y"] - by_hand[1]) <= bound).all()
+
+
+# Says whether the process has asked for tiles: after loading, after a run of floats, of few rows, of
+# many, and whether that gave the bits of a process that may not use them.
+ASKS = """
+import ctypes, sys
+import numpy as np, libinfer
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p]
+
+def asked():
+    mask = ctypes.c_uint64()
+    failed = libc.syscall(158, 0x1022, ctypes.addressof(mask))  # arch_prctl, ARCH_GET_XCOMP_PERM
+    return not failed and bool(mask.value >> 18 & 1)
+
+class Stack(ctypes.Structure):
+    _fields_ = [("at", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+if sys.argv[2] == "refused":  # its signal stack is too small for tiles
+    room = ctypes.create_string_buffer(8192)
+    assert libc.sigaltstack(ctypes.byref(Stack(ctypes.addressof(room), 0, 8192)), None) == 0
+data = open(sys.argv[1], "rb").read()
+x = np.random.default_rng(1).normal(size=(64, 96)).astype(np.float32)
+floats, model = libinfer.load(data), libinfer.load(data, weights="bf16")
+wide = libinfer.load(data, weights="bf16", cpu=["avx2", "avx512", "avx512_vnni", "avx512_bf16"])
+said = [asked()]
+for m, rows in ((floats, 64), (wide, 64), (model, 1), (model, 64)):
+    y = m.run({"x": x[:rows]})["y"]
+    said.append(asked())
+print(*said, (y == wide.run({"x": x})["y"]).all())
+"""
+
+
+@pytest.mark.skipif("amx_bf16" not in CPU_FLAGS, reason="a processor without AMX")
+@pytest.mark.parametrize("kind", ["given", "refused"])
+def test_who_asks_for_tiles(kind, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(model_of(W, V).SerializeToString())
+    done = subprocess.run([sys.executable, "-c", ASKS, tmp_path / "m.onnx", kind], capture_output=True,
+                          text=True, check=True)
+    given = kind == "given"
+    assert done.stdout.split() == [str(s) for s in (False, False, False, False, given, not given)]
 
 
 def test_what_is_wrong():

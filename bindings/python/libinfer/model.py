@@ -85,7 +85,8 @@ def load(source: Source, *, memory_limit: int = 0, load_limit: int = 0,
     instruction sets to allow, "scalar" for none. full_validation: check the content hash too.
     without: passes to leave out (infer.h). threads: that share the work of a run; 0: as many as
     there are processors and the CPU quota of the control group allow. weights: what those of MatMul
-    and Gemm are rounded to, "bf16" or "int8"; "": nothing.
+    and Gemm are rounded to, "bf16" (products of several rows may then round their other input,
+    too) or "int8"; "": nothing.
     """
     options = _options(memory_limit, load_limit, cpu, full_validation, blas, without, threads, weights)
     handle = ctypes.c_void_p()
