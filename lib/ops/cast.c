@@ -3,6 +3,7 @@
 
 #include "checked.h"
 #include "chunk.h"
+#include "common_loops.h"
 #include "convert.h"
 #include "narrow.h"
 #include "op.h"
@@ -189,7 +190,8 @@ static infer_status cast_run(infer_op_env *env) {
         return cast_to_text(env, x, y, count);
     if (x->type == INFER_TYPE_STRING)
         return cast_from_text(p, x, y, count);
-    cast_numbers(p, x, y, count);
+    if (!infer_common_cast((infer_type)x->type, x->data, (infer_type)y->type, y->data, count))
+        cast_numbers(p, x, y, count);
     return INFER_OK;
 }
 

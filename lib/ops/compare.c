@@ -1,4 +1,5 @@
 /* Equal, Less, Greater and their kin, and logic: broadcast inputs, boolean output. */
+#include "common_loops.h"
 #include "elementwise.h"
 #include "loops.h"
 #include "status.h"
@@ -14,7 +15,8 @@ INFER_NUMERIC_TYPES(NUMERIC_LOOPS)
 
 #define EQUAL_LOOP(suffix, ctype) COMPARE_LOOP(equal_##suffix, ctype, a == b)
 INFER_FLOAT_TYPES(EQUAL_LOOP)
-INFER_UNSIGNED_TYPES(EQUAL_LOOP)
+EQUAL_LOOP(UINT8, uint8_t)
+EQUAL_LOOP(UINT16, uint16_t)
 
 static bool same_text(infer_string a, infer_string b) {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
@@ -38,14 +40,14 @@ static infer_status xor_run(infer_op_env *env) {
 
 static infer_status equal_run(infer_op_env *env) {
     switch (infer_compute_type((infer_type)env->in[0]->type)) {
-#define EQUAL_CASE(suffix, bits)                                                                   \
+#define EQUAL_CASE(bits, loop)                                                                     \
     case INFER_TYPE_INT##bits:                                                                     \
     case INFER_TYPE_UINT##bits:                                                                    \
-        return infer_binary_run(env, equal_UINT##bits);
-        EQUAL_CASE(, 8)
-        EQUAL_CASE(, 16)
-        EQUAL_CASE(, 32)
-        EQUAL_CASE(, 64)
+        return infer_binary_run(env, loop);
+        EQUAL_CASE(8, equal_UINT8)
+        EQUAL_CASE(16, equal_UINT16)
+        EQUAL_CASE(32, infer_common_equal_32)
+        EQUAL_CASE(64, infer_common_equal_64)
     case INFER_TYPE_BOOL:
         return infer_binary_run(env, equal_BOOL);
     case INFER_TYPE_STRING:

@@ -1,4 +1,5 @@
 /* Max, Min, Sum, Mean: any number of inputs, broadcast, folded one after another. */
+#include "common_loops.h"
 #include "elementwise.h"
 #include "loops.h"
 #include "status.h"
@@ -10,7 +11,10 @@
 #define ORDER_LOOPS(suffix, ctype)                                                                 \
     BINARY_LOOP(max_##suffix, ctype, a != a ? a : a > b ? a : b)                                   \
     BINARY_LOOP(min_##suffix, ctype, a != a ? a : a < b ? a : b)
-INFER_NUMERIC_TYPES(ORDER_LOOPS)
+ORDER_LOOPS(DOUBLE, double)
+INFER_INTEGER_TYPES(ORDER_LOOPS)
+#define max_FLOAT               infer_common_max
+#define min_FLOAT               infer_common_min
 #define SUM_LOOP(suffix, ctype) BINARY_LOOP(sum_##suffix, ctype, a + b)
 INFER_FLOAT_TYPES(SUM_LOOP)
 

@@ -1,0 +1,55 @@
+/* Loops over the element types that models use most, for vectors. */
+#include "common_loops.h"
+
+/* Three loops, so that each has constant strides. */
+#define LOOP(name, from, to, expr)                                                                 \
+    void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {          \
+        const from *pa = a_, *pb = b_;                                                             \
+        to *y = y_;                                                                                \
+        if (sa && sb) {                                                                            \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                from a = pa[i], b = pb[i];                                                         \
+                y[i] = (to)(expr);                                                                 \
+            }                                                                                      \
+        } else if (sa) {                                                                           \
+            const from b = *pb;                                                                    \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                from a = pa[i];                                                                    \
+                y[i] = (to)(expr);                                                                 \
+            }                                                                                      \
+        } else {                                                                                   \
+            const from a = *pa;                                                                    \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                from b = pb[sb * i];                                                               \
+                y[i] = (to)(expr);                                                                 \
+            }                                                                                      \
+        }                                                                                          \
+    }
+INFER_COMMON_LOOPS(LOOP)
+
+/* X(from, its C type, to, its C type) */
+#define CASTS(X)                                                                                   \
+    X(BOOL, uint8_t, FLOAT, float)                                                                 \
+    X(BOOL, uint8_t, INT32, int32_t)                                                               \
+    X(BOOL, uint8_t, INT64, int64_t)                                                               \
+    X(UINT8, uint8_t, FLOAT, float)                                                                \
+    X(INT8, int8_t, FLOAT, float)                                                                  \
+    X(INT32, int32_t, FLOAT, float)                                                                \
+    X(INT32, int32_t, INT64, int64_t)                                                              \
+    X(INT64, int64_t, FLOAT, float)                                                                \
+    X(INT64, int64_t, INT32, int32_t)
+
+#define PAIR(from, to) ((unsigned)(from) << 8 | (unsigned)(to))
+
+bool infer_common_cast(infer_type from, const void *x, infer_type to, void *y, size_t n) {
+#define CAST(name, ctype, to_name, to_ctype)                                                       \
+    case PAIR(INFER_TYPE_##name, INFER_TYPE_##to_name):                                            \
+        for (size_t i = 0; i < n; i++)                                                             \
+            ((to_ctype *)y)[i] = (to_ctype)((const ctype *)x)[i];                                  \
+        return true;
+    switch (PAIR(from, to)) {
+        CASTS(CAST)
+    default:
+        return false;
+    }
+}
