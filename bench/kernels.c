@@ -84,10 +84,12 @@ static void add_variants(int quick) {
     static const struct {
         const char *name;
         uint32_t flags;
-    } tiers[] = {{"scalar", 0},
-                 {"avx2", INFER_CPU_AVX2},
-                 {"avx512", INFER_CPU_AVX2 | INFER_CPU_AVX512},
-                 {"neon", INFER_CPU_NEON}};
+    } tiers[] = {
+        {"scalar", 0},
+        {"avx2", INFER_CPU_AVX2},
+        {"avx512", INFER_CPU_AVX2 | INFER_CPU_AVX512},
+        {"amx", INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_BF16 | INFER_CPU_AMX_BF16},
+        {"neon", INFER_CPU_NEON}};
     uint32_t have = infer_cpu_features();
     for (size_t i = quick && have & (INFER_CPU_AVX2 | INFER_CPU_NEON);
          i < sizeof tiers / sizeof *tiers; i++)
@@ -197,6 +199,15 @@ static int bench_conv_depthwise_f32(const operands *o, size_t variant, size_t ti
 }
 
 /* m queries, n keys, k their size. The limit of one query is reading keys and values. */
+/* The limit is that of float, which this is to leave behind. */
+static int bench_gemm_half_f32(const operands *o, size_t variant, size_t times) {
+    bool has = variants[variant].kind != BLAS;
+    SWITCH(has = has && variants[variant].k.gemm_half_f32(o->m, o->n, o->k, o->a, o->k, o->packed,
+                                                          NULL, o->c, o->n, o->scratch),
+           (void)0, sink = infer_limits_fma_f32((double)o->m * (double)o->n * (double)o->k))
+    return has;
+}
+
 static int bench_attend_f32(const operands *o, size_t variant, size_t times) {
     if (variants[variant].kind == BLAS)
         return 0;
@@ -428,6 +439,25 @@ static const size_t heads[][3] = {{16, 16, 32},     {128, 128, 64}, {512, 512, 6
                                   {2048, 2048, 64}, {197, 197, 64}, {2048, 2048, 128},
                                   {1, 128, 64},     {1, 4096, 128}, {1, 1 << 17, 128}};
 
+static void run_halves(void) {
+    EACH(products) {
+        operands o = {.m = products[i][0], .n = products[i][1], .k = products[i][2]};
+        if (!wanted("gemm_half_f32"))
+            continue;
+        const size_t panels = (o.n + INFER_PANEL - 1) / INFER_PANEL;
+        o.a = filled(o.m * o.k, 0);
+        o.packed = filled(panels * INFER_PANEL * o.k / 2, 0);
+        o.c = filled(o.m * o.n, 0);
+        o.scratch = filled(INFER_HALF_SCRATCH / sizeof(float), 0);
+        measure("gemm_half_f32", bench_gemm_half_f32, &o,
+                2 * (double)o.m * (double)o.n * (double)o.k, "GFLOP/s");
+        free(o.a);
+        free(o.packed);
+        free(o.c);
+        free(o.scratch);
+    }
+}
+
 static void run_heads(void) {
     EACH(heads) {
         operands o = {.m = heads[i][0], .n = heads[i][1], .k = heads[i][2]};
@@ -485,6 +515,7 @@ int main(int argc, char **argv) {
     run_f64();
     run_layers();
     run_heads();
+    run_halves();
     if (json) {
         fprintf(json, "\n]}\n");
         fclose(json);
