@@ -47,7 +47,7 @@ static struct { TYPES(BLAS_FIELDS) } blas;
 typedef enum kind { OURS, BLAS, LIMIT } kind;
 
 static struct {
-    const char *name;
+    const char *name, *only; /* kernels that it has of its own; NULL: all */
     kind kind;
     infer_kernels k;
 } variants[MAX_VARIANTS];
@@ -82,19 +82,20 @@ static void add_blas(uint32_t have) {
 
 static void add_variants(int quick) {
     static const struct {
-        const char *name;
+        const char *name, *only;
         uint32_t flags;
-    } tiers[] = {
-        {"scalar", 0},
-        {"avx2", INFER_CPU_AVX2},
-        {"avx512", INFER_CPU_AVX2 | INFER_CPU_AVX512},
-        {"amx", INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_BF16 | INFER_CPU_AMX_BF16},
-        {"neon", INFER_CPU_NEON}};
+    } tiers[] = {{"scalar", NULL, 0},
+                 {"avx2", NULL, INFER_CPU_AVX2},
+                 {"avx512", NULL, INFER_CPU_AVX2 | INFER_CPU_AVX512},
+                 {"amx", "gemm_half_f32",
+                  INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_BF16 | INFER_CPU_AMX_BF16},
+                 {"neon", NULL, INFER_CPU_NEON}};
     uint32_t have = infer_cpu_features();
     for (size_t i = quick && have & (INFER_CPU_AVX2 | INFER_CPU_NEON);
          i < sizeof tiers / sizeof *tiers; i++)
         if ((have & tiers[i].flags) == tiers[i].flags) {
             variants[variant_count].name = tiers[i].name;
+            variants[variant_count].only = tiers[i].only;
             infer_kernels_init(&variants[variant_count].k, tiers[i].flags);
             infer_kernels_init_blocked(&variants[variant_count++].k, tiers[i].flags);
         }
@@ -198,7 +199,6 @@ static int bench_conv_depthwise_f32(const operands *o, size_t variant, size_t ti
     return 1;
 }
 
-/* m queries, n keys, k their size. The limit of one query is reading keys and values. */
 /* The limit is that of float, which this is to leave behind. */
 static int bench_gemm_half_f32(const operands *o, size_t variant, size_t times) {
     bool has = variants[variant].kind != BLAS;
@@ -208,6 +208,7 @@ static int bench_gemm_half_f32(const operands *o, size_t variant, size_t times) 
     return has;
 }
 
+/* m queries, n keys, k their size. The limit of one query is reading keys and values. */
 static int bench_attend_f32(const operands *o, size_t variant, size_t times) {
     if (variants[variant].kind == BLAS)
         return 0;
@@ -284,7 +285,8 @@ static void measure(const char *kernel, bench_fn *f, const operands *o, double a
     int has[MAX_VARIANTS];
     for (size_t v = 0; v < variant_count; v++) {
         double took = 0;
-        has[v] = f(o, v, 1); /* and warms up */
+        has[v] = (!variants[v].only || strcmp(variants[v].only, kernel) == 0) &&
+                 f(o, v, 1); /* and warms up */
         for (times[v] = 1; has[v]; times[v] *= 2) {
             took = -now();
             f(o, v, times[v]);
