@@ -20,7 +20,8 @@ bool infer_graph_is_loose(const infer_view *v) {
 }
 
 /* Floats that quantized models make of integers: products and tables take these as they are
- * (quantized.c). */
+ * (quantized.c). Nothing is made of what is made so, or chains of recipes would be as deep as a
+ * model likes. */
 static bool widens(const infer_graph *g, const graph_node *n) {
     const graph_value *out = &g->values[n->out[0]];
     bool cast = infer_graph_is_op(n, "", "Cast"), mul = infer_graph_is_op(n, "", "Mul");
@@ -30,7 +31,8 @@ static bool widens(const infer_graph *g, const graph_node *n) {
     bool found = false;
     for (uint32_t i = 0; i < n->in_count && n->in[i] != INFER_NO_VALUE; i++) {
         const graph_value *in = &g->values[infer_graph_resolve(g, n->in[i])];
-        found = found || (mul ? in->recipe != NULL : i == 0 && in->view.type == INFER_TYPE_INT8);
+        found = found || (mul ? infer_graph_is_op(in->recipe, "", "Cast")
+                              : i == 0 && in->view.type == INFER_TYPE_INT8);
     }
     return found;
 }

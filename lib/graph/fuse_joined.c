@@ -14,17 +14,19 @@ typedef struct parts {
     uint32_t count;
 } parts;
 
-/* Adds what a Concat in blocks joins, and what those join that nobody else wants. */
-static bool gather(const infer_graph *g, const graph_uses *u, uint32_t value, bool sole, parts *p) {
+/* Adds what a Concat in blocks joins, and what those join that nobody else wants: each level of them
+ * has another part, so that there are no more levels than parts. */
+static bool gather(const infer_graph *g, const graph_uses *u, uint32_t value, bool sole,
+                   uint32_t level, parts *p) {
     const uint32_t v = infer_graph_resolve(g, value);
     const graph_node *n = infer_graph_maker(g, u, v, "Concat");
     const infer_attr *axis = n ? infer_graph_find_attr(n, "axis") : NULL;
     const bool joins =
         axis && axis->i == 1 && infer_graph_view(g, v)->rank == 5 && (!sole || u->reads[v] == 1);
     if (joins && n->in_count > 1) {
-        bool fits = true;
+        bool fits = level < MOST_PARTS;
         for (uint32_t i = 0; fits && i < n->in_count; i++)
-            fits = gather(g, u, n->in[i], sole, p);
+            fits = gather(g, u, n->in[i], sole, level + 1, p);
         return fits;
     }
     if (p->count == MOST_PARTS)
@@ -35,7 +37,7 @@ static bool gather(const infer_graph *g, const graph_uses *u, uint32_t value, bo
 
 static infer_status join_affine(infer_graph *g, const graph_uses *u, graph_node *n) {
     parts p = {.count = 0};
-    if (!gather(g, u, n->in[0], false, &p) || p.count < 2)
+    if (!gather(g, u, n->in[0], false, 0, &p) || p.count < 2)
         return INFER_OK;
     const uint32_t in[] = {n->in[1], n->in[2]};
     n->op = infer_op_find("infer", "AffineJoined");
@@ -52,7 +54,7 @@ static infer_status join_affine(infer_graph *g, const graph_uses *u, graph_node 
 static infer_status join_pools(infer_graph *g, const graph_uses *u, graph_node *n) {
     parts p = {.count = 0};
     infer_attr axis = infer_lay_int("axis", 1);
-    if (!gather(g, u, n->in[0], true, &p) || p.count < 2)
+    if (!gather(g, u, n->in[0], true, 0, &p) || p.count < 2)
         return INFER_OK;
     for (uint32_t i = 0; i < p.count; i++) {
         uint32_t y = INFER_NO_VALUE;
@@ -125,7 +127,7 @@ static infer_status split_conv(infer_graph *g, const graph_uses *u, graph_node *
     parts p = {.count = 0};
     size_t row, first = 0;
     infer_view w, none = infer_lay_flat(infer_blocks(int_of(n, "outputs", 0)) * INFER_BLOCK);
-    if (!gather(g, u, n->in[X], true, &p) || !pays(g, n, &p, &row))
+    if (!gather(g, u, n->in[X], true, 0, &p) || !pays(g, n, &p, &row))
         return INFER_OK;
     const size_t all = (size_t)int_of(n, "channels", 0), panels = (size_t)none.dim[0] / INFER_BLOCK;
     const float *weights = infer_graph_floats(g, n->in[WEIGHTS], &w);

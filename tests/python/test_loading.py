@@ -1,5 +1,7 @@
 """Weights in place: wherever raw data lies in a file, and whatever else a file says of it, answers are the same."""
 
+import threading
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -189,3 +191,30 @@ def test_packing_stands_in_no_image():
     assert b"ToBlocks\0" in image
     with pytest.raises(libinfer.InferFormatError, match="while loading"):
         libinfer.load(image.replace(b"ToBlocks\0", b"PackConv\0"))
+
+
+def deep():
+    """Chains as long as a model likes: scales of scaled integers, joins of joined channels."""
+    levels = 700
+    nodes = [helper.make_node("Cast", ["q"], ["m0"], to=TensorProto.FLOAT)]
+    nodes += [helper.make_node("Mul", [f"m{i}", "s"], [f"m{i + 1}"]) for i in range(levels)]
+    yield model_of([*nodes, helper.make_node("MatMul", ["x", f"m{levels}"], ["y"])], [None, 130], None,
+                   {"q": np.ones((130, 130), np.int8), "s": np.float32([1])})
+    levels = 2000
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c0"])]
+    nodes += [helper.make_node("Concat", [f"c{i}", "c0"], [f"c{i + 1}"], axis=1) for i in range(levels)]
+    constants = {"w": draw(16, 3, 1, 1), "p": draw(1, 16 * (levels + 1), 1, 1)}
+    yield model_of([*nodes, helper.make_node("Mul", [f"c{levels}", "p"], ["y"])], [1, 3, 4, 4], None, constants)
+
+
+def test_depth_takes_no_stack():
+    models = [model.SerializeToString() for model in deep()]
+    loaded = []
+    before = threading.stack_size(256 << 10)
+    try:
+        thread = threading.Thread(target=lambda: loaded.extend(libinfer.load(model) for model in models))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert len(loaded) == len(models)
