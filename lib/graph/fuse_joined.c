@@ -14,8 +14,8 @@ typedef struct parts {
     uint32_t count;
 } parts;
 
-/* Adds what a Concat in blocks joins, and what those join that nobody else wants: each level of them
- * has another part, so that there are no more levels than parts. */
+/* Adds what a Concat in blocks joins, and what those join that nobody else wants: each level of
+ * them has another part, so that there are no more levels than parts. */
 static bool gather(const infer_graph *g, const graph_uses *u, uint32_t value, bool sole,
                    uint32_t level, parts *p) {
     const uint32_t v = infer_graph_resolve(g, value);
