@@ -21,11 +21,12 @@ static bool read_number(infer_graph *g, const graph_node *n, uint32_t from, uint
                         float *f) {
     infer_view v;
     for (*at = from; *at < n->in_count; ++*at) {
+        if (!infer_graph_are_floats(g, n->in[*at], &v) || infer_view_count(&v) != 1)
+            continue;
         const float *data = infer_graph_floats(g, n->in[*at], &v);
-        if (data && infer_view_count(&v) == 1) {
+        if (data)
             *f = data[0];
-            return !isnan(*f);
-        }
+        return data && !isnan(*f);
     }
     return false;
 }

@@ -30,15 +30,18 @@ infer_status infer_lay_frames(graph_layout *l, const graph_node *n, bool *done) 
     static const int64_t order[] = {0, 2, 1};
     infer_graph *g = l->g;
     infer_view w = {.rank = 0}, b;
-    const float *weights = infer_graph_floats(g, n->in[1], &w);
+    const bool constant = infer_graph_are_floats(g, n->in[1], &w);
     const infer_attr *given = infer_graph_find_attr(n, "pads");
     const bool biased = n->in_count > 2 && n->in[2] != INFER_NO_VALUE;
     uint32_t x = infer_graph_resolve(g, n->in[0]), out = n->out[0];
-    if (!weights || w.rank != 3 || w.dim[1] != 1 || w.dim[2] < SHORTEST || w.dim[0] < 1 ||
+    if (!constant || w.rank != 3 || w.dim[1] != 1 || w.dim[2] < SHORTEST || w.dim[0] < 1 ||
         infer_lay_view(l, x)->dim[1] != 1 || !infer_lay_is_image(infer_lay_view(l, x)) ||
         g->values[x].constant || infer_graph_find_attr(n, "auto_pad") ||
         only_number(n, "dilations", 1) != 1 || (biased && !infer_graph_floats(g, n->in[2], &b)))
         return INFER_OK;
+    const float *weights = infer_graph_floats(g, n->in[1], &w);
+    if (!weights)
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
     const int64_t none[2] = {0, 0};
     const infer_attr frames[] = {
         {.name = "pads",
