@@ -154,6 +154,18 @@ static infer_status affine_infer(infer_op_env *env) {
     return check_panels(env, 1, y);
 }
 
+infer_status infer_blocked_join(infer_view *y, const infer_view *x) {
+    for (int32_t k = 0; x->rank >= 0 && k < 4; k++) {
+        if (k == 1 || x->dim[k] < 0)
+            continue;
+        if (y->dim[k] >= 0 && y->dim[k] != x->dim[k])
+            return infer_fail(INFER_ERROR_SHAPE, "axis %d has extents %lld and %lld", (int)k,
+                              (long long)y->dim[k], (long long)x->dim[k]);
+        y->dim[k] = x->dim[k];
+    }
+    return INFER_OK;
+}
+
 static infer_status joined_infer(infer_op_env *env) {
     infer_view spare, *y = infer_out(env, 0, env->in[0]->type, 5, &spare);
     y->dim[1] = 0;
@@ -163,14 +175,7 @@ static infer_status joined_infer(infer_op_env *env) {
         if (!x)
             return infer_fail(INFER_ERROR_FORMAT, "input %u is absent", i);
         INFER_TRY(infer_blocked_check(x, -1));
-        for (int32_t k = 0; x->rank == 5 && k < 4; k++) {
-            if (k == 1 || x->dim[k] < 0)
-                continue;
-            if (y->dim[k] >= 0 && y->dim[k] != x->dim[k])
-                return infer_fail(INFER_ERROR_SHAPE, "axis %d has extents %lld and %lld", (int)k,
-                                  (long long)y->dim[k], (long long)x->dim[k]);
-            y->dim[k] = x->dim[k];
-        }
+        INFER_TRY(infer_blocked_join(y, x));
         if (x->rank < 0 || x->dim[1] < 0 || y->dim[1] < 0)
             y->dim[1] = -1;
         else if (__builtin_add_overflow(y->dim[1], x->dim[1], &y->dim[1]))

@@ -48,6 +48,10 @@ typedef struct infer_affine_blocked_params {
 /* x has blocks, as many as channels fill (-1: unknown). */
 infer_status infer_blocked_check(const infer_view *x, int64_t channels);
 
+/* Takes x's batch, rows and columns, as far as they are known, for those of y, whose channels x has
+ * some of; else an error tells where they differ. */
+infer_status infer_blocked_join(infer_view *y, const infer_view *x);
+
 /* The first four extents of x, which has rank 4 or 5, or 3: then it has one row. */
 infer_view infer_blocked_plane(const infer_view *x);
 

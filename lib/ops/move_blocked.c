@@ -75,14 +75,7 @@ static infer_status concat_infer(infer_op_env *env) {
                               (long long)channels[i]);
         INFER_TRY(infer_blocked_check(x, channels[i]));
         sum += channels[i];
-        for (int32_t k = 0; x->rank >= 0 && k < 4; k++) {
-            if (k == 1 || x->dim[k] < 0)
-                continue;
-            if (y->dim[k] >= 0 && y->dim[k] != x->dim[k])
-                return infer_fail(INFER_ERROR_SHAPE, "axis %d has extents %lld and %lld", (int)k,
-                                  (long long)y->dim[k], (long long)x->dim[k]);
-            y->dim[k] = x->dim[k];
-        }
+        INFER_TRY(infer_blocked_join(y, x));
     }
     y->dim[1] = infer_blocks(sum);
     y->dim[4] = INFER_BLOCK;
