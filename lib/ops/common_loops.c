@@ -1,31 +1,9 @@
 /* Loops over the element types that models use most, for vectors. */
 #include "common_loops.h"
 
-/* Three loops, so that each has constant strides. */
-#define LOOP(name, from, to, expr)                                                                 \
-    void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {          \
-        const from *pa = a_, *pb = b_;                                                             \
-        to *y = y_;                                                                                \
-        if (sa && sb) {                                                                            \
-            for (size_t i = 0; i < n; i++) {                                                       \
-                from a = pa[i], b = pb[i];                                                         \
-                y[i] = (to)(expr);                                                                 \
-            }                                                                                      \
-        } else if (sa) {                                                                           \
-            const from b = *pb;                                                                    \
-            for (size_t i = 0; i < n; i++) {                                                       \
-                from a = pa[i];                                                                    \
-                y[i] = (to)(expr);                                                                 \
-            }                                                                                      \
-        } else {                                                                                   \
-            const from a = *pa;                                                                    \
-            for (size_t i = 0; i < n; i++) {                                                       \
-                from b = pb[sb * i];                                                               \
-                y[i] = (to)(expr);                                                                 \
-            }                                                                                      \
-        }                                                                                          \
-    }
-INFER_COMMON_LOOPS(LOOP)
+#include "loops.h"
+
+INFER_COMMON_LOOPS(STRIDES_LOOP)
 
 /* X(from, its C type, to, its C type) */
 #define CASTS(X)                                                                                   \

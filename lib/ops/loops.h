@@ -49,30 +49,31 @@
         }                                                                                          \
     }
 
-/* Three loops, so that each has constant strides. */
-#define BINARY_LOOP(name, ctype, expr)                                                             \
-    static void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {   \
-        const ctype *pa = a_, *pb = b_;                                                            \
-        ctype *y = y_;                                                                             \
+/* Three loops, so that each has constant strides; results in an element type of their own. */
+#define STRIDES_LOOP(name, from, to, expr)                                                         \
+    void name(const void *a_, size_t sa, const void *b_, size_t sb, void *y_, size_t n) {          \
+        const from *pa = a_, *pb = b_;                                                             \
+        to *y = y_;                                                                                \
         if (sa && sb) {                                                                            \
             for (size_t i = 0; i < n; i++) {                                                       \
-                ctype a = pa[i], b = pb[i];                                                        \
-                y[i] = (ctype)(expr);                                                              \
+                from a = pa[i], b = pb[i];                                                         \
+                y[i] = (to)(expr);                                                                 \
             }                                                                                      \
         } else if (sa) {                                                                           \
-            const ctype b = *pb;                                                                   \
+            const from b = *pb;                                                                    \
             for (size_t i = 0; i < n; i++) {                                                       \
-                ctype a = pa[i];                                                                   \
-                y[i] = (ctype)(expr);                                                              \
+                from a = pa[i];                                                                    \
+                y[i] = (to)(expr);                                                                 \
             }                                                                                      \
         } else {                                                                                   \
-            const ctype a = *pa;                                                                   \
+            const from a = *pa;                                                                    \
             for (size_t i = 0; i < n; i++) {                                                       \
-                ctype b = pb[sb * i];                                                              \
-                y[i] = (ctype)(expr);                                                              \
+                from b = pb[sb * i];                                                               \
+                y[i] = (to)(expr);                                                                 \
             }                                                                                      \
         }                                                                                          \
     }
+#define BINARY_LOOP(name, ctype, expr) static STRIDES_LOOP(name, ctype, ctype, expr)
 
 /* One loop for all strides, where the expression costs more than they do or nobody waits for it;
  * results in an element type of their own. */
