@@ -404,20 +404,17 @@ const infer_op infer_op_mat_mul = {
     .work = infer_work_rows,
 };
 
+/* clang-format off */
+#define PACKED_OP(op_name)                                                                         \
+    .domain = "infer", .name = op_name, .since = 1, .newest = 1,                                   \
+    .params_size = sizeof(packed_params), .min_in = 2, .max_in = 3, .min_out = 1, .max_out = 1,    \
+    .attr_count = sizeof packed_attrs / sizeof *packed_attrs, .attrs = packed_attrs
+/* clang-format on */
+
 /* A times packed weights, wide or narrow (pack_weights.h), plus, where it is given, a bias [n]. */
 const infer_op infer_op_infer_mat_mul_packed = {
-    .domain = "infer",
-    .name = "MatMulPacked",
-    .since = 1,
-    .newest = 1,
+    PACKED_OP("MatMulPacked"),
     .revision = 1,
-    .params_size = sizeof(packed_params),
-    .min_in = 2,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_count = sizeof packed_attrs / sizeof *packed_attrs,
-    .attrs = packed_attrs,
     .types = {T(FLOAT) | T(DOUBLE), T(FLOAT) | T(DOUBLE) | T(INT8) | T(BFLOAT16), T_SAME},
     .infer = packed_infer,
     .run = packed_run,
@@ -426,19 +423,7 @@ const infer_op infer_op_infer_mat_mul_packed = {
 
 /* The same where A may be rounded to bfloat16, too: on request alone. */
 const infer_op infer_op_infer_mat_mul_half = {
-    .domain = "infer",
-    .name = "MatMulHalf",
-    .since = 1,
-    .newest = 1,
-    .params_size = sizeof(packed_params),
-    .min_in = 2,
-    .max_in = 3,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_count = sizeof packed_attrs / sizeof *packed_attrs,
-    .attrs = packed_attrs,
-    .types = {T(FLOAT), T(BFLOAT16), T_SAME},
-    .infer = half_infer,
-    .run = half_run,
+    PACKED_OP("MatMulHalf"), .types = {T(FLOAT), T(BFLOAT16), T_SAME},
+    .infer = half_infer,     .run = half_run,
     .work = infer_work_rows,
 };
