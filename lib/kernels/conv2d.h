@@ -57,7 +57,7 @@ typedef struct infer_conv_part {
     size_t panel, panels;
 } infer_conv_part;
 
-/* Columns of a kernel over a plain input, at most: no more than the rows of a tile's copy have. */
+/* Columns of a kernel over a plain input, at most: its rows are the pieces that tiles read. */
 #define INFER_CONV_PLAIN 256
 
 /* Channels that lrn_blocked sums over, at most. */

@@ -7,8 +7,8 @@
 /* Tiles of places at once. */
 #define CONV_TILES (INFER_CONV_SCRATCH / (TILE_ROWS * BLOCK_LDA))
 
-/* One window of the sum: chunks are what lies together in the input, 16 channels of a tap, or a row
- * of a plain input's kernel. */
+/* One window of the sum: chunks are what lies together in an input in blocks, 16 channels of a tap.
+ */
 typedef struct NAME(conv_window) {
     size_t block, row, column; /* the next chunk: of channels, of the kernel */
     size_t start, depth;       /* place in the sum, and length */
@@ -113,10 +113,10 @@ static void NAME(conv_by_copies)(const infer_conv2d *c, const infer_conv_part *p
          .unit = 1,
          .apart = 1,
          .segments = 1,
+         .place = part->place,
          .walk = {.piece = BLOCK_K, .columns = 1, .rows = 1}};
     for (size_t i = 0; i < passes; i++, s.place += s.count) {
         /* Whole tiles but for the last, shared out evenly. */
-        s.place = i ? s.place : part->place;
         const size_t tiles = (places - s.place + TILE_ROWS - 1) / TILE_ROWS;
         s.count = (tiles + passes - i - 1) / (passes - i) * TILE_ROWS;
         s.count = s.count < places - s.place ? s.count : places - s.place;

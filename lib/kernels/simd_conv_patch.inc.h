@@ -8,7 +8,8 @@
 /* What a patch is: rows and columns of the output, and of the input that they need. */
 typedef struct NAME(conv_patch) {
     size_t rows, columns;
-    size_t pitch, plane; /* floats from a row to the next; from a block, or plain channel */
+    size_t units, wide;  /* blocks, or plain channels, and floats of one at a place */
+    size_t pitch, plane; /* floats from a row to the next; from a unit */
     bool padded;
 } NAME(conv_patch);
 
@@ -21,10 +22,9 @@ VEC_INLINE size_t NAME(conv_reach)(const infer_conv2d *c, int axis, size_t count
  * better: short rows of many channels, whose places do not fill tiles, and channels of groups that
  * are no blocks. */
 static NAME(conv_patch) NAME(conv_patch_of)(const infer_conv2d *c) {
-    NAME(conv_patch) p = {0};
-    const size_t units = c->plain ? c->channels : (c->channels + INFER_PANEL - 1) / INFER_PANEL;
     const size_t wide = c->plain ? 1 : INFER_PANEL, taps = c->kernel[0] * c->kernel[1];
     const size_t width = c->out[1];
+    NAME(conv_patch) p = {.units = (c->channels + wide - 1) / wide, .wide = wide};
     if (width == 0 || c->out[0] == 0)
         return p;
     if (!c->plain && width < 10 && c->out[0] > 1)
@@ -35,7 +35,7 @@ static NAME(conv_patch) NAME(conv_patch_of)(const infer_conv2d *c) {
         p.padded = p.padded || c->before[axis] > 0 ||
                    NAME(conv_reach)(c, axis, c->out[axis]) > c->in[axis];
     /* Columns of one row, then rows of all columns. */
-    const size_t room = INFER_CONV_SCRATCH / units / wide, high = NAME(conv_reach)(c, 0, 1);
+    const size_t room = INFER_CONV_SCRATCH / p.units / wide, high = NAME(conv_reach)(c, 0, 1);
     const size_t edge = NAME(conv_reach)(c, 1, 1);
     size_t fits = room / high < edge ? 0 : (room / high - edge) / c->stride[1] + 1;
     const size_t least = width < TILE_ROWS ? width : TILE_ROWS;
@@ -60,8 +60,7 @@ static NAME(conv_patch) NAME(conv_patch_of)(const infer_conv2d *c) {
 /* Copies what the places of so many rows from (o, from) on need. */
 static void NAME(conv_patch_copy)(const infer_conv2d *c, const NAME(conv_patch) * p, const T *x,
                                   size_t o, size_t rows, size_t from, T *to) {
-    const size_t units = c->plain ? c->channels : (c->channels + INFER_PANEL - 1) / INFER_PANEL;
-    const size_t wide = c->plain ? 1 : INFER_PANEL, reach = p->pitch / wide;
+    const size_t wide = p->wide, reach = p->pitch / wide;
     const size_t lines = NAME(conv_reach)(c, 0, rows);
     const size_t top = o * c->stride[0], left = from * c->stride[1];
     /* Columns [before, end) of the patch are there in the input. */
@@ -69,7 +68,7 @@ static void NAME(conv_patch_copy)(const infer_conv2d *c, const NAME(conv_patch) 
     size_t end = left < c->in[1] + c->before[1] ? c->in[1] + c->before[1] - left : 0;
     before = before < reach ? before : reach;
     end = end < before ? before : end > reach ? reach : end;
-    for (size_t u = 0; u < units; u++, x += c->in[0] * c->in[1] * wide)
+    for (size_t u = 0; u < p->units; u++, x += c->in[0] * c->in[1] * wide)
         for (size_t i = 0; i < lines; i++) {
             T *row = to + u * p->plane + i * p->pitch;
             const bool is = top + i >= c->before[0] && top + i - c->before[0] < c->in[0];
@@ -90,7 +89,7 @@ static void NAME(conv_patch_run)(const infer_conv2d *c, const infer_conv_part *p
                                  const NAME(conv_patch) * p, size_t o, size_t rows, size_t from,
                                  size_t columns, const T *x, const T *w, const T *bias,
                                  const T *add, T *y, T *scratch) {
-    const size_t wide = c->plain ? 1 : INFER_PANEL, taps = c->kernel[0] * c->kernel[1];
+    const size_t wide = p->wide, taps = c->kernel[0] * c->kernel[1];
     const size_t across = c->dilation[1] * wide, down = c->dilation[0] * p->pitch;
     /* A plain row of the kernel is one piece, where it has no holes. */
     const bool whole = c->plain && c->dilation[1] == 1;

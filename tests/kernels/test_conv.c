@@ -241,6 +241,19 @@ static void convolutions(void **state) {
     c.outputs = c.channels = c.group = 64;
     c.kernel[0] = c.kernel[1] = 5;
     conv_case(&c);
+    /* A plain kernel of more taps than any tier sums up at once. */
+    c = (infer_conv2d){.channels = 2,
+                       .outputs = 18,
+                       .group = 1,
+                       .plain = true,
+                       .in = {101, 20},
+                       .kernel = {100, 12},
+                       .stride = {1, 2},
+                       .dilation = {1, 1},
+                       .before = {2, 1},
+                       .after = {2, 1},
+                       .act = c.act};
+    conv_case(&c);
 }
 
 static void pool_case(infer_conv2d *c) {
