@@ -202,8 +202,7 @@ infer_status infer_lay_conv(graph_layout *l, const graph_node *n, bool *done) {
     /* Over one axis sums run over channels, then taps, in the order that other runtimes have:
      * recurrent networks stand behind such convolutions and enlarge what differs. Taps apart from
      * each other are single numbers in plain rows, sixteen in blocks. */
-    const infer_attr *step = infer_graph_find_attr(n, "dilations");
-    const bool apart = step && step->count > 0 && ((const int64_t *)step->data)[0] != 1;
+    const bool apart = infer_graph_number(n, "dilations", 0, 1) != 1;
     c.plain = c.group == 1 && c.kernel[1] <= INFER_CONV_PLAIN &&
               ((rank == 3 && c.kernel[1] > 1 && !apart) ||
                (!infer_lay_in_blocks(l, x) && c.channels < INFER_BLOCK));

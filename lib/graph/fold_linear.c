@@ -57,16 +57,6 @@ static bool text_is(const graph_node *n, const char *attr, const char *expected,
            memcmp(a->data, expected, a->count) == 0;
 }
 
-static int64_t int_of(const graph_node *n, const char *attr, int64_t by_default) {
-    const infer_attr *a = infer_graph_find_attr(n, attr);
-    return a ? a->i : by_default;
-}
-
-static double float_of(const graph_node *n, const char *attr) {
-    const infer_attr *a = infer_graph_find_attr(n, attr);
-    return a ? (double)a->f : 1;
-}
-
 /* Numbers for each of some columns, or one for all; NULL data stands for `absent`. */
 typedef struct row {
     const float *data;
@@ -179,7 +169,8 @@ static void absorb_link(infer_graph *g, graph_affine *l, graph_node **last) {
         l->link = INFER_LINK_LOGISTIC;
     else if (is_op(n, "", "Exp"))
         l->link = INFER_LINK_EXP;
-    else if (is_op(n, "", "Softmax") && (int_of(n, "axis", -1) == -1 || int_of(n, "axis", -1) == 1))
+    else if (is_op(n, "", "Softmax") &&
+             (infer_graph_int(n, "axis", -1) == -1 || infer_graph_int(n, "axis", -1) == 1))
         l->link = INFER_LINK_SOFTMAX;
     else
         return;
@@ -355,9 +346,9 @@ static bool is_whole_model(infer_graph *g, graph_node *product, size_t k, size_t
 static infer_status fold_product(infer_graph *g, graph_node *n, bool gemm) {
     const infer_view *x = infer_graph_view(g, n->in[0]);
     infer_view w;
-    bool trans = gemm && int_of(n, "transB", 0);
+    bool trans = gemm && infer_graph_int(n, "transB", 0);
     if (x->type != INFER_TYPE_FLOAT || x->rank != 2 || !infer_graph_are_floats(g, n->in[1], &w) ||
-        w.rank != 2 || (gemm && int_of(n, "transA", 0)))
+        w.rank != 2 || (gemm && infer_graph_int(n, "transA", 0)))
         return INFER_OK;
     graph_affine l = {.classes = INFER_NO_VALUE,
                       .n = (size_t)w.dim[trans ? 0 : 1],
@@ -375,7 +366,8 @@ static infer_status fold_product(infer_graph *g, graph_node *n, bool gemm) {
     if (!from)
         return INFER_OK;
     INFER_TRY(make_room(g, &l));
-    double alpha = gemm ? float_of(n, "alpha") : 1, beta = gemm ? float_of(n, "beta") : 1;
+    double alpha = gemm ? (double)infer_graph_float(n, "alpha", 1) : 1,
+           beta = gemm ? (double)infer_graph_float(n, "beta", 1) : 1;
     for (size_t r = 0; r < l.n; r++) {
         for (size_t i = 0; i < l.k; i++)
             l.w[r * l.k + i] = alpha * (double)from[trans ? r * l.k + i : i * l.n + r];

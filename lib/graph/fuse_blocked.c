@@ -38,11 +38,6 @@ static bool read_bound(infer_graph *g, const graph_node *n, uint32_t index, floa
            (read_number(g, n, index, &at, f) && at == index);
 }
 
-static float float_attr(const graph_node *n, const char *name, float absent) {
-    const infer_attr *a = infer_graph_find_attr(n, name);
-    return a ? a->f : absent;
-}
-
 /* Operators that are activations of conv2d.h; alpha and beta where the node does not tell. */
 static const struct {
     const char *op;
@@ -60,8 +55,8 @@ static bool take_activation(const graph_node *r, ending *e) {
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
         if (!e->act.kind && !e->clipped && infer_graph_is_op(r, "", activations[i].op)) {
             e->act.kind = activations[i].kind;
-            e->act.alpha = float_attr(r, "alpha", activations[i].alpha);
-            e->act.beta = float_attr(r, "beta", activations[i].beta);
+            e->act.alpha = infer_graph_float(r, "alpha", activations[i].alpha);
+            e->act.beta = infer_graph_float(r, "beta", activations[i].beta);
             return true;
         }
     return false;

@@ -76,11 +76,6 @@ static infer_status join_pools(infer_graph *g, const graph_uses *u, graph_node *
 
 enum { X, WEIGHTS, BIAS, ADD };
 
-static int64_t int_of(const graph_node *n, const char *name, int64_t absent) {
-    const infer_attr *a = infer_graph_find_attr(n, name);
-    return a ? a->i : absent;
-}
-
 /* The weights of channels [first, first + channels) of a convolution that has `all`: of each panel
  * the rows of these, which begin with a block. */
 static infer_status cut_weights(infer_graph *g, const float *from, size_t panels, size_t row,
@@ -98,10 +93,11 @@ static infer_status cut_weights(infer_graph *g, const float *from, size_t panels
  * than the joined value. */
 static bool pays(const infer_graph *g, const graph_node *n, const parts *p, size_t *row) {
     const infer_attr *kernel = infer_graph_find_attr(n, "kernel_shape");
-    const int64_t channels = int_of(n, "channels", 0), outputs = int_of(n, "outputs", 0);
+    const int64_t channels = infer_graph_int(n, "channels", 0),
+                  outputs = infer_graph_int(n, "outputs", 0);
     infer_view w;
-    if (p->count < 2 || int_of(n, "plain", 0) || int_of(n, "group", 1) != 1 || !kernel ||
-        kernel->count != 2 || !infer_graph_are_floats(g, n->in[WEIGHTS], &w) ||
+    if (p->count < 2 || infer_graph_int(n, "plain", 0) || infer_graph_int(n, "group", 1) != 1 ||
+        !kernel || kernel->count != 2 || !infer_graph_are_floats(g, n->in[WEIGHTS], &w) ||
         2 * outputs * (p->count - 1) > channels)
         return false;
     const int64_t *taps = kernel->data;
@@ -126,10 +122,12 @@ static infer_status split_conv(infer_graph *g, const graph_uses *u, graph_node *
                                         "dilations",    "auto_pad", NULL};
     parts p = {.count = 0};
     size_t row, first = 0;
-    infer_view w, none = infer_lay_flat(infer_blocks(int_of(n, "outputs", 0)) * INFER_BLOCK);
+    infer_view w,
+        none = infer_lay_flat(infer_blocks(infer_graph_int(n, "outputs", 0)) * INFER_BLOCK);
     if (!gather(g, u, n->in[X], true, 0, &p) || !pays(g, n, &p, &row))
         return INFER_OK;
-    const size_t all = (size_t)int_of(n, "channels", 0), panels = (size_t)none.dim[0] / INFER_BLOCK;
+    const size_t all = (size_t)infer_graph_int(n, "channels", 0),
+                 panels = (size_t)none.dim[0] / INFER_BLOCK;
     const float *weights = infer_graph_floats(g, n->in[WEIGHTS], &w);
     uint32_t sum = n->in_count > ADD ? n->in[ADD] : INFER_NO_VALUE, zeros, cut;
     float *bias;
@@ -140,7 +138,7 @@ static infer_status split_conv(infer_graph *g, const graph_uses *u, graph_node *
         infer_attr attrs[8];
         size_t count = infer_lay_copy(n, names, attrs);
         attrs[count++] = infer_lay_int("channels", (int64_t)channels);
-        attrs[count++] = infer_lay_int("outputs", int_of(n, "outputs", 0));
+        attrs[count++] = infer_lay_int("outputs", infer_graph_int(n, "outputs", 0));
         INFER_TRY(cut_weights(g, weights, panels, row, all, first, channels, &in[WEIGHTS]));
         INFER_TRY(infer_lay_add(g, "infer", "ConvBlocked", n, in, sum == INFER_NO_VALUE ? 3 : 4,
                                 attrs, count, &y));

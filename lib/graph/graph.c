@@ -195,6 +195,21 @@ const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name
     return NULL;
 }
 
+int64_t infer_graph_int(const graph_node *node, const char *name, int64_t absent) {
+    const infer_attr *a = infer_graph_find_attr(node, name);
+    return a ? a->i : absent;
+}
+
+float infer_graph_float(const graph_node *node, const char *name, float absent) {
+    const infer_attr *a = infer_graph_find_attr(node, name);
+    return a ? a->f : absent;
+}
+
+int64_t infer_graph_number(const graph_node *node, const char *name, size_t i, int64_t absent) {
+    const infer_attr *a = infer_graph_find_attr(node, name);
+    return a && a->type == INFER_ATTR_INTS && i < a->count ? ((const int64_t *)a->data)[i] : absent;
+}
+
 static size_t attr_bytes(const infer_attr *a) {
     switch (a->type) {
     case INFER_ATTR_INTS:

@@ -102,6 +102,10 @@ infer_status infer_graph_copy_attr(infer_graph *g, const infer_attr *from, bool 
 /* Adds a copy to a node's attributes; LIMIT where there is no room for it. */
 infer_status infer_graph_add_attr(infer_graph *g, graph_node *n, const infer_attr *attr);
 const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name);
+/* What an attribute says, or `absent`; of a list, number i. */
+int64_t infer_graph_int(const graph_node *node, const char *name, int64_t absent);
+float infer_graph_float(const graph_node *node, const char *name, float absent);
+int64_t infer_graph_number(const graph_node *node, const char *name, size_t i, int64_t absent);
 
 /* env for infer and run of a node; views point into g->values. Arrays come from the arena. */
 infer_status infer_graph_env(infer_graph *g, graph_node *node, infer_op_env *env);

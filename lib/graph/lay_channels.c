@@ -294,12 +294,6 @@ typedef struct transposed {
     bool plain;      /* y has too few channels for blocks */
 } transposed;
 
-/* Number i of an attribute that is a list over an image's axes. */
-static int64_t number_of(const graph_node *n, const char *name, size_t i, int64_t absent) {
-    const infer_attr *a = infer_graph_find_attr(n, name);
-    return a && a->type == INFER_ATTR_INTS && i < a->count ? ((const int64_t *)a->data)[i] : absent;
-}
-
 static bool read_transposed(const graph_node *n, const infer_view *w, transposed *t) {
     const infer_attr *pad = infer_graph_find_attr(n, "auto_pad");
     const infer_attr *group = infer_graph_find_attr(n, "group");
@@ -311,16 +305,16 @@ static bool read_transposed(const graph_node *n, const infer_view *w, transposed
         const size_t at = (size_t)(axes == 2 ? i : 0);
         const bool row = axes == 1 && i == 0; /* of a value that has one */
         t->kernel[i] = row ? 1 : w->dim[2 + at];
-        t->stride[i] = row ? 1 : number_of(n, "strides", at, 1);
+        t->stride[i] = row ? 1 : infer_graph_number(n, "strides", at, 1);
         if (t->kernel[i] < 1 || t->kernel[i] > 64 || t->stride[i] < 1 || t->stride[i] > 64 ||
-            (!row && number_of(n, "dilations", at, 1) != 1))
+            (!row && infer_graph_number(n, "dilations", at, 1) != 1))
             return false;
         t->taps[i] = (t->kernel[i] + t->stride[i] - 1) / t->stride[i];
-        t->trim[i] = row ? 0 : number_of(n, "pads", at, 0);
+        t->trim[i] = row ? 0 : infer_graph_number(n, "pads", at, 0);
         t->trim[i + 2] = row ? 0
                              : t->taps[i] * t->stride[i] - t->kernel[i] +
-                                   number_of(n, "pads", at + (size_t)axes, 0) -
-                                   number_of(n, "output_padding", at, 0);
+                                   infer_graph_number(n, "pads", at + (size_t)axes, 0) -
+                                   infer_graph_number(n, "output_padding", at, 0);
         /* Much of a kernel that is shorter than the stride would be zeros. */
         if (t->trim[i] < 0 || t->trim[i + 2] < 0 || t->taps[i] * t->stride[i] > 2 * t->kernel[i])
             return false;

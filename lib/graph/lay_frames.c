@@ -8,11 +8,6 @@
 
 #define SHORTEST 64 /* kernel */
 
-static int64_t only_number(const graph_node *n, const char *name, int64_t absent) {
-    const infer_attr *a = infer_graph_find_attr(n, name);
-    return a && a->type == INFER_ATTR_INTS && a->count ? *(const int64_t *)a->data : absent;
-}
-
 /* w [outputs][1][length], turned. */
 static infer_status turn_weights(infer_graph *g, const float *w, const infer_view *shape,
                                  uint32_t *value) {
@@ -37,7 +32,8 @@ infer_status infer_lay_frames(graph_layout *l, const graph_node *n, bool *done) 
     if (!constant || w.rank != 3 || w.dim[1] != 1 || w.dim[2] < SHORTEST || w.dim[0] < 1 ||
         infer_lay_view(l, x)->dim[1] != 1 || !infer_lay_is_image(infer_lay_view(l, x)) ||
         g->values[x].constant || infer_graph_find_attr(n, "auto_pad") ||
-        only_number(n, "dilations", 1) != 1 || (biased && !infer_graph_floats(g, n->in[2], &b)))
+        infer_graph_number(n, "dilations", 0, 1) != 1 ||
+        (biased && !infer_graph_floats(g, n->in[2], &b)))
         return INFER_OK;
     const float *weights = infer_graph_floats(g, n->in[1], &w);
     if (!weights)
@@ -49,7 +45,7 @@ infer_status infer_lay_frames(graph_layout *l, const graph_node *n, bool *done) 
          .count = 2,
          .data = given && given->count == 2 ? given->data : none},
         infer_lay_int("length", w.dim[2]),
-        infer_lay_int("step", only_number(n, "strides", 1)),
+        infer_lay_int("step", infer_graph_number(n, "strides", 0, 1)),
     };
     const infer_attr perm = {.name = "perm", .type = INFER_ATTR_INTS, .count = 3, .data = order};
     uint32_t in[2] = {x, INFER_NO_VALUE}, y = INFER_NO_VALUE, sum = INFER_NO_VALUE;
