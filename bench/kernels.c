@@ -392,6 +392,7 @@ static void run_layer(const size_t *l, const char *name, bench_fn *f, int depthw
                       .outputs = l[1],
                       .group = depthwise ? l[0] : 1,
                       .plain = l[0] < 16,
+                      .winograd = strstr(name, "winograd") != NULL,
                       .act = {.low = 0, .high = 1e30f}};
     for (int axis = 0; axis < 2; axis++) {
         c.in[axis] = l[2];

@@ -149,6 +149,7 @@ bool infer_graph_quantized(infer_graph *g, uint32_t value, infer_quantized *quan
 bool infer_graph_was_computed(infer_graph *g, graph_node *n);
 
 /* From graph to graph, each in the file of its name; passes.c. */
+infer_status infer_graph_allow_winograd(infer_graph *g);
 infer_status infer_graph_drop_nothing(infer_graph *g);
 infer_status infer_graph_fold_linear(infer_graph *g);
 infer_status infer_graph_fold_norm(infer_graph *g);

@@ -133,6 +133,7 @@ static const struct {
     {infer_graph_lay_blocks, true, true, "lay-blocks"},
     {infer_graph_fuse_blocked, true, true, "fuse-blocks"},
     {infer_graph_fuse_joined, true, true, "fuse-joined"},
+    {infer_graph_allow_winograd, true, true, "allow-winograd"},
     {release_dead, false, false, "release"},
     {infer_graph_round_weights, true, false, "round-weights"},
     {infer_graph_prepare, true, false, "prepare"},

@@ -17,7 +17,8 @@ static inline int64_t infer_blocks(int64_t channels) {
 #define INFER_CONV_BLOCKED_FIELDS                                                                  \
     infer_window_params window;                                                                    \
     int64_t group, channels, outputs;                                                              \
-    int64_t plain; /* x is [N][C][H][W], or [N][C][W] */                                           \
+    int64_t plain;    /* x is [N][C][H][W], or [N][C][W] */                                        \
+    int64_t winograd; /* its algorithm may be taken */                                             \
     float low, high;
 typedef struct infer_conv_blocked_params {
     INFER_CONV_BLOCKED_FIELDS

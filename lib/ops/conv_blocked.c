@@ -19,6 +19,7 @@
     A_REQUIRED(params, channels, INT),                                                             \
     A_REQUIRED(params, outputs, INT),                                                              \
     A_INT(params, plain, 0),                                                                       \
+    A_INT(params, winograd, 0),                                                                    \
     A_FLOAT(params, low, -INFINITY),                                                               \
     A_FLOAT(params, high, INFINITY)
 /* clang-format on */
@@ -108,6 +109,7 @@ static infer_status read_conv(const infer_op_env *env, infer_conv2d *c, infer_wi
                         .outputs = (size_t)p->outputs,
                         .group = (size_t)p->group,
                         .plain = p->plain != 0,
+                        .winograd = p->winograd != 0,
                         .act = {.low = p->low, .high = p->high}};
     infer_blocked_geometry(w, c);
     return check_weights(env, c);

@@ -15,7 +15,7 @@ done
 mkdir -p "$out"
 lib=$root/lib
 here=$root/tests/kernels
-for name in test_products test_functions test_conv test_attention test_bytes test_trees; do
+for name in test_products test_functions test_conv test_winograd test_attention test_bytes test_trees; do
     "$compiler" -std=c11 -O3 -Wall -Wextra -Werror -static -fno-math-errno \
         -fno-trapping-math -ffp-contract=off -DINFER_TEST_PLAIN -DINFER_TEST_SWEEP=100000 \
         -I"$root/include" -I"$lib/base" -I"$lib/cpu" -I"$lib/kernels" -I"$here" \

@@ -161,7 +161,7 @@ static void conv_case(infer_conv2d *c) {
 
 /* A geometry with at most `most` places an axis. */
 static infer_conv2d geometry(size_t most) {
-    infer_conv2d c = {.group = 1, .act = any_activation()};
+    infer_conv2d c = {.group = 1, .winograd = true, .act = any_activation()};
     for (int axis = 0; axis < 2; axis++) {
         c.in[axis] = 1 + choose(most);
         c.kernel[axis] = 1 + choose(choose(4) ? 3 : 7);
@@ -206,6 +206,7 @@ static void convolutions(void **state) {
     /* Winograd's: odd channels, tiles that are cut off, several passes. */
     for (size_t i = 0; i < 40; i++) {
         infer_conv2d c = {.group = 1,
+                          .winograd = true,
                           .in = {6 + choose(20), 6 + choose(20)},
                           .kernel = {3, 3},
                           .stride = {1, 1},
@@ -225,6 +226,7 @@ static void convolutions(void **state) {
     c = (infer_conv2d){.channels = 200,
                        .outputs = 40,
                        .group = 1,
+                       .winograd = true,
                        .in = {17, 19},
                        .kernel = {3, 3},
                        .stride = {1, 1},

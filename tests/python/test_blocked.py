@@ -567,6 +567,22 @@ def test_infinities_stay_where_they_are():
     assert np.isfinite(y).sum() == 16 * 63
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_winograd_is_an_option(allowed):
+    """Its algorithm spreads an infinity over outputs that have no part in it; a direct sum does not."""
+    net = Net()
+    net.add("Conv", "x", np.ones((32, 32, 3, 3), np.float32), pads=[1, 1, 1, 1])
+    x = np.zeros((1, 32, 28, 28), np.float32)
+    x[0, 3, 9, 9] = np.inf
+    with libinfer.load(net.model(32, (28, 28), "v0"), without=[] if allowed else ["allow-winograd"]) as model:
+        assert [n.op for n in model.nodes].count("ConvBlocked") == 1
+        got = model.run({"x": x})["v0"]
+    near = np.zeros(got.shape, bool)
+    near[:, :, 8:11, 8:11] = True
+    assert np.all(~np.isfinite(got[near]))
+    assert np.all(got[~near] == 0) != allowed
+
+
 def test_forged_records(tmp_path):
     """Numbers of the records that are not what the passes wrote: refused, or harmless."""
     net = Net()
