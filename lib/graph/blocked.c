@@ -30,7 +30,7 @@ infer_status infer_lay_add(infer_graph *g, const char *domain, const char *op,
     *n = (graph_node){.op = infer_op_find(domain, op), .name = like->name};
     n->version = n->op->newest;
     n->in_room = in_count + 8;
-    n->attr_room = attr_count + 8;
+    n->attr_room = attr_count;
     n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
     n->out = infer_arena_array(&g->arena, 1, sizeof *n->out);
     n->attrs = infer_arena_array(&g->arena, n->attr_room, sizeof *n->attrs);

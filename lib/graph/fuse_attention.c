@@ -337,7 +337,7 @@ static infer_status become(attention *a, graph_uses *u, graph_node *n) {
     static const char *const rows[] = {"q_rows", "k_rows", "v_rows"};
     graph_node *r = infer_graph_sole_reader(u, n);
     const bool transposed = infer_graph_is_op(r, "", "Transpose") && has_perm(r, heads_perm, 4);
-    if (n->in_room < PARTS || n->attr_room < 8)
+    if (n->in_room < PARTS)
         return INFER_OK;
     n->op = infer_op_find("infer", "Attention");
     n->attr_count = 0;

@@ -45,7 +45,7 @@ static infer_status fuse_activation(infer_graph *g, graph_uses *u, graph_node *n
         if (infer_graph_is_op(r, "", activations[i].op))
             name = activations[i].name;
     const infer_attr *approximate = r ? infer_graph_find_attr(r, "approximate") : NULL;
-    if (!name || infer_graph_find_attr(n, "activation") || n->attr_count == n->attr_room ||
+    if (!name || infer_graph_find_attr(n, "activation") ||
         (approximate && (approximate->count != 4 || memcmp(approximate->data, "none", 4) != 0)))
         return INFER_OK;
     infer_attr a = {

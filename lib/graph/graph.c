@@ -183,9 +183,25 @@ infer_status infer_graph_feature_names(infer_graph *g, const infer_string *names
 /* ---- nodes ---- */
 
 infer_status infer_graph_add_attr(infer_graph *g, graph_node *n, const infer_attr *attr) {
-    if (n->attr_count == n->attr_room)
-        return infer_fail(INFER_ERROR_LIMIT, "no room for another attribute");
-    return infer_graph_copy_attr(g, attr, true, &n->attrs[n->attr_count++]);
+    infer_attr copy;
+    INFER_TRY(infer_graph_copy_attr(g, attr, true, &copy));
+    return infer_graph_push_attr(g, n, &copy);
+}
+
+/* Few nodes get any but those that they come with: an attribute is large. */
+infer_status infer_graph_push_attr(infer_graph *g, graph_node *n, const infer_attr *attr) {
+    if (n->attr_count == n->attr_room) {
+        const size_t room = n->attr_count + 4;
+        infer_attr *grown = infer_arena_array(&g->arena, room, sizeof *grown);
+        if (!grown)
+            return INFER_ERROR_MEMORY;
+        if (n->attr_count)
+            memcpy(grown, n->attrs, n->attr_count * sizeof *grown);
+        n->attrs = grown;
+        n->attr_room = room;
+    }
+    n->attrs[n->attr_count++] = *attr;
+    return INFER_OK;
 }
 
 const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name) {
@@ -281,61 +297,6 @@ infer_status infer_graph_env(infer_graph *g, graph_node *n, infer_op_env *env) {
     return INFER_OK;
 }
 
-static void *fold_alloc(infer_op_env *env, size_t size) {
-    infer_graph *g = env->owner;
-    return infer_arena_alloc(&g->arena, size ? size : 1);
-}
-
-static bool all_constant(const infer_graph *g, const graph_node *n, const infer_op_env *env) {
-    bool shape_only = n->op->flags & INFER_OP_READS_SHAPE;
-    if (n->op->flags & (INFER_OP_IMPURE | INFER_OP_BODIES))
-        return false;
-    for (uint32_t i = 0; i < n->in_count; i++) {
-        if (n->in[i] == INFER_NO_VALUE)
-            continue;
-        if (shape_only ? !infer_view_concrete(env->in[i])
-                       : !g->values[infer_graph_resolve(g, n->in[i])].constant)
-            return false;
-    }
-    bool places = n->op->flags & INFER_OP_PLACES;
-    for (uint32_t i = 0; i < n->out_count; i++)
-        if (env->out[i] && (env->out[i]->kind != INFER_KIND_TENSOR ||
-                            (!places && !infer_view_concrete(env->out[i]))))
-            return false;
-    return true;
-}
-
-static infer_status compute(infer_graph *g, graph_node *n, infer_op_env *env) {
-    env->alloc = fold_alloc;
-    env->owner = g;
-    uint64_t blocks = 0;
-    if (infer_graph_defer(g, n))
-        return INFER_OK;
-    for (uint32_t i = 0; i < n->in_count; i++)
-        INFER_TRY(infer_graph_want(g, n->in[i]));
-    for (uint32_t i = 0; i < n->out_count; i++) {
-        if (!env->out[i] || !infer_view_concrete(env->out[i]))
-            continue;
-        size_t bytes = infer_view_bytes(env->out[i]);
-        if (!(env->out[i]->data = infer_arena_block(&g->arena, bytes ? bytes : 1)))
-            return INFER_ERROR_MEMORY;
-        blocks |= i < 64 ? UINT64_C(1) << i : 0;
-    }
-    if (env->scratch_size && !(env->scratch = infer_arena_block(&g->arena, env->scratch_size)))
-        return INFER_ERROR_MEMORY;
-    INFER_TRY(n->op->run(env));
-    if (env->scratch_size)
-        infer_arena_release(&g->arena, env->scratch, env->scratch_size);
-    for (uint32_t i = 0; i < n->out_count; i++) {
-        if (n->out[i] == INFER_NO_VALUE)
-            continue;
-        /* What was placed while running is no block, and lives as long as the graph. */
-        g->values[n->out[i]].constant = true;
-        g->values[n->out[i]].owned = blocks >> i & 1;
-    }
-    return INFER_OK;
-}
-
 /* A node that cannot run, in a body that perhaps never does: the untaken branch of an If is often
  * wrong for the shapes that are there. What is wrong is said when it runs, if only the types of the
  * outputs are known. */
@@ -353,24 +314,16 @@ static bool may_wait(const infer_graph *g, infer_status status, const infer_op_e
     return wrong && g->now != &g->main;
 }
 
-/* Weights in another form, and the like: not to be computed, nor stored, once more. */
-static bool is_worth_keeping(const infer_op_env *env) {
-    const infer_view *out = env->out_count ? env->out[0] : NULL;
-    return out && infer_view_concrete(out) && infer_view_bytes(out) >= 4096;
-}
-
 infer_status infer_graph_add_node(infer_graph *g, graph_node *n) {
     INFER_TRY(infer_graph_bind(g, n));
     infer_op_env env;
     INFER_TRY(infer_graph_env(g, n, &env));
     infer_status status = infer_op_infer(n->op, &env);
-    if (status == INFER_OK && all_constant(g, n, &env)) {
-        if (is_worth_keeping(&env) && infer_graph_was_computed(g, n))
-            return INFER_OK;
-        status = compute(g, n, &env);
-        if (status == INFER_OK)
-            return INFER_OK;
-    }
+    bool done = false;
+    if (status == INFER_OK)
+        status = infer_graph_fold(g, n, &env, &done);
+    if (done)
+        return INFER_OK;
     if (status != INFER_OK && !may_wait(g, status, &env))
         return status;
     return infer_graph_push_node(g, n);
@@ -382,11 +335,11 @@ static infer_status fill_node(infer_graph *g, const infer_node_spec *spec, graph
     n->name = keep(g, spec->name);
     n->in = infer_arena_array(&g->arena, in_room, sizeof *n->in);
     n->out = infer_arena_array(&g->arena, spec->out_count + (size_t)1, sizeof *n->out);
-    n->attrs = infer_arena_array(&g->arena, spec->attr_count + (size_t)8, sizeof *n->attrs);
+    n->attrs = infer_arena_array(&g->arena, spec->attr_count, sizeof *n->attrs);
     if (!n->name || !n->in || !n->out || !n->attrs)
         return INFER_ERROR_MEMORY;
     n->in_room = (uint32_t)in_room;
-    n->attr_room = spec->attr_count + (size_t)8;
+    n->attr_room = spec->attr_count;
     for (size_t i = 0; i < in_room; i++) {
         n->in[i] = INFER_NO_VALUE;
         if (i < spec->in_count)

@@ -99,8 +99,9 @@ infer_status infer_graph_prepare(infer_graph *g); /* calls each operator's prepa
 /* Copies an attribute into the arena; tensor data is borrowed unless `deep`. */
 infer_status infer_graph_copy_attr(infer_graph *g, const infer_attr *from, bool deep,
                                    infer_attr *to);
-/* Adds a copy to a node's attributes; LIMIT where there is no room for it. */
+/* Adds one to a node's attributes: a copy, or itself, which the arena has. */
 infer_status infer_graph_add_attr(infer_graph *g, graph_node *n, const infer_attr *attr);
+infer_status infer_graph_push_attr(infer_graph *g, graph_node *n, const infer_attr *attr);
 const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name);
 /* What an attribute says, or `absent`; of a list, number i. */
 int64_t infer_graph_int(const graph_node *node, const char *name, int64_t absent);
@@ -109,6 +110,9 @@ int64_t infer_graph_number(const graph_node *node, const char *name, size_t i, i
 
 /* env for infer and run of a node; views point into g->values. Arrays come from the arena. */
 infer_status infer_graph_env(infer_graph *g, graph_node *node, infer_op_env *env);
+
+/* fold.c. Computes a node whose inputs are constant, if they are; its outputs are inferred. */
+infer_status infer_graph_fold(infer_graph *g, graph_node *n, infer_op_env *env, bool *done);
 
 /* body.c. The value as the graph at g->now may name it: itself, or a captured input of now. */
 infer_status infer_graph_local(infer_graph *g, uint32_t value, uint32_t *local);

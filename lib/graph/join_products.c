@@ -84,6 +84,7 @@ static infer_status add_whole(joiner *j, uint32_t place, const graph_node *like,
     *n = *like;
     n->in = infer_arena_array(&g->arena, like->in_room, sizeof *n->in);
     n->out = infer_arena_array(&g->arena, 1, sizeof *n->out);
+    n->attr_room = n->attr_count; /* both have these, and either may get more */
     n->params = NULL;
     if (!n->in || !n->out)
         return INFER_ERROR_MEMORY;

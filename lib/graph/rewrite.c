@@ -33,10 +33,7 @@ static infer_status set_attr(infer_rewriter *rw, const infer_attr *a) {
     infer_attr copy;
     INFER_TRY(infer_graph_copy_attr(r->g, a, true, &copy));
     drop_attr(rw, a->name);
-    if (r->node->attr_count == r->node->attr_room)
-        return infer_fail(INFER_ERROR_LIMIT, "a rewrite adds too many attributes");
-    r->node->attrs[r->node->attr_count++] = copy;
-    return INFER_OK;
+    return infer_graph_push_attr(r->g, r->node, &copy);
 }
 
 static uint32_t input(infer_rewriter *rw, uint32_t index) {
@@ -142,7 +139,7 @@ static infer_status add_new(rewriter *r, const char *domain, const char *op, con
     n->version = n->op->newest;
     n->name = r->node->name;
     n->in_room = in_count + 8;
-    n->attr_room = attr_count + (size_t)8;
+    n->attr_room = attr_count;
     n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
     n->out = infer_arena_array(&g->arena, out_count, sizeof *n->out);
     n->attrs = infer_arena_array(&g->arena, n->attr_room, sizeof *n->attrs);
