@@ -47,6 +47,14 @@ static int64_t first_row(const infer_op_env *env) {
     return start < 0 ? 0 : start < x->dim[0] ? start : x->dim[0];
 }
 
+/* Elements that can be read as long as the graph is there, from any of them on; NULL of others. */
+static const void *lasting(const infer_graph *g, const graph_value *v) {
+    if (v->source || v->owned || !g->stays ||
+        !g->stays(g->release_owner, v->view.data, infer_view_bytes(&v->view)))
+        return v->source;
+    return v->view.data;
+}
+
 /* Another shape is the same memory, and so are rows of what lies in the model's file. */
 static bool lies_within(infer_graph *g, const graph_node *n, const infer_op_env *env) {
     if (n->out_count != 1 || n->out[0] == INFER_NO_VALUE || n->in_count == 0 ||
@@ -54,32 +62,33 @@ static bool lies_within(infer_graph *g, const graph_node *n, const infer_op_env 
         return false;
     graph_value *out = &g->values[n->out[0]];
     const graph_value *in = &g->values[infer_graph_resolve(g, n->in[0])];
-    size_t before = 0;
+    const bool rows = infer_graph_is_op(n, "", "Slice");
     if (!in->constant || in->recipe || in->view.kind != INFER_KIND_TENSOR ||
-        in->view.type == INFER_TYPE_STRING || !infer_view_concrete(&out->view))
+        in->view.type == INFER_TYPE_STRING || !infer_view_concrete(&out->view) ||
+        (!rows && !(n->op->flags & INFER_OP_ALIAS)))
         return false;
-    if (infer_graph_is_op(n, "", "Slice")) {
-        const int64_t row = in->source ? first_row(env) : -1;
-        if (row < 0 || in->view.dim[0] == 0)
+    const char *data = in->source ? in->source : in->view.data;
+    if (rows) {
+        const int64_t row = first_row(env);
+        const size_t bytes = infer_view_bytes(&in->view);
+        if (row < 0 || bytes == 0 || bytes % (size_t)in->view.dim[0] != 0 || !lasting(g, in))
             return false;
-        before = infer_view_bytes(&in->view) / (size_t)in->view.dim[0] * (size_t)row;
-    } else if (!(n->op->flags & INFER_OP_ALIAS)) {
-        return false;
+        data += bytes / (size_t)in->view.dim[0] * (size_t)row;
     }
     out->constant = true;
     out->owned = in->owned;
-    out->view.data = in->view.data;
-    out->source = in->source ? (const char *)in->source + before : NULL;
+    out->view.data = in->source ? NULL : (void *)data;
+    out->source = in->source ? data : NULL;
     return true;
 }
 
 /* ---- computing ---- */
 
-/* An input's elements, for as long as the node runs: copies of small ones would stay. */
+/* An input's elements: what lies at any address is copied for as long as the node runs. */
 static infer_status lend(infer_graph *g, uint32_t value) {
     graph_value *v = &g->values[infer_graph_resolve(g, value)];
     const size_t bytes = infer_view_bytes(&v->view);
-    if (!v->source || bytes >= INFER_LARGE)
+    if (!v->source)
         return infer_graph_want(g, value);
     if (v->view.data)
         return INFER_OK; /* the node reads it twice */
@@ -87,6 +96,7 @@ static infer_status lend(infer_graph *g, uint32_t value) {
         return INFER_ERROR_MEMORY;
     if (bytes)
         memcpy(v->view.data, v->source, bytes);
+    infer_graph_let_go(g, value);
     return INFER_OK;
 }
 

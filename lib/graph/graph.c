@@ -103,8 +103,10 @@ infer_status infer_graph_constant(infer_graph *g, const char *name, const infer_
 }
 
 void infer_graph_on_release(infer_graph *g, void (*release)(void *owner, void *data, size_t size),
+                            bool (*stays)(const void *owner, const void *data, size_t size),
                             void *owner) {
     g->release = release;
+    g->stays = stays;
     g->release_owner = owner;
 }
 

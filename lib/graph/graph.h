@@ -34,8 +34,10 @@ infer_status infer_graph_constant(infer_graph *g, const char *name, const infer_
                                   bool copy, uint32_t *value);
 
 /* From now on release(owner, data, size) hears of borrowed constants, large ones, once nothing
- * needs them any more; what it is not told of lives as long as the graph. */
+ * needs them any more; what it is not told of lives as long as the graph. stays(owner, data, size):
+ * whether they can be read after that, too, as what lies in a mapped file. */
 void infer_graph_on_release(infer_graph *g, void (*release)(void *owner, void *data, size_t size),
+                            bool (*stays)(const void *owner, const void *data, size_t size),
                             void *owner);
 
 typedef struct infer_node_spec {

@@ -68,6 +68,7 @@ struct infer_graph {
     size_t value_count, value_room, body_count, body_room, input_count, input_room, output_count,
         output_room, metadata_count, metadata_room, feature_count, blob_size, blob_room;
     void (*release)(void *owner, void *data, size_t size); /* of borrowed bytes, or NULL */
+    bool (*stays)(const void *owner, const void *data, size_t size); /* or NULL */
     void *release_owner;
     uint32_t weights;      /* infer_weights */
     uint32_t without;      /* passes by their place in the list, a bit each */

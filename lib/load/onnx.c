@@ -169,6 +169,10 @@ static void release_tensor(void *reader, void *data, size_t size) {
         infer_onnx_release(r, data);
 }
 
+static bool tensor_stays(const void *reader, const void *data, size_t size) {
+    return infer_onnx_stays(reader, data, size);
+}
+
 static void count_missing(void *user, const char *domain, const char *name, int version,
                           const char *node) {
     (void)domain, (void)name, (void)version, (void)node;
@@ -199,7 +203,7 @@ static infer_status parse_and_build(infer_source *source, infer_onnx_reader *r,
     INFER_TRY(map_weights(r, m));
     r->arena.limit = infer_load_limit(source, infer_onnx_external_size(r));
     INFER_TRY(infer_graph_new(source->allocator, r->arena.limit, &loaded->graph));
-    infer_graph_on_release(loaded->graph, release_tensor, r);
+    infer_graph_on_release(loaded->graph, release_tensor, tensor_stays, r);
     infer_status status = build(r, m, loaded->graph);
     return status == INFER_ERROR_UNSUPPORTED ? tell_missing(r, m) : status;
 }

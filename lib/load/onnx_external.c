@@ -135,19 +135,33 @@ static bool lies_in(const void *data, size_t size, const void *whole, size_t who
     return whole && (uintptr_t)data >= (uintptr_t)whole && infer_range(*offset, size, whole_size);
 }
 
-bool infer_onnx_forget(infer_onnx_reader *r, void *data, size_t size) {
-    size_t offset;
-    if (lies_in(data, size, r->model, r->model_size, &offset)) {
-        if (r->map)
-            infer_map_forget(r->map, offset, size);
+/* Whether data lies in the model or in a file beside it; *map is NULL where it is no file. */
+static bool find(const infer_onnx_reader *r, const void *data, size_t size, const infer_map **map,
+                 size_t *offset) {
+    *map = r->map;
+    if (lies_in(data, size, r->model, r->model_size, offset))
         return true;
-    }
-    for (infer_onnx_file *f = r->files; f; f = f->next)
-        if (lies_in(data, size, f->map.data, f->map.size, &offset)) {
-            infer_map_forget(&f->map, offset, size);
+    for (const infer_onnx_file *f = r->files; f; f = f->next) {
+        *map = &f->map;
+        if (lies_in(data, size, f->map.data, f->map.size, offset))
             return true;
-        }
+    }
     return false;
+}
+
+bool infer_onnx_stays(const infer_onnx_reader *r, const void *data, size_t size) {
+    const infer_map *map;
+    size_t offset;
+    return find(r, data, size, &map, &offset);
+}
+
+bool infer_onnx_forget(infer_onnx_reader *r, const void *data, size_t size) {
+    const infer_map *map;
+    size_t offset;
+    const bool found = find(r, data, size, &map, &offset);
+    if (found && map)
+        infer_map_forget(map, offset, size);
+    return found;
 }
 
 void infer_onnx_unmap(infer_onnx_reader *r) {

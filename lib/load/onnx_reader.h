@@ -70,7 +70,9 @@ size_t infer_onnx_external_size(const infer_onnx_reader *r);
 
 /* Lets go of the memory of a part of the model or of a mapped file, which is read again where it is
  * touched; false where it lies in none. */
-bool infer_onnx_forget(infer_onnx_reader *r, void *data, size_t size);
+bool infer_onnx_forget(infer_onnx_reader *r, const void *data, size_t size);
+/* Whether it lies in one. */
+bool infer_onnx_stays(const infer_onnx_reader *r, const void *data, size_t size);
 
 /* Unmaps all files. */
 void infer_onnx_unmap(infer_onnx_reader *r);

@@ -59,7 +59,27 @@ def networks():
                                      helper.make_node("MatMul", ["x", "w"], ["y"])], [3, 40], [3, 70], {}), (3, 40)
 
 
-@pytest.mark.parametrize("model, shape", [pytest.param(*case[1:], id=case[0]) for case in networks()])
+def rows():
+    """Slices of a weight, of rows in order and others, joined and given other shapes, and one twice."""
+    cuts = [(0, 9), (-9, 999), (-999, 5), (7, 7), (3, 30)]
+    numbers = {f"n{n}": np.array([n]) for n in {*sum(cuts, ()), -1, 0, 1, 35}}
+    nodes = [helper.make_node("Slice", ["w", f"n{a}", f"n{b}", "n0"], [f"r{i}"]) for i, (a, b) in enumerate(cuts)]
+    nodes += [helper.make_node("Slice", ["r4", "n1", "n9"], ["inner"]),
+              helper.make_node("Slice", ["w", "n-1", "n-999", "n0", "n-1"], ["back"]),
+              helper.make_node("Slice", ["w", "n0", "n35", "n1"], ["columns"]),
+              helper.make_node("Slice", ["w", "n0", "n9", "n0", "n3"], ["apart"]),
+              helper.make_node("Unsqueeze", ["w", "n0"], ["u"]), helper.make_node("Squeeze", ["u", "n0"], ["s"]),
+              helper.make_node("Reshape", ["columns", "pair"], ["again"]),
+              helper.make_node("Concat", [*(f"r{i}" for i in range(5)), "inner", "back", "apart", "s", "s"], ["all"],
+                               axis=0),
+              helper.make_node("MatMul", ["x", "again"], ["h"]), helper.make_node("Gemm", ["h", "all"], ["g"], transB=1),
+              helper.make_node("Add", ["g", "h0"], ["a"]), helper.make_node("Gemm", ["h", "w"], ["b"], transB=1),
+              helper.make_node("Concat", ["a", "b"], ["y"], axis=1)]
+    constants = {"w": draw(40, 70), "pair": np.array([-1, 70]), "h0": draw(1), **numbers}
+    return "rows", model_of(nodes, [3, 20], [3, None], constants), (3, 20)
+
+
+@pytest.mark.parametrize("model, shape", [pytest.param(*case[1:], id=case[0]) for case in [*networks(), rows()]])
 @pytest.mark.parametrize("by", range(4))
 def test_at_any_address(tmp_path, model, shape, by):
     x = {"x": draw(*shape)}

@@ -70,6 +70,11 @@ def forms():
     yield "constant node", [helper.make_node("Constant", [], ["W"], value=tensor), *product], [], False, x
     yield "transposed", [helper.make_node("Transpose", ["W"], ["t"], perm=[1, 0]),
                          helper.make_node("MatMul", ["x", "t"], ["y"])], [tensor], False, x
+    yield "rows in another order", [*(helper.make_node("Slice", ["W", *ends], [f"r{i}"]) for i, ends in enumerate(
+        [["half", "rows", "axis"], ["zero", "half", "axis"]])), helper.make_node("Concat", ["r0", "r1"], ["j"], axis=0),
+        helper.make_node("Unsqueeze", ["j", "axis"], ["u"]), helper.make_node("Squeeze", ["u", "axis"], ["s"]),
+        helper.make_node("MatMul", ["x", "s"], ["y"])], [tensor, *(numpy_helper.from_array(numpy.array([n]), name) for
+        name, n in {"zero": 0, "half": ROWS // 2, "rows": ROWS, "axis": 0}.items())], False, x
     nodes, tensors, shape = convolution()
     yield "convolution", nodes, tensors, False, shape
     yield "integers of a table", *integers(helper.make_node("Cast", ["x"], ["i"], to=TensorProto.INT64),
