@@ -190,6 +190,17 @@ static inline void onnx_floats(onnx_model *m, const char *name, int count, const
     wire_nest(&m->node, 5, &a);
 }
 
+/* A body: a graph of its own, which ends. */
+static inline void onnx_body(onnx_model *m, const char *name, onnx_model *body) {
+    wire a = {0};
+    onnx_end_node(body);
+    wire_text(&body->graph, 2, name);
+    wire_text(&a, 1, name);
+    wire_nest(&a, 6, &body->graph);
+    wire_int(&a, 20, 5);
+    wire_nest(&m->node, 5, &a);
+}
+
 static inline void onnx_strings(onnx_model *m, const char *name, const char *words) {
     wire a = {0};
     wire_text(&a, 1, name);

@@ -95,7 +95,7 @@ typedef struct infer_frame {
     char *memory;           /* planned intermediates, then scratch; it only grows */
     size_t memory_size, scratch_offset, scratch_size;
     infer_places places; /* of the intermediates */
-    infer_view *seen;    /* inputs that the plan was made for */
+    infer_view *seen;    /* inputs that the plan was made for, with the data that it relies on */
     bool is_planned;
     infer_kept_plan *kept[INFER_KEPT_PLANS]; /* or NULL */
     infer_kept_plan *now; /* of them the one that the plan in use goes back to, or NULL */
@@ -134,13 +134,27 @@ infer_status infer_run_frame(infer_frame *f);
 
 infer_status infer_execute(infer_frame *f);
 
-/* Plans for the inputs now in context->values. */
-infer_status infer_plan(infer_frame *f);
+/* What a plan is for. */
+typedef enum infer_plan_use {
+    INFER_PLAN_RUN,   /* a run: what the inputs hold now says nothing about the next one */
+    INFER_PLAN_AHEAD, /* a run of a body that will come: data of inputs follow from shapes */
+    INFER_PLAN_SHAPES /* the shapes of a body that may be run: nothing is placed */
+} infer_plan_use;
 
-/* kept.c: has a plan for the inputs now in context->values, one that was kept or a new one. */
-infer_status infer_plan_for_inputs(infer_frame *f);
+/* Plans for the inputs now in context->values. */
+infer_status infer_plan(infer_frame *f, infer_plan_use use);
+
+/* kept.c: has a plan for the inputs now in context->values, one that was kept or a new one. One for
+ * shapes alone is in context->values until the next. */
+infer_status infer_plan_for_inputs(infer_frame *f, infer_plan_use use);
 /* Forgets the plans that are not in use; whether there were any. */
 bool infer_drop_plans(infer_frame *f);
+
+/* plan_bodies.c: gives the outputs of a step that infer has seen the shapes that its bodies plan
+ * for them, and the data where it is sure which body runs. */
+infer_status infer_ask_bodies(infer_frame *f, uint32_t step, infer_plan_use wanted);
+
+bool infer_all_concrete(infer_view *const *views, uint32_t count);
 
 /* The envs of the frame's steps, with the context's views; and the scratch that they have. */
 void infer_make_envs(infer_frame *f);
@@ -153,7 +167,7 @@ uint64_t infer_frame_entropy(infer_op_env *env);
 bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t index,
                       infer_view *view);
 infer_status infer_frame_call(infer_op_env *env, uint32_t graph, const infer_view *const *in,
-                              uint32_t in_count, infer_view *out, uint32_t out_count);
+                              uint32_t in_count, infer_view *out, uint32_t out_count, bool keep);
 
 /* A copy of a value with all that it holds, in an arena. */
 infer_status infer_keep(infer_arena *arena, const infer_view *from, infer_view *to);

@@ -52,7 +52,7 @@ bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t i
 /* ---- running ---- */
 
 infer_status infer_run_frame(infer_frame *f) {
-    INFER_TRY(infer_plan_for_inputs(f));
+    INFER_TRY(infer_plan_for_inputs(f, INFER_PLAN_RUN));
     return infer_execute(f);
 }
 
@@ -67,7 +67,7 @@ infer_status infer_keep(infer_arena *arena, const infer_view *from, infer_view *
 
 /* Opening has made sure that the graph is there, lies behind the caller's and is nobody else's. */
 infer_status infer_frame_call(infer_op_env *env, uint32_t graph, const infer_view *const *in,
-                              uint32_t in_count, infer_view *out, uint32_t out_count) {
+                              uint32_t in_count, infer_view *out, uint32_t out_count, bool keep) {
     infer_context *c = ((infer_frame *)env->owner)->context;
     const infer_subgraph *g = &c->program->graphs[graph];
     infer_frame *f = &c->frames[graph];
@@ -88,6 +88,11 @@ infer_status infer_frame_call(infer_op_env *env, uint32_t graph, const infer_vie
         c->values[g->inputs[i]] = *in[i];
     }
     INFER_TRY(infer_run_frame(f));
+    if (!keep) {
+        for (uint32_t i = 0; i < out_count; i++)
+            out[i] = c->values[g->outputs[i]];
+        return INFER_OK;
+    }
     infer_arena *results = &f->results[f->turn ^= 1];
     infer_arena_reset(results);
     for (uint32_t i = 0; i < out_count; i++)

@@ -27,12 +27,19 @@ static bool same_shape(const infer_view *a, const infer_view *b) {
            (a->rank <= 0 || memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0);
 }
 
+static bool same_data(const infer_view *a, const infer_view *b) {
+    size_t bytes = infer_view_bytes(a);
+    return b->data && (!bytes || memcmp(a->data, b->data, bytes) == 0);
+}
+
 static bool fits(const infer_frame *f, const infer_view *seen) {
     const infer_context *c = f->context;
     const infer_subgraph *g = &c->program->graphs[f->graph];
-    for (uint32_t i = 0; i < g->in_count; i++)
-        if (!same_shape(&seen[i], &c->values[g->inputs[i]]))
+    for (uint32_t i = 0; i < g->in_count; i++) {
+        const infer_view *now = &c->values[g->inputs[i]];
+        if (!same_shape(&seen[i], now) || (seen[i].data && !same_data(&seen[i], now)))
             return false;
+    }
     return true;
 }
 
@@ -150,7 +157,7 @@ static void move_data(infer_view *v, const infer_kept_plan *k, char *to) {
         v->data = to + at;
 }
 
-static void use(infer_frame *f, infer_kept_plan *k) {
+static void bring_back(infer_frame *f, infer_kept_plan *k) {
     infer_context *c = f->context;
     const infer_subgraph *g = &c->program->graphs[f->graph];
     if (k->memory != f->memory) {
@@ -178,24 +185,24 @@ static void use(infer_frame *f, infer_kept_plan *k) {
 
 /* A plan for the inputs that are there, with the other ones kept where there is memory for them.
  * What a plan needs to be kept is taken while planning, never while an old one comes back. */
-static infer_status plan_anew(infer_frame *f) {
+static infer_status plan_anew(infer_frame *f, infer_plan_use use) {
     if (f->is_planned) {
         if (!f->now)
             f->now = make_place(f);
         if (f->now)
             keep(f, f->now);
-        f->now = make_place(f);
+        f->now = use == INFER_PLAN_SHAPES ? NULL : make_place(f);
     }
-    infer_status status = infer_plan(f);
+    infer_status status = infer_plan(f, use);
     /* The new plan comes before old ones; and the block they point into may be gone. */
     if (status == INFER_ERROR_MEMORY && infer_drop_plans(f)) {
         f->context->budget.refused = 0;
-        status = infer_plan(f);
+        status = infer_plan(f, use);
     }
     return status;
 }
 
-infer_status infer_plan_for_inputs(infer_frame *f) {
+infer_status infer_plan_for_inputs(infer_frame *f, infer_plan_use use) {
     if (f->is_planned && fits(f, f->seen))
         return INFER_OK;
     for (size_t i = 0; i < INFER_KEPT_PLANS; i++) {
@@ -204,8 +211,8 @@ infer_status infer_plan_for_inputs(infer_frame *f) {
             continue;
         if (f->is_planned && f->now)
             keep(f, f->now);
-        use(f, k);
+        bring_back(f, k);
         return INFER_OK;
     }
-    return plan_anew(f);
+    return plan_anew(f, use);
 }

@@ -82,7 +82,7 @@ static infer_status plan_shapes(infer_context *c, const char *const *names,
         INFER_TRY(given_shape(c, names[i], &shapes[i]));
     }
     const infer_frame *f = &c->frames[0];
-    INFER_TRY(infer_plan(&c->frames[0]));
+    INFER_TRY(infer_plan(&c->frames[0], INFER_PLAN_RUN));
     info->intermediates = f->places.end;
     info->least = f->places.least;
     info->scratch = f->scratch_size;

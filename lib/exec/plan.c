@@ -19,6 +19,7 @@ typedef struct planner {
     uint32_t *piece; /* of each value, or NO_PIECE; values may share one */
     uint8_t *given;  /* the value's memory is an input's of the graph */
     size_t scratch;
+    infer_plan_use use;
 } planner;
 
 /* ---- places ---- */
@@ -73,13 +74,6 @@ static infer_status place_outputs(planner *p, uint32_t step, const infer_op_env 
 
 /* ---- steps ---- */
 
-static bool concrete(infer_view *const *views, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        if (views[i] && !infer_view_concrete(views[i]))
-            return false;
-    return true;
-}
-
 /* Whether the step's outputs follow from what is known now, and are small. */
 static bool foldable(const infer_op *op, const infer_op_env *env) {
     size_t bytes = 0;
@@ -106,6 +100,28 @@ static infer_status fold(infer_frame *f, const infer_op *op, infer_op_env *env) 
     if (env->scratch_size && !(env->scratch = infer_arena_alloc(&f->planned, env->scratch_size)))
         return INFER_ERROR_MEMORY;
     return op->run(env);
+}
+
+/* All outputs known by their bodies: copies, as the bodies plan again when they like. */
+static bool is_given(const infer_op_env *env) {
+    for (uint32_t i = 0; i < env->out_count; i++)
+        if (env->out[i] && !env->out[i]->data)
+            return false;
+    return true;
+}
+
+static infer_status copy_given(infer_frame *f, infer_op_env *env) {
+    for (uint32_t i = 0; i < env->out_count; i++) {
+        size_t bytes = env->out[i] ? infer_view_bytes(env->out[i]) : 0;
+        void *copy = infer_arena_alloc(&f->planned, bytes ? bytes : 1);
+        if (!copy)
+            return INFER_ERROR_MEMORY;
+        if (bytes)
+            memcpy(copy, env->out[i]->data, bytes);
+        if (env->out[i])
+            env->out[i]->data = copy;
+    }
+    return INFER_OK;
 }
 
 static bool can_alias(const planner *p, const infer_step *s, const infer_op_env *env, uint32_t in,
@@ -136,13 +152,22 @@ static infer_status plan_step(planner *p, uint32_t step) {
         if (env->out[i])
             *env->out[i] = (infer_view){.rank = -1};
     c->state[step] = INFER_STEP_DYNAMIC;
-    if (!concrete(in, env->in_count))
+    if (!infer_all_concrete(in, env->in_count))
         return INFER_OK;
     infer_status status = infer_op_infer(s->op, env);
     if (status != INFER_OK)
         return infer_step_failed(c, step, status);
-    if (!concrete(env->out, env->out_count))
+    if (s->op->gives) {
+        status = infer_ask_bodies(p->f, step, p->use);
+        if (status != INFER_OK)
+            return infer_step_failed(c, step, status);
+    }
+    if (!infer_all_concrete(env->out, env->out_count))
         return INFER_OK;
+    if (s->op->gives && is_given(env)) {
+        c->state[step] = INFER_STEP_FOLDED;
+        return copy_given(p->f, env);
+    }
     if (foldable(s->op, env)) {
         c->state[step] = INFER_STEP_FOLDED;
         status = fold(p->f, s->op, env);
@@ -201,6 +226,8 @@ static infer_status plan(planner *p) {
     INFER_TRY(make_tables(p, g));
     for (uint32_t i = g->first; i < g->end; i++)
         INFER_TRY(plan_step(p, i));
+    if (p->use == INFER_PLAN_SHAPES)
+        return INFER_OK;
     INFER_TRY(
         infer_find_places(&f->planned, p->pieces, p->piece_count, g->first, g->end, &f->places));
     size_t size;
@@ -220,21 +247,44 @@ static infer_status plan(planner *p) {
     return INFER_OK;
 }
 
-infer_status infer_plan(infer_frame *f) {
+/* Small values that are known before a body runs are so for its plan, too, which keeps copies. */
+static infer_status keep_known(infer_frame *f, infer_view *v, infer_view *seen) {
+    bool known = v->data && v->kind == INFER_KIND_TENSOR && v->type != INFER_TYPE_STRING &&
+                 infer_view_bytes(v) <= FOLD_BYTES;
+    *seen = *v;
+    seen->data = NULL;
+    if (!known) {
+        v->data = NULL;
+        return INFER_OK;
+    }
+    size_t bytes = infer_view_bytes(v);
+    if (!(seen->data = infer_arena_alloc(&f->planned, bytes ? bytes : 1)))
+        return INFER_ERROR_MEMORY;
+    if (bytes)
+        memcpy(seen->data, v->data, bytes);
+    return INFER_OK;
+}
+
+infer_status infer_plan(infer_frame *f, infer_plan_use use) {
     infer_context *c = f->context;
     const infer_subgraph *g = &c->program->graphs[f->graph];
     f->is_planned = false;
-    /* Planning sees shapes only: what the inputs hold now says nothing about the next run. */
+    infer_arena_reset(&f->planned);
     for (uint32_t i = 0; i < g->in_count; i++) {
         infer_view *v = &c->values[g->inputs[i]];
+        if (use != INFER_PLAN_RUN) {
+            INFER_TRY(keep_known(f, v, &f->seen[i]));
+            continue;
+        }
         f->seen[i] = *v;
         v->data = NULL;
     }
-    infer_arena_reset(&f->planned);
     infer_make_envs(f);
-    infer_status status = plan(&(planner){.f = f, .c = c});
-    for (uint32_t i = 0; i < g->in_count; i++)
+    infer_status status = plan(&(planner){.f = f, .c = c, .use = use});
+    for (uint32_t i = 0; use == INFER_PLAN_RUN && i < g->in_count; i++) {
         c->values[g->inputs[i]].data = f->seen[i].data;
-    f->is_planned = status == INFER_OK;
+        f->seen[i].data = NULL;
+    }
+    f->is_planned = status == INFER_OK && use != INFER_PLAN_SHAPES;
     return status;
 }

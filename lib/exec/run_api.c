@@ -137,6 +137,9 @@ infer_status infer_run_inputs(infer_context *c, const char *const *names, const 
     c->has_run = false;
     c->budget.refused = 0;
     c->calls = c->model->options.iteration_limit;
+    /* Calls that are as the last run's find the memory that those left. */
+    for (size_t i = 0; i < c->program->graph_count; i++)
+        c->frames[i].turn = 0;
     infer_status status = set_inputs(c, names, inputs, count);
     if (status == INFER_OK) {
         c->has_planned = true;

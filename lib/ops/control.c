@@ -78,15 +78,28 @@ static infer_status if_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
-static infer_status if_run(infer_op_env *env) {
+/* The branch of a condition; of one that is not known, both. */
+static bool if_gives(const infer_op_env *env, uint32_t index, infer_body *body, uint32_t *first) {
     const if_params *p = env->params;
-    bool cond = *(const uint8_t *)env->in[0]->data;
-    const infer_body *body = cond ? &p->then_branch : &p->else_branch;
-    uint32_t first = cond ? 1 : 1 + p->then_branch.captures;
+    const uint8_t *cond = env->in[0]->data;
+    bool then = cond ? *cond : index == 0;
+    *body = then ? p->then_branch : p->else_branch;
+    *first = then ? 1 : 1 + p->then_branch.captures;
+    return index < (cond ? 1 : 2);
+}
+
+static infer_status if_run(infer_op_env *env) {
+    infer_body body;
+    uint32_t first;
+    bool placed = true;
     infer_view *out = env->alloc(env, env->out_count * sizeof *out);
     if (!out)
         return INFER_ERROR_MEMORY;
-    INFER_TRY(env->call(env, body->graph, env->in + first, body->captures, out, env->out_count));
+    if_gives(env, 0, &body, &first);
+    for (uint32_t i = 0; i < env->out_count; i++)
+        placed = placed && (!env->out[i] || env->out[i]->data);
+    INFER_TRY(
+        env->call(env, body.graph, env->in + first, body.captures, out, env->out_count, !placed));
     for (uint32_t i = 0; i < env->out_count; i++)
         INFER_TRY(infer_give(env, i, &out[i]));
     return INFER_OK;
@@ -109,6 +122,7 @@ const infer_op infer_op_if = {
     .upgrade = if_upgrade,
     .infer = if_infer,
     .run = if_run,
+    .gives = if_gives,
 };
 
 /* ---- Loop ---- */
@@ -311,7 +325,7 @@ static infer_status loop_run(infer_op_env *env) {
     }
     for (; turn < turns && cond; turn++) {
         INFER_TRY(env->call(env, p->body.graph, l.in, 2 + l.carried + l.captures, l.out,
-                            1 + l.carried + l.stacked));
+                            1 + l.carried + l.stacked, true));
         if (l.out[0].type != INFER_TYPE_BOOL || l.out[0].kind != INFER_KIND_TENSOR ||
             infer_view_count(&l.out[0]) != 1)
             return infer_fail(INFER_ERROR_TYPE, "the body's condition is no boolean");

@@ -149,9 +149,10 @@ struct infer_op_env {
                       infer_view *view);
     /* In run: runs a body on copies of the views in[0..in_count) (NULL where absent) and fills
      * out[0..out_count). What out views lives until the call after the next of the same body, so
-     * that it may be the next one's input. Bodies never call one another in circles. */
+     * that it may be the next one's input; where `keep` is false, for the moment only: it may be
+     * what in views. Bodies never call one another in circles. */
     infer_status (*call)(infer_op_env *env, uint32_t graph, const infer_view *const *in,
-                         uint32_t in_count, infer_view *out, uint32_t out_count);
+                         uint32_t in_count, infer_view *out, uint32_t out_count, bool keep);
     void *owner;
 };
 
@@ -354,6 +355,10 @@ typedef struct infer_op {
      * NULL: nothing. */
     void (*body_input)(const infer_view *const *in, uint32_t in_count, const char *attr,
                        uint32_t index, infer_view *view);
+    /* Number index of the bodies whose outputs may be the node's, with the node's inputs from
+     * `first` on as its own; false where there are no more. NULL: none is known. Only what infer
+     * accepted is asked. */
+    bool (*gives)(const infer_op_env *env, uint32_t index, infer_body *body, uint32_t *first);
 } infer_op;
 
 /* ---- the list ---- */

@@ -275,7 +275,7 @@ static infer_status run_pass(infer_op_env *env, pass *p, int64_t at, int64_t bat
         }
         INFER_TRY(env->call(env, params->body.graph, p->in,
                             s->states + s->scans + params->body.captures, p->out,
-                            s->states + s->stacked));
+                            s->states + s->stacked, true));
         memcpy(p->values, p->out, s->states * sizeof *p->values);
         for (uint32_t i = 0; i < s->stacked; i++)
             INFER_TRY(store(env, p, i, turn, at, batch));

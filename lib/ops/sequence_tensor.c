@@ -280,7 +280,7 @@ static infer_status map_run(infer_op_env *env) {
         for (uint32_t i = 0; i < formal; i++)
             if (env->in[i]->kind == INFER_KIND_SEQUENCE)
                 in[i] = (const infer_view *)env->in[i]->data + at;
-        INFER_TRY(env->call(env, p->body.graph, in, env->in_count, out, outputs));
+        INFER_TRY(env->call(env, p->body.graph, in, env->in_count, out, outputs, true));
         for (uint32_t i = 0; i < outputs; i++)
             INFER_TRY(infer_view_copy(env, &out[i], &members[i][at]));
     }
