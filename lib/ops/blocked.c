@@ -3,6 +3,7 @@
 #include "blocked.h"
 
 #include "axes.h"
+#include "movement.h"
 #include "share.h"
 #include "status.h"
 
@@ -77,53 +78,82 @@ static infer_status from_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
-/* n channels of a block, `plane` places: into a block, and out of it. Both sides stay in the first
- * cache for so many places. */
-#define RUN 64
+#define NARROW 4 /* places that are too few for squares */
 
+/* n channels of a block, `plane` places: into a block, and out of it. */
 static void block_in(const float *x, size_t n, size_t plane, float *y) {
-    for (size_t from = 0; from < plane; from += RUN) {
-        size_t to = plane - from < RUN ? plane : from + RUN;
-        for (size_t c = 0; c < INFER_BLOCK; c++)
-            for (size_t i = from; i < to; i++)
-                y[i * INFER_BLOCK + c] = c < n ? x[c * plane + i] : 0;
-    }
+    if (plane < NARROW)
+        for (size_t c = 0; c < n; c++)
+            for (size_t i = 0; i < plane; i++)
+                y[i * INFER_BLOCK + c] = x[c * plane + i];
+    else
+        infer_turn((char *)y, INFER_BLOCK * sizeof *y, (const char *)x,
+                   (ptrdiff_t)(plane * sizeof *x), plane, n, sizeof *x);
+    for (size_t i = 0; n < INFER_BLOCK && i < plane; i++)
+        memset(y + i * INFER_BLOCK + n, 0, (INFER_BLOCK - n) * sizeof *y);
 }
 
 static void block_out(const float *x, size_t n, size_t plane, float *y) {
-    for (size_t from = 0; from < plane; from += RUN) {
-        size_t to = plane - from < RUN ? plane : from + RUN;
+    if (plane == 1)
+        memcpy(y, x, n * sizeof *y);
+    else if (plane < NARROW)
         for (size_t c = 0; c < n; c++)
-            for (size_t i = from; i < to; i++)
+            for (size_t i = 0; i < plane; i++)
                 y[c * plane + i] = x[i * INFER_BLOCK + c];
+    else
+        infer_turn((char *)y, (ptrdiff_t)(plane * sizeof *y), (const char *)x,
+                   INFER_BLOCK * sizeof *x, n, plane, sizeof *x);
+}
+
+typedef struct blocks_work {
+    const float *x;
+    float *y;
+    size_t channels, plane, parts, blocks; /* blocks of an image */
+    int64_t images;
+    bool in;
+} blocks_work;
+
+static void blocks_part(void *arg, size_t part, size_t worker) {
+    const blocks_work *w = arg;
+    size_t first, end;
+    (void)worker;
+    infer_part((size_t)w->images * w->blocks, 1, w->parts, part, &first, &end);
+    for (; first < end; first++) {
+        const size_t c = first % w->blocks * INFER_BLOCK, image = first / w->blocks;
+        const size_t n = w->channels - c < INFER_BLOCK ? w->channels - c : INFER_BLOCK;
+        const size_t plain = (image * w->channels + c) * w->plane;
+        const size_t block = first * INFER_BLOCK * w->plane;
+        if (w->in)
+            block_in(w->x + plain, n, w->plane, w->y + block);
+        else
+            block_out(w->x + block, n, w->plane, w->y + plain);
     }
 }
 
 /* plain: the view whose extents are those of both. */
-static void each_block(const infer_view *plain, const float *x, float *y, bool in) {
+static void each_block(infer_op_env *env, const infer_view *plain, bool in) {
     const infer_view v = infer_blocked_plane(plain);
-    size_t channels = (size_t)v.dim[1], plane = (size_t)(v.dim[2] * v.dim[3]);
-    for (int64_t b = 0; b < v.dim[0]; b++)
-        for (size_t c = 0, n; c < channels; c += n) {
-            n = channels - c < INFER_BLOCK ? channels - c : INFER_BLOCK;
-            if (in)
-                block_in(x, n, plane, y);
-            else
-                block_out(x, n, plane, y);
-            x += (in ? n : INFER_BLOCK) * plane;
-            y += (in ? INFER_BLOCK : n) * plane;
-        }
+    blocks_work w = {.x = env->in[0]->data,
+                     .y = env->out[0]->data,
+                     .channels = (size_t)v.dim[1],
+                     .plane = (size_t)(v.dim[2] * v.dim[3]),
+                     .blocks = (size_t)infer_blocks(v.dim[1]),
+                     .images = v.dim[0],
+                     .in = in};
+    const double block = (double)(w.plane * INFER_BLOCK);
+    w.parts = infer_parts(env, (size_t)w.images * w.blocks, block);
+    infer_parallel(env, w.parts, blocks_part, &w);
 }
 
 static infer_status to_run(infer_op_env *env) {
     if (env->out[0] && infer_view_count(env->in[0]))
-        each_block(env->in[0], env->in[0]->data, env->out[0]->data, true);
+        each_block(env, env->in[0], true);
     return INFER_OK;
 }
 
 static infer_status from_run(infer_op_env *env) {
     if (env->out[0] && infer_view_count(env->out[0]))
-        each_block(env->out[0], env->in[0]->data, env->out[0]->data, false);
+        each_block(env, env->out[0], false);
     return INFER_OK;
 }
 

@@ -5,6 +5,12 @@
 
 INFER_COMMON_LOOPS(STRIDES_LOOP)
 
+UNARY_LOOP(sqrt_each, float, sqrtf(v))
+
+void infer_common_sqrt(const infer_op_env *env, const void *x, void *y, size_t n) {
+    sqrt_each(env, x, y, n);
+}
+
 /* X(from, its C type, to, its C type) */
 #define CASTS(X)                                                                                   \
     X(BOOL, uint8_t, FLOAT, float)                                                                 \

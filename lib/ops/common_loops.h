@@ -16,6 +16,9 @@
 INFER_COMMON_LOOPS(INFER_COMMON_LOOP)
 #undef INFER_COMMON_LOOP
 
+/* As infer_unary_loop. */
+void infer_common_sqrt(const infer_op_env *env, const void *x, void *y, size_t n);
+
 /* Converts n elements; false where these types are none of the common ones. */
 bool infer_common_cast(infer_type from, const void *x, infer_type to, void *y, size_t n);
 

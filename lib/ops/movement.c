@@ -83,17 +83,18 @@ static void turn_tile(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t f
         const char *at = from + r * size;
         for (size_t c = 0; c < squares; c += SQUARE, at += SQUARE * from_step)
             turn_square(to + c * size, to_step, at, from_step);
-        for (ptrdiff_t i = 0; columns > squares && i < SQUARE; i++)
-            infer_copy_pieces(to + i * to_step + squares * size, element, at + i * element,
-                              from_step, columns - squares, size);
+        for (size_t c = squares; c < columns; c++, at += from_step)
+            for (ptrdiff_t i = 0; i < SQUARE; i++)
+                memcpy(to + i * to_step + c * sizeof(uint32_t), at + i * sizeof(uint32_t),
+                       sizeof(uint32_t));
     }
     for (; r < rows; r++, to += to_step)
         infer_copy_pieces(to, element, from + r * size, from_step, columns, size);
 }
 
-/* The same, in tiles that keep both sides in the first-level cache. */
-static void turn(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step, size_t rows,
-                 size_t columns, size_t size) {
+/* In tiles that keep both sides in the first-level cache. */
+void infer_turn(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step, size_t rows,
+                size_t columns, size_t size) {
     for (size_t r = 0; r < rows; r += TILE) {
         size_t nr = rows - r < TILE ? rows - r : TILE;
         for (size_t c = 0; c < columns; c += TILE) {
@@ -159,7 +160,7 @@ void infer_copy_strided(void *dst, const void *src, int32_t rank, const int64_t 
     const char *from = src;
     for (;;) {
         if (across.n > 1)
-            turn(to, across.to, from, inner.from, (size_t)across.n, (size_t)inner.n, size);
+            infer_turn(to, across.to, from, inner.from, (size_t)across.n, (size_t)inner.n, size);
         else if (inner.from == 0) /* the innermost axis of dst: the next lies behind it */
             infer_fill(to, from, (size_t)inner.n, size);
         else

@@ -10,6 +10,11 @@
 void infer_copy_strided(void *dst, const void *src, int32_t rank, const int64_t *dim,
                         const int64_t *stride, size_t size);
 
+/* A matrix turned: column j of rows elements, contiguous at `from`, becomes what is element j of
+ * each row at `to`; columns and rows lie so many bytes apart. */
+void infer_turn(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step, size_t rows,
+                size_t columns, size_t size);
+
 /* n pieces of size bytes, to_step and from_step bytes apart. */
 void infer_copy_pieces(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step, size_t n,
                        size_t size);

@@ -1,4 +1,5 @@
 /* Operators of one input without parameters, element by element. */
+#include "common_loops.h"
 #include "elementwise.h"
 #include "loops.h"
 #include "status.h"
@@ -52,12 +53,13 @@ static inline double acos_(double v) {
     X(round, "Round", 11, rint_)                                                                   \
     X(sin, "Sin", 7, sin)                                                                          \
     X(sinh, "Sinh", 9, sinh)                                                                       \
-    X(sqrt, "Sqrt", 1, sqrt)                                                                       \
     X(tan, "Tan", 7, tan)
 #define LIBRARY_LOOPS(snake, name, first, function) BOTH(snake, function##f(v), function(v))
 LIBRARY_OPS(LIBRARY_LOOPS)
 
 BOTH(reciprocal, 1 / v, 1 / v)
+UNARY_LOOP(sqrt_DOUBLE, double, sqrt(v))
+#define sqrt_FLOAT infer_common_sqrt
 BOTH(softsign, v / (1 + fabsf(v)), v / (1 + fabs(v)))
 KERNEL_LOOP(exp_FLOAT, float, exp_f32)
 KERNEL_LOOP(exp_DOUBLE, double, exp_f64)
@@ -72,6 +74,7 @@ FLOAT_OP("Exp", exp, 1)
 FLOAT_OP("Reciprocal", reciprocal, 1)
 FLOAT_OP("Sigmoid", sigmoid, 1)
 FLOAT_OP("Softsign", softsign, 1)
+FLOAT_OP("Sqrt", sqrt, 1)
 FLOAT_OP("Tanh", tanh, 1)
 
 /* ---- with integers ---- */

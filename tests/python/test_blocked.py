@@ -607,3 +607,14 @@ def test_forged_records(tmp_path):
             except libinfer.InferError:
                 refused += 1
     assert refused > len(places)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 1), (2, 2), (1, 5), (3, 7), (5, 13)], ids=str)
+@pytest.mark.parametrize("channels", [17, 32, 47])
+def test_in_and_out_of_blocks(channels, size):
+    """Few places and many, blocks that are full and not; each channel goes where it came from."""
+    net = Net()
+    x = net.conv("x", channels, channels, (1, 1))
+    data = net.model(channels, size, net.add("Softmax", net.add("Relu", x), axis=1))
+    found = check(data, 3, channels, *size)
+    assert "FromBlocks" in found

@@ -115,3 +115,12 @@ def test_transforms_of_any_length(n):
         check("DFT", {"x": x, **axis}, {"inverse": inverse})
     check("DFT", {"x": x[..., :1], **axis, "l": np.array(n + 3)}, {"onesided": 1})
     check("DFT", {"x": x, **axis, "l": np.array(2 * n - 1)}, {"onesided": 1, "inverse": 1})
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 8, 17, 33])
+@pytest.mark.parametrize("columns", [1, 2, 4, 5, 7, 19, 32])
+def test_turned(rows, columns):
+    """Squares of four, and what is left beside and below them."""
+    for dtype in ("float32", "int64", "uint8"):
+        x = np.arange(2 * rows * columns).reshape(2, rows, columns).astype(dtype)
+        check("Transpose", {"x": x}, {"perm": [0, 2, 1]})
