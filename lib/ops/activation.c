@@ -176,14 +176,12 @@ typedef struct gelu_params {
 static const infer_op_attr gelu_attrs[] = {A_ENUM(gelu_params, approximate, 0, "none|tanh")};
 FLOAT_RUN(gelu_erf)
 FLOAT_RUN(gelu_tanh)
+KERNEL_LOOP(gelu_each, float, gelu_f32)
 
 static infer_status gelu_run(infer_op_env *env) {
     const gelu_params *p = env->params;
-    const infer_view *x = env->in[0];
-    if (!p->approximate && x->type == INFER_TYPE_FLOAT && env->out[0]) {
-        env->kernels->gelu_f32(x->data, env->out[0]->data, (size_t)infer_view_count(x));
-        return INFER_OK;
-    }
+    if (!p->approximate && env->in[0]->type == INFER_TYPE_FLOAT)
+        return infer_unary_run(env, gelu_each);
     return p->approximate ? gelu_tanh_run(env) : gelu_erf_run(env);
 }
 
