@@ -3,6 +3,7 @@
  * never leaves the first cache. All of a chain's values have one shape for certain.
  */
 #include "chain.h"
+#include "extents.h"
 #include "status.h"
 #include "uses.h"
 
@@ -11,7 +12,7 @@
 typedef struct fuser {
     infer_graph *g;
     graph_uses uses;
-    uint32_t *root;   /* of a value: one that surely has the same shape, however large that is */
+    graph_extents extents;
     uint32_t *maker;  /* of a value: the place of its node, or NO_MAKER */
     int8_t *code;     /* of a node: its number as a step, or -1 */
     uint32_t *member; /* of a node: the place of the last node of its chain plus 1 */
@@ -34,8 +35,7 @@ static bool same_extents(const infer_view *a, const infer_view *b) {
 }
 
 static bool same_shape(const fuser *f, uint32_t a, uint32_t b) {
-    const infer_view *x = &f->g->values[a].view, *y = &f->g->values[b].view;
-    return f->root[a] == f->root[b] || (same_extents(x, y) && infer_view_concrete(x));
+    return infer_graph_same_shape(f->g, &f->extents, a, b);
 }
 
 /* What operand v is to a result y that has the shape of its full operands. */
@@ -54,25 +54,25 @@ static bool is_float(const infer_view *v) {
     return v->kind == INFER_KIND_TENSOR && v->type == INFER_TYPE_FLOAT && v->rank >= 0;
 }
 
-/* The root of a node's output, where it has the shape of each large operand for certain. */
-static uint32_t find_root(const fuser *f, const graph_node *n) {
+/* Whether a node's output has the shape of each large operand for certain. */
+static bool is_as_large(const fuser *f, const graph_node *n) {
     const infer_graph *g = f->g;
     const infer_view *y = infer_graph_view(g, n->out[0]);
-    uint32_t full = INFER_NO_VALUE;
+    bool any = false;
     for (uint32_t e = 0; e < n->in_count; e++) {
         uint32_t v = infer_graph_resolve(g, n->in[e]);
         if (v == INFER_NO_VALUE)
             continue;
         const infer_view *x = &g->values[v].view;
         if (!is_float(x))
-            return INFER_NO_VALUE;
+            return false;
         if (kind_of(x, y) != INFER_CHAIN_FULL)
             continue;
-        if (!same_extents(x, y) || (full != INFER_NO_VALUE && !same_shape(f, full, v)))
-            return INFER_NO_VALUE;
-        full = full == INFER_NO_VALUE ? v : full;
+        if (!same_shape(f, v, n->out[0]))
+            return false;
+        any = true;
     }
-    return full == INFER_NO_VALUE ? full : f->root[full];
+    return any;
 }
 
 /* Clip's bounds and the only operand of others are no matter of broadcasting. */
@@ -92,16 +92,14 @@ static infer_status look(fuser *f) {
     infer_graph *g = f->g;
     const graph_body *b = g->now;
     INFER_TRY(infer_graph_uses(g, &f->uses));
-    f->root = infer_arena_array(&g->arena, g->value_count, sizeof *f->root);
+    INFER_TRY(infer_graph_find_extents(g, &f->extents));
     f->maker = infer_arena_array(&g->arena, g->value_count, sizeof *f->maker);
     f->code = infer_arena_array(&g->arena, b->node_count, sizeof *f->code);
     f->member = infer_arena_array(&g->arena, b->node_count, sizeof *f->member);
-    if (!f->root || !f->maker || !f->code || !f->member)
+    if (!f->maker || !f->code || !f->member)
         return INFER_ERROR_MEMORY;
-    for (size_t i = 0; i < g->value_count; i++) {
-        f->root[i] = (uint32_t)i;
+    for (size_t i = 0; i < g->value_count; i++)
         f->maker[i] = NO_MAKER;
-    }
     for (size_t i = 0; i < b->node_count; i++) {
         const graph_node *n = b->nodes[i];
         f->code[i] = -1;
@@ -113,11 +111,8 @@ static infer_status look(fuser *f) {
             (n->op->max_in == INFER_VARIADIC && n->in_count != 2) ||
             !is_float(infer_graph_view(g, n->out[0])))
             continue;
-        uint32_t root = step_code(n->op) < 0 ? INFER_NO_VALUE : find_root(f, n);
-        if (root == INFER_NO_VALUE || !operands_fit(f, n))
-            continue;
-        f->code[i] = step_code(n->op);
-        f->root[n->out[0]] = root;
+        if (step_code(n->op) >= 0 && is_as_large(f, n) && operands_fit(f, n))
+            f->code[i] = step_code(n->op);
     }
     return INFER_OK;
 }

@@ -82,3 +82,55 @@ def test_squares_are_products(kind, exponent, op):
     x = (random.normal(size=(5, 7)) * 9).astype(kind)
     data = model_of([node("y = Pow(x, e)")], {"x": x}, ["y"], {"e": exponent})
     assert operators(compare(data, {"x": x})) == [op]
+
+
+OPEN = {
+    "cut from one": ("a = Slice(x, at, to, axis)", "b = Slice(x, to, end, axis)", "c = Mul(a, a)", "d = Mul(b, b)",
+                     "e = Add(c, d)", "y = Sqrt(e)"),
+    "turned and back": ("a = Transpose(x)", "b = Exp(a)", "c = Transpose(b)", "d = Neg(x)", "y = Add(c, d)"),
+    "behind a product": ("a = MatMul(x, m)", "b = Exp(x)", "c = Tanh(a)", "y = Mul(b, c)"),
+    "joined": ("a = Concat(x, w)", "b = Concat(x, x)", "c = Neg(a)", "y = Sub(c, b)"),
+    "axes come and go": ("a = Unsqueeze(x, axis)", "b = Softmax(a)", "c = Squeeze(b, axis)", "d = Neg(c)", "y = Add(d, x)"),
+}
+
+
+def open_model(texts, feeds):
+    nodes = [node(text, **({"axis": 1} if "Concat" in text else {})) for text in texts]
+    whole = {"at": [0], "to": [4], "end": [8], "axis": [1]}
+    constants = {k: np.array(v, np.int64) for k, v in whole.items()}
+    constants["m"] = random.normal(size=(8, 8)).astype(np.float32)
+    read = {value for each in nodes for value in each.input}
+    import onnx
+    model = onnx.load_from_string(model_of(nodes, {k: v for k, v in feeds.items() if k in read}, ["y"],
+                                           {k: v for k, v in constants.items() if k in read}))
+    for value in model.graph.input:
+        for dim, extent in zip(value.type.tensor_type.shape.dim, [None, 8], strict=True):
+            dim.Clear()
+            if extent:
+                dim.dim_value = extent
+    return model.SerializeToString(), {k: v for k, v in feeds.items() if k in read}
+
+
+@pytest.mark.parametrize("name", OPEN)
+@pytest.mark.parametrize("rows", [1, 5, 300])
+def test_extents_that_are_open_and_the_same(name, rows):
+    feeds = {k: random.normal(size=(rows, 8)).astype(np.float32) for k in "xw"}
+    data, feeds = open_model(OPEN[name], feeds)
+    joined, plain = libinfer.load(data), libinfer.load(data, without=["fuse-chains"])
+    assert "Chain" in operators(joined) and "Chain" not in operators(plain)
+    compare(data, feeds)
+    assert joined.run(feeds, numpy=True)["y"].tobytes() == plain.run(feeds, numpy=True)["y"].tobytes()
+
+
+APART = {
+    "rows that may be one": ("a = Exp(x)", "b = Neg(w)", "c = Add(a, b)", "y = Neg(c)"),
+    "turned once": ("a = Transpose(x)", "b = MatMul(x, a)", "c = Transpose(b)", "d = Exp(w)", "y = Add(c, d)"),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+@pytest.mark.parametrize("rows", [1, 8])
+def test_extents_that_may_differ(name, rows):
+    feeds = {"x": random.normal(size=(8, 8)).astype(np.float32), "w": random.normal(size=(rows, 8)).astype(np.float32)}
+    data, feeds = open_model(APART[name], feeds)
+    compare(data, feeds)
