@@ -96,8 +96,9 @@ static infer_status make_tables(infer_context *c) {
     c->edges = infer_arena_array(&c->tables, edges, sizeof(infer_view *));
     c->state = infer_arena_array(&c->tables, steps, sizeof *c->state);
     c->envs = infer_arena_array(&c->tables, steps, sizeof *c->envs);
+    c->born = infer_arena_array(&c->tables, values, sizeof *c->born);
     c->frames = infer_arena_array(&c->tables, c->program->graph_count, sizeof *c->frames);
-    if (!c->values || !c->given || !c->edges || !c->state || !c->envs || !c->frames)
+    if (!c->values || !c->given || !c->edges || !c->state || !c->envs || !c->born || !c->frames)
         return INFER_ERROR_MEMORY;
     for (uint32_t i = 0; i < c->program->graph_count; i++) {
         infer_frame *f = &c->frames[i];

@@ -79,7 +79,8 @@ typedef enum infer_step_state {
     INFER_STEP_DYNAMIC  /* shapes depend on data: inferred and placed while running */
 } infer_step_state;
 
-#define INFER_KEPT_PLANS 8
+#define INFER_KEPT_PLANS   8
+#define INFER_SPARE_PIECES 16
 
 typedef struct infer_kept_plan infer_kept_plan; /* kept.c */
 
@@ -88,8 +89,14 @@ typedef struct infer_kept_plan infer_kept_plan; /* kept.c */
 typedef struct infer_frame {
     infer_context *context;
     uint32_t graph;
-    infer_arena planned;    /* values known at planning; until the next plan */
-    infer_arena dynamic;    /* of one run */
+    infer_arena planned; /* values known at planning; until the next plan */
+    infer_arena dynamic; /* of one run */
+    struct {
+        void *data;
+        size_t size;
+    } spare[INFER_SPARE_PIECES]; /* of its memory what nobody reads any more; more are lost */
+    size_t spare_count;
+    uint64_t runs;          /* so many, this one included */
     infer_arena results[2]; /* what a body gave, and gave before that */
     uint8_t turn;           /* the next of them */
     char *memory;           /* planned intermediates, then scratch; it only grows */
@@ -112,6 +119,8 @@ struct infer_context {
     infer_view *values;        /* one a value */
     infer_view *given;         /* the model's outputs as the caller gets them */
     infer_view **edges;        /* one an entry of the image's edges; NULL for absent */
+    uint64_t *born;            /* one a value: the run of its frame in which a dynamic step gave it
+                                  memory of its own, or 0 */
     uint8_t *state;            /* infer_step_state a step */
     infer_op_env *envs;        /* one a step, made by planning */
     uint32_t workers;          /* threads of its runs */
@@ -155,6 +164,9 @@ bool infer_drop_plans(infer_frame *f);
 infer_status infer_ask_bodies(infer_frame *f, uint32_t step, infer_plan_use wanted);
 
 bool infer_all_concrete(infer_view *const *views, uint32_t count);
+
+/* dynamic.c */
+infer_status infer_run_dynamic(infer_frame *f, size_t step);
 
 /* The envs of the frame's steps, with the context's views; and the scratch that they have. */
 void infer_make_envs(infer_frame *f);

@@ -46,25 +46,6 @@ infer_status infer_step_failed(const infer_context *c, size_t step, infer_status
                              infer_image_chars(m, n->op));
 }
 
-/* Shapes that depend on data: inferred from the values, outputs placed in the run's memory, by the
- * operator itself where only it can know. */
-static infer_status run_dynamic(infer_frame *f, const infer_op *op, infer_op_env *env) {
-    bool places = op->flags & INFER_OP_PLACES;
-    INFER_TRY(infer_op_infer(op, env));
-    for (uint32_t i = 0; i < env->out_count; i++) {
-        infer_view *out = env->out[i];
-        if (!out || out->kind != INFER_KIND_TENSOR || (places && !infer_view_concrete(out)))
-            continue;
-        if (!infer_view_concrete(out))
-            return infer_fail(INFER_ERROR_SHAPE, "output %u: the shape cannot be determined", i);
-        if (!(out->data = env->alloc(env, infer_view_bytes(out))))
-            return INFER_ERROR_MEMORY;
-    }
-    if (env->scratch_size && !(env->scratch = infer_arena_alloc(&f->dynamic, env->scratch_size)))
-        return INFER_ERROR_MEMORY;
-    return op->run(env);
-}
-
 static infer_status run_step(infer_frame *f, size_t step) {
     infer_context *c = f->context;
     const infer_op *op = c->program->steps[step].op;
@@ -74,18 +55,21 @@ static infer_status run_step(infer_frame *f, size_t step) {
         return op->run(env);
     case INFER_STEP_ALIAS:
         env->out[0]->data = env->in[0]->data;
+        c->born[c->model->image.edges[c->program->steps[step].node->edges]] = 0; /* shared */
         return INFER_OK;
     case INFER_STEP_FOLDED:
         return INFER_OK;
     case INFER_STEP_DYNAMIC:
         break;
     }
-    return run_dynamic(f, op, env);
+    return infer_run_dynamic(f, step);
 }
 
 infer_status infer_execute(infer_frame *f) {
     infer_context *c = f->context;
     const infer_subgraph *g = &c->program->graphs[f->graph];
+    f->runs++;
+    f->spare_count = 0;
     for (size_t i = g->first; i < g->end; i++) {
         uint64_t start = c->observer ? infer_now_ns() : 0;
         infer_status status = run_step(f, i);

@@ -69,3 +69,45 @@ def test_branches(name):
             got = model.run(feeds, numpy=True)["y"]
             assert got.shape == expected.shape
             np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def dynamic_graph(seed, steps=60):
+    """Steps of random operators behind NonZero: values are read once, often, late or last of all."""
+    draw = np.random.default_rng(seed)
+    nodes = [node("n = NonZero(x)"), helper.make_node("Cast", ["n"], ["v0"], to=1)]
+    turned = [False]
+    for i in range(steps):
+        op = draw.choice(["Neg", "Abs", "Sin", "Add", "Max", "Sub", "Transpose", "Identity"])
+        a = int(draw.integers(max(0, i - 4), i + 1))
+        like = [k for k in range(i + 1) if turned[k] == turned[a]]
+        inputs = [a, int(draw.choice(like))] if op in ("Add", "Max", "Sub") else [a]
+        nodes.append(helper.make_node(op, [f"v{k}" for k in inputs], [f"v{i + 1}"]))
+        turned.append(turned[a] != (op == "Transpose"))
+    outputs = [f"v{k}" for k in sorted({steps, *map(int, draw.integers(0, steps, 3))})]
+    ports = [helper.make_tensor_value_info("x", 1, ["n", "m"])]
+    graph = helper.make_graph(nodes, "g", ports, [helper.make_tensor_value_info(o, 1, None) for o in outputs])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_memory_that_is_over_is_used_again(seed):
+    data = dynamic_graph(seed)
+    judge = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    for without in ([], ["fuse-chains", "merge-equal"]):
+        model = libinfer.load(data, without=without)
+        for shape in [(40, 50), (3, 4), (60, 30), (40, 50)]:
+            feeds = {"x": (random.random(shape) < 0.7).astype(np.float32)}
+            got = model.run(feeds, numpy=True)
+            for name, expected in zip([o.name for o in judge.get_outputs()], judge.run(None, feeds), strict=True):
+                np.testing.assert_allclose(got[name], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_memory_of_a_long_row():
+    """A hundred values of 40 kB behind data, of which two are needed at once."""
+    nodes = [node("n = NonZero(x)"), helper.make_node("Cast", ["n"], ["v0"], to=1)]
+    nodes += [node(f"v{i + 1} = {'Transpose' if i % 2 else 'Sin'}(v{i})") for i in range(100)]
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", 1, ["n", "m"])],
+                              [helper.make_tensor_value_info("v100", 1, None)])
+    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    model = libinfer.load(data, memory_limit=1_000_000)
+    assert model.run({"x": np.ones((100, 50), np.float32)}, numpy=True)["v100"].shape == (2, 5000)
