@@ -122,12 +122,17 @@ PLAIN(plain_u64, uint64_t)
 #define CUT_ROWS    56 /* in a part: whole tiles of every tier */
 #define CUT_COLUMNS (2 * INFER_PANEL)
 
+#define READ_ROWS 3 /* that take as long as reading what they are multiplied with */
+
+double infer_product_cost(double m, double n, double k) {
+    return (m > READ_ROWS ? m : READ_ROWS) * n * k * INFER_PRODUCT_COST;
+}
+
 infer_grid infer_grid_of(const infer_op_env *env, size_t m, size_t n, size_t k) {
     infer_grid g = {m, n, 1, 1};
     if (infer_workers(env) == 1 || m == 0 || n == 0)
         return g;
-    double cost = (double)m * (double)n * (double)k * INFER_PRODUCT_COST;
-    size_t parts = infer_parts_worth(env, cost);
+    size_t parts = infer_parts_worth(env, infer_product_cost((double)m, (double)n, (double)k));
     size_t columns = (n + CUT_COLUMNS - 1) / CUT_COLUMNS;
     g.rows = m / CUT_ROWS < parts ? m / CUT_ROWS : parts;
     g.rows = g.rows ? g.rows : 1;

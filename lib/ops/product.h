@@ -32,6 +32,10 @@ typedef struct infer_grid {
     size_t rows, columns;
 } infer_grid;
 
+/* What a product of m x n x k costs, as infer_parts_worth counts: the right matrix is read once,
+ * which takes as long as multiplying it with a few rows. */
+double infer_product_cost(double m, double n, double k);
+
 infer_grid infer_grid_of(const infer_op_env *env, size_t m, size_t n, size_t k);
 
 /* What part number `part` of rows * columns has of C. Where there are two rows or more each has as

@@ -5,8 +5,10 @@
 #include "bytes.h"
 #include "checked.h"
 #include "pack.h"
+#include "product.h"
 #include "real.h"
 #include "scratch.h"
+#include "share.h"
 #include "status.h"
 #include "widen.h"
 
@@ -194,10 +196,46 @@ static bool take_weights(infer_rnn *r, bool packs, size_t k, size_t n, size_t mo
     return infer_rnn_bytes_size(k, n, count) && infer_scratch_take(&r->size, packs, *count, 1, at);
 }
 
+/* The greatest common divisor. */
+static size_t common(size_t a, size_t b) {
+    while (b) {
+        size_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* How threads share the work. Directions and groups of samples meet but once, at the end; products
+ * that are shared meet at each step, which pays where there are too few of the others. A single
+ * sample is multiplied in another order than several, so groups have two or more; a step's bytes
+ * have a range of all samples, so they have one group. */
+static void share(const infer_op_env *env, infer_rnn *r) {
+    const size_t workers = infer_workers(env);
+    const double width = (double)r->gates * (double)r->hidden, rows = (double)r->batch;
+    const double step = infer_product_cost(rows, width, (double)r->hidden);
+    const double inputs = infer_product_cost(rows * (double)r->steps, width, (double)r->input);
+    r->groups = r->at_once = 1;
+    const size_t worth = infer_parts_worth(
+        env, (double)r->directions * (inputs + (double)r->steps * step) / (r->bytes ? 4 : 1));
+    if (worth == 1)
+        return;
+    if (r->packed && !r->bytes && r->batch >= 2) {
+        size_t wanted = workers / common(workers, r->directions);
+        r->groups = wanted < r->batch / 2 ? wanted : r->batch / 2;
+    }
+    size_t by_step = infer_parts_worth(env, step / (r->bytes ? 4 : 1));
+    by_step = by_step < workers ? by_step : workers;
+    if (r->directions * r->groups >= by_step)
+        r->at_once = r->directions * r->groups;
+    else
+        r->groups = 1;
+}
+
 static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, bool packed,
                          const extents *e, infer_rnn *r) {
     const rnn_params *p = env->params;
-    size_t element = infer_type_size(infer_widen_type(env)), width, rows, sums_at;
+    size_t element = infer_type_size(infer_widen_type(env)), width, rows, sums_at, batch;
     *r = (infer_rnn){.cell = cell,
                      .gates = gates_of[cell],
                      .directions = (size_t)e->directions,
@@ -217,19 +255,21 @@ static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, bool pack
     r->pack_r = !packed && (r->bytes || r->batch > 1);
     r->pack_w =
         !packed && (r->bytes || r->batch > 2 || r->batch * (r->steps < 3 ? r->steps : 3) > 2);
-    r->chunk = r->batch && r->batch < CHUNK_ROWS ? CHUNK_ROWS / r->batch : 1;
+    share(env, r);
+    batch = r->batch / r->groups + (r->batch % r->groups != 0);
+    r->chunk = batch && batch < CHUNK_ROWS ? CHUNK_ROWS / batch : 1;
     r->chunk = r->chunk > r->steps ? r->steps : r->chunk;
     bool fits =
         take_weights(r, r->pack_w, r->input, width, 0, element, &r->w_elements, &r->w_at) &&
         take_weights(r, r->pack_r, r->hidden, cell == INFER_RNN_GRU ? 2 * r->hidden : width,
                      cell == INFER_RNN_GRU ? r->hidden : 0, element, &r->r_elements, &r->r_at) &&
-        infer_mul(r->chunk, r->batch, &rows) &&
+        infer_mul(r->chunk, batch, &rows) &&
         infer_scratch_take(&r->size, rows, r->input, element, &r->x_at) &&
         infer_scratch_take(&r->size, rows, width, element, &r->z_at) &&
-        infer_scratch_take(&r->size, r->batch, width, element, &r->rec_at) &&
-        infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->h_at) &&
-        infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->c_at) &&
-        infer_scratch_take(&r->size, r->batch, r->hidden, element, &r->reset_at) &&
+        infer_scratch_take(&r->size, batch, width, element, &r->rec_at) &&
+        infer_scratch_take(&r->size, batch, r->hidden, element, &r->h_at) &&
+        infer_scratch_take(&r->size, batch, r->hidden, element, &r->c_at) &&
+        infer_scratch_take(&r->size, batch, r->hidden, element, &r->reset_at) &&
         infer_scratch_take(&r->size, width + r->hidden, 1, element, &r->bias_at) &&
         (!r->bytes ||
          (infer_scratch_take(&r->size, rows, r->input > r->hidden ? r->input : r->hidden, 1,
@@ -261,7 +301,8 @@ static infer_status cell_infer(infer_op_env *env, infer_rnn_cell cell, bool pack
         if (env->in[i] && !infer_view_concrete(env->in[i]))
             return INFER_OK;
     INFER_TRY(plan(env, cell, packed, &e, &r));
-    env->scratch_size = r.size;
+    if (!infer_mul(r.size, r.at_once, &env->scratch_size))
+        return infer_fail(INFER_ERROR_SHAPE, "the cells do not fit memory");
     return infer_widen_plan(env);
 }
 

@@ -46,7 +46,11 @@ typedef struct infer_rnn {
     bool pack_w, pack_r;
     size_t w_elements, r_elements; /* of a direction, packed */
     size_t chunk;                  /* steps whose inputs are multiplied together */
-    /* Where things lie in the scratch. */
+    /* The samples are cut into so many groups, which know nothing of each other. Each direction of
+     * each is a part, and so many parts run at once: one, which then shares its products, or all.
+     */
+    size_t groups, at_once;
+    /* Where things lie in the scratch of a part. */
     size_t w_at, r_at, x_at, z_at, rec_at, h_at, c_at, reset_at, bias_at, bytes_at, size;
     const infer_op_env *bytes; /* of DynamicQuantizeLSTM; NULL: weights are real numbers */
 } infer_rnn;
@@ -75,9 +79,10 @@ infer_status infer_rnn_bytes_prepare(infer_rewriter *rw);
 infer_rnn_range infer_rnn_bytes_range(const infer_op_env *env, const float *x, size_t n);
 infer_rnn_range infer_rnn_bytes_inputs(const infer_op_env *env);
 /* c = a [rows][k] * weights [k][n] + bias (NULL: none). room: for a's numbers as bytes, and behind,
- * aligned, for c's as integers. */
-void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, size_t rows,
-                              size_t k, size_t n, const float *a, infer_rnn_range range,
-                              const void *packed, const float *bias, void *room, float *c);
+ * aligned, for c's as integers. shared: whose threads share the work; NULL: this one does it. */
+void infer_rnn_bytes_multiply(const infer_op_env *env, infer_op_env *shared, int side,
+                              size_t number, size_t rows, size_t k, size_t n, const float *a,
+                              infer_rnn_range range, const void *packed, const float *bias,
+                              void *room, float *c);
 
 #endif

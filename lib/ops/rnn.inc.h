@@ -48,8 +48,10 @@ static void NAME(activate)(const infer_kernels *k, const infer_rnn_function *f, 
 typedef struct NAME(direction) {
     const infer_rnn *p;
     const infer_kernels *k;
+    infer_op_env *env; /* whose threads share a product; NULL: this one does it alone */
     const infer_rnn_function *f;
-    size_t number;
+    size_t number, row, batch;              /* of the samples those from `row` on, so many */
+    const int32_t *lengths;                 /* theirs; NULL: all have all steps */
     REAL *bytes;                            /* scratch of products with 8-bit weights */
     const REAL *w, *r, *r_last, *peepholes; /* weights as they are given; GRU's last gate apart */
     const REAL *packed_w, *packed_r[2];     /* or packed */
@@ -57,16 +59,37 @@ typedef struct NAME(direction) {
     REAL *z, *rec, *h, *c, *reset;
 } NAME(direction);
 
+/* A product with packed weights, which threads share. */
+typedef struct NAME(product) {
+    const infer_kernels *kernels;
+    infer_grid grid;
+    size_t k, ldc;
+    const REAL *a, *packed, *bias;
+    REAL *c;
+} NAME(product);
+
+static void NAME(product_part)(void *arg, size_t part, size_t worker) {
+    const NAME(product) *p = arg;
+    const infer_tile t = infer_grid_tile(&p->grid, part);
+    (void)worker;
+    p->kernels->NAME(gemm_packed)(t.rows, t.columns, p->k, p->a + t.row * p->k, p->k,
+                                  p->packed + t.column * p->k, p->bias ? p->bias + t.column : NULL,
+                                  p->c + t.row * p->ldc + t.column, p->ldc);
+}
+
 /* c = a * weights^T + bias for weights [n][k], which packed has as well if it is not NULL. */
-static void NAME(multiply)(const infer_kernels *kernels, size_t rows, size_t n, size_t k,
+static void NAME(multiply)(const NAME(direction) * d, size_t rows, size_t n, size_t k,
                            const REAL *a, const REAL *weights, const REAL *packed, const REAL *bias,
                            REAL *c, size_t ldc) {
-    if (packed) {
-        kernels->NAME(gemm_packed)(rows, n, k, a, k, packed, bias, c, ldc);
-        return;
+    if (packed && d->env) {
+        NAME(product) p = {d->k, infer_grid_of(d->env, rows, n, k), k, ldc, a, packed, bias, c};
+        infer_parallel(d->env, p.grid.rows * p.grid.columns, NAME(product_part), &p);
+    } else if (packed) {
+        d->k->NAME(gemm_packed)(rows, n, k, a, k, packed, bias, c, ldc);
+    } else {
+        for (size_t i = 0; i < rows; i++)
+            d->k->NAME(matvec)(n, k, weights, k, a + i * k, bias, c + i * ldc);
     }
-    for (size_t i = 0; i < rows; i++)
-        kernels->NAME(matvec)(n, k, weights, k, a + i * k, bias, c + i * ldc);
 }
 
 static void NAME(plain_row)(const NAME(direction) * d, REAL *z, const REAL *rec, REAL *h) {
@@ -107,7 +130,7 @@ static void NAME(lstm_row)(const NAME(direction) * d, REAL *z, const REAL *rec, 
 /* Update and reset gates of all samples, and what the reset gate leaves of the state. */
 static void NAME(gru_gates)(const NAME(direction) * d, REAL *z) {
     const size_t n = d->p->hidden;
-    for (size_t b = 0; b < d->p->batch; b++) {
+    for (size_t b = 0; b < d->batch; b++) {
         REAL *gate = z + b * 3 * n;
         for (size_t i = 0; i < 2 * n; i++)
             gate[i] += d->rec[b * 3 * n + i];
@@ -128,28 +151,28 @@ static void NAME(gru_row)(const NAME(direction) * d, REAL *z, const REAL *rec, R
 }
 
 /* One step of all samples; those whose sequence has ended keep their state. */
-static void NAME(step)(const NAME(direction) * d, size_t s, const int32_t *lengths, REAL *z) {
+static void NAME(step)(const NAME(direction) * d, size_t s, REAL *z) {
     const infer_rnn *p = d->p;
     const size_t n = p->hidden, width = p->gates * n;
     const bool gru = p->cell == INFER_RNN_GRU;
     const size_t first = gru ? 2 * n : width; /* rows of R in the first product */
     if (p->bytes)
-        infer_rnn_bytes_multiply(p->bytes, 1, d->number, p->batch, n, width, (void *)d->h,
-                                 infer_rnn_bytes_range(p->bytes, (void *)d->h, p->batch * n),
+        infer_rnn_bytes_multiply(p->bytes, d->env, 1, d->number, d->batch, n, width, (void *)d->h,
+                                 infer_rnn_bytes_range(p->bytes, (void *)d->h, d->batch * n),
                                  (const void *)d->packed_r[0], NULL, (void *)d->bytes,
                                  (void *)d->rec);
     else
-        NAME(multiply)(d->k, p->batch, first, n, d->h, d->r, d->packed_r[0], NULL, d->rec, width);
+        NAME(multiply)(d, d->batch, first, n, d->h, d->r, d->packed_r[0], NULL, d->rec, width);
     if (gru && p->late_reset)
         NAME(multiply)
-    (d->k, p->batch, n, n, d->h, d->r_last, d->packed_r[1], d->late, d->rec + first, width);
+    (d, d->batch, n, n, d->h, d->r_last, d->packed_r[1], d->late, d->rec + first, width);
     if (gru)
         NAME(gru_gates)(d, z);
     if (gru && !p->late_reset)
         NAME(multiply)
-    (d->k, p->batch, n, n, d->reset, d->r_last, d->packed_r[1], NULL, d->rec + first, width);
-    for (size_t b = 0; b < p->batch; b++) {
-        if (lengths && s >= (size_t)lengths[b])
+    (d, d->batch, n, n, d->reset, d->r_last, d->packed_r[1], NULL, d->rec + first, width);
+    for (size_t b = 0; b < d->batch; b++) {
+        if (d->lengths && s >= (size_t)d->lengths[b])
             continue;
         REAL *gates = z + b * width, *h = d->h + b * n;
         const REAL *rec = d->rec + b * width;
@@ -226,9 +249,12 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
 }
 
 /* States between [directions][batch] or, batch first, [batch][directions] and our own. */
-static void NAME(states)(const infer_rnn *p, size_t number, const REAL *from, REAL *to, bool in) {
-    for (size_t b = 0; b < p->batch; b++) {
-        size_t place = p->batch_first ? b * p->directions + number : number * p->batch + b;
+static void NAME(states)(const NAME(direction) * d, const REAL *from, REAL *to, bool in) {
+    const infer_rnn *p = d->p;
+    for (size_t b = 0; b < d->batch; b++) {
+        size_t sample = d->row + b;
+        size_t place =
+            p->batch_first ? sample * p->directions + d->number : d->number * p->batch + sample;
         const REAL *source = from ? from + (in ? place : b) * p->hidden : NULL;
         REAL *target = to + (in ? b : place) * p->hidden;
         if (source)
@@ -238,98 +264,126 @@ static void NAME(states)(const infer_rnn *p, size_t number, const REAL *from, RE
     }
 }
 
-/* Row (step, sample) of the inputs, in the order of the walk; of the outputs. */
-static size_t NAME(time_of)(const infer_rnn *p, bool reverse, const int32_t *lengths, size_t s,
-                            size_t b) {
-    size_t length = lengths ? (size_t)lengths[b] : p->steps;
+/* When step s of sample b is. */
+static size_t NAME(time_of)(const NAME(direction) * d, size_t s, size_t b) {
+    size_t length = d->lengths ? (size_t)d->lengths[b] : d->p->steps;
+    bool reverse = d->p->reverse || d->number == 1;
     return reverse && s < length ? length - 1 - s : s;
 }
 
-static REAL *NAME(output)(const infer_rnn *p, REAL *y, size_t number, size_t t, size_t b) {
-    size_t row = p->batch_first ? (b * p->steps + t) * p->directions + number
-                                : (t * p->directions + number) * p->batch + b;
-    return y + row * p->hidden;
+/* What the inputs of so many steps from s on give the gates. x: room for them in the walk's order.
+ */
+static void NAME(inputs)(const NAME(direction) * d, const NAME(tensors) * t, infer_rnn_range range,
+                         size_t s, size_t count, REAL *x) {
+    const infer_rnn *p = d->p;
+    const size_t rows = count * d->batch, width = p->gates * p->hidden;
+    for (size_t i = 0; i < rows; i++) {
+        size_t sample = d->row + i % d->batch;
+        size_t at = NAME(time_of)(d, s + i / d->batch, i % d->batch);
+        at = p->batch_first ? sample * p->steps + at : at * p->batch + sample;
+        memcpy(x + i * p->input, t->x + at * p->input, p->input * sizeof *x);
+    }
+    if (p->bytes)
+        infer_rnn_bytes_multiply(p->bytes, d->env, 0, d->number, rows, p->input, width, (void *)x,
+                                 range, (const void *)d->packed_w, (void *)d->bias,
+                                 (void *)d->bytes, (void *)d->z);
+    else
+        NAME(multiply)(d, rows, width, p->input, x, d->w, d->packed_w, d->bias, d->z, width);
 }
 
-static void NAME(recur)(const infer_rnn *p, const infer_kernels *k, const NAME(tensors) * t,
-                        void *scratch) {
-    const size_t n = p->hidden, width = p->gates * n;
-    REAL *x = infer_scratch_at(scratch, p->x_at);
-    const infer_rnn_range range =
-        p->bytes ? infer_rnn_bytes_inputs(p->bytes) : (infer_rnn_range){0};
-    for (size_t number = 0; number < p->directions; number++) {
-        NAME(direction)
-        d = {.p = p,
-             .k = k,
-             .f = p->functions[number],
-             .number = number,
-             .bytes = infer_scratch_at(scratch, p->bytes_at),
-             .z = infer_scratch_at(scratch, p->z_at),
-             .rec = infer_scratch_at(scratch, p->rec_at),
-             .h = infer_scratch_at(scratch, p->h_at),
-             .c = infer_scratch_at(scratch, p->c_at),
-             .reset = infer_scratch_at(scratch, p->reset_at)};
-        bool reverse = p->reverse || number == 1;
-        NAME(begin)(&d, t, number, scratch);
-        NAME(states)(p, number, t->h, d.h, true);
-        if (p->cell == INFER_RNN_LSTM)
-            NAME(states)(p, number, t->c, d.c, true);
-        for (size_t s = 0; s < p->steps; s++) {
-            size_t in_chunk = s % p->chunk;
-            if (in_chunk == 0) {
-                size_t count = p->steps - s < p->chunk ? p->steps - s : p->chunk;
-                for (size_t i = 0; i < count * p->batch; i++) {
-                    size_t b = i % p->batch;
-                    size_t at = NAME(time_of)(p, reverse, t->lengths, s + i / p->batch, b);
-                    at = p->batch_first ? b * p->steps + at : at * p->batch + b;
-                    memcpy(x + i * p->input, t->x + at * p->input, p->input * sizeof *x);
-                }
-                if (p->bytes)
-                    infer_rnn_bytes_multiply(p->bytes, 0, number, count * p->batch, p->input, width,
-                                             (void *)x, range, (const void *)d.packed_w,
-                                             (void *)d.bias, (void *)d.bytes, (void *)d.z);
-                else
-                    NAME(multiply)
-                (k, count * p->batch, width, p->input, x, d.w, d.packed_w, d.bias, d.z, width);
-            }
-            NAME(step)(&d, s, t->lengths, d.z + in_chunk * p->batch * width);
-            for (size_t b = 0; t->y && b < p->batch; b++) {
-                bool ended = t->lengths && s >= (size_t)t->lengths[b];
-                size_t at = NAME(time_of)(p, reverse, t->lengths, s, b);
-                REAL *to = NAME(output)(p, t->y, number, at, b);
-                if (ended)
-                    memset(to, 0, n * sizeof *to);
-                else
-                    memcpy(to, d.h + b * n, n * sizeof *to);
-            }
-        }
-        if (t->y_h)
-            NAME(states)(p, number, d.h, t->y_h, false);
-        if (t->y_c)
-            NAME(states)(p, number, d.c, t->y_c, false);
+/* The states after step s. */
+static void NAME(outputs)(const NAME(direction) * d, REAL *y, size_t s) {
+    const infer_rnn *p = d->p;
+    for (size_t b = 0; b < d->batch; b++) {
+        size_t t = NAME(time_of)(d, s, b), sample = d->row + b;
+        size_t row = p->batch_first ? (sample * p->steps + t) * p->directions + d->number
+                                    : (t * p->directions + d->number) * p->batch + sample;
+        REAL *to = y + row * p->hidden;
+        if (d->lengths && s >= (size_t)d->lengths[b])
+            memset(to, 0, p->hidden * sizeof *to);
+        else
+            memcpy(to, d->h + b * p->hidden, p->hidden * sizeof *to);
     }
 }
 
-static infer_status NAME(rnn)(const infer_op_env *env, const infer_rnn *p) {
+typedef struct NAME(job) {
+    const infer_rnn *p;
+    infer_op_env *env;
+    NAME(tensors) t;
+    infer_rnn_range range; /* of all inputs, where they become bytes */
+} NAME(job);
+
+/* All steps of one direction and some samples. */
+static void NAME(part)(void *arg, size_t part, size_t worker) {
+    const NAME(job) *job = arg;
+    const infer_rnn *p = job->p;
+    const NAME(tensors) *t = &job->t;
+    char *scratch = infer_scratch_at(job->env->scratch, p->at_once > 1 ? part * p->size : 0);
+    const size_t number = part / p->groups;
+    (void)worker;
+    NAME(direction)
+    d = {.p = p,
+         .k = job->env->kernels,
+         .env = p->at_once > 1 ? NULL : job->env,
+         .f = p->functions[number],
+         .number = number,
+         .bytes = infer_scratch_at(scratch, p->bytes_at),
+         .z = infer_scratch_at(scratch, p->z_at),
+         .rec = infer_scratch_at(scratch, p->rec_at),
+         .h = infer_scratch_at(scratch, p->h_at),
+         .c = infer_scratch_at(scratch, p->c_at),
+         .reset = infer_scratch_at(scratch, p->reset_at)};
+    infer_part(p->batch, 1, p->groups, part % p->groups, &d.row, &d.batch);
+    d.batch -= d.row;
+    d.lengths = t->lengths ? t->lengths + d.row : NULL;
+    NAME(begin)(&d, t, number, scratch);
+    NAME(states)(&d, t->h, d.h, true);
+    if (p->cell == INFER_RNN_LSTM)
+        NAME(states)(&d, t->c, d.c, true);
+    for (size_t s = 0; s < p->steps; s++) {
+        size_t in_chunk = s % p->chunk;
+        if (in_chunk == 0)
+            NAME(inputs)
+        (&d, t, job->range, s, p->steps - s < p->chunk ? p->steps - s : p->chunk,
+         infer_scratch_at(scratch, p->x_at));
+        NAME(step)(&d, s, d.z + in_chunk * d.batch * p->gates * p->hidden);
+        if (t->y)
+            NAME(outputs)(&d, t->y, s);
+    }
+    if (t->y_h)
+        NAME(states)(&d, d.h, t->y_h, false);
+    if (t->y_c)
+        NAME(states)(&d, d.c, t->y_c, false);
+}
+
+static infer_status NAME(rnn)(infer_op_env *env, const infer_rnn *p) {
     const void *in[8] = {NULL};
     void *out[3] = {NULL};
     for (uint32_t i = 0; i < env->in_count && i < 8; i++)
         in[i] = env->in[i] ? env->in[i]->data : NULL;
     for (uint32_t i = 0; i < env->out_count; i++)
         out[i] = env->out[i] ? env->out[i]->data : NULL;
-    NAME(tensors)
-    t = {.x = in[0],
-         .w = in[1],
-         .r = in[2],
-         .b = in[3],
-         .lengths = in[4],
-         .h = in[5],
-         .c = in[6],
-         .p = in[7],
-         .y = out[0],
-         .y_h = out[1],
-         .y_c = out[2]};
-    NAME(recur)(p, env->kernels, &t, env->scratch);
+    NAME(job)
+    job = {.p = p,
+           .env = env,
+           .t = {.x = in[0],
+                 .w = in[1],
+                 .r = in[2],
+                 .b = in[3],
+                 .lengths = in[4],
+                 .h = in[5],
+                 .c = in[6],
+                 .p = in[7],
+                 .y = out[0],
+                 .y_h = out[1],
+                 .y_c = out[2]},
+           .range = p->bytes ? infer_rnn_bytes_inputs(p->bytes) : (infer_rnn_range){0}};
+    const size_t parts = p->directions * p->groups;
+    if (p->at_once > 1)
+        infer_parallel(env, parts, NAME(part), &job);
+    else
+        for (size_t i = 0; i < parts; i++)
+            NAME(part)(&job, i, 0);
     return INFER_OK;
 }
 

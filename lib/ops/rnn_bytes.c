@@ -3,9 +3,11 @@
 #include "bytes.h"
 #include "checked.h"
 #include "chunk.h"
+#include "product.h"
 #include "quantize.h"
 #include "rnn.h"
 #include "scratch.h"
+#include "share.h"
 #include "status.h"
 
 /* Inputs of DynamicQuantizeLSTM. */
@@ -96,46 +98,84 @@ static bool is_uniform(const infer_view *v) {
     return v->rank == 1 || v->dim[1] == 1;
 }
 
-/* A row of c from its sums, a chunk of columns at a time where each has numbers of its own. sum:
- * that of a's numbers. */
-static void finish(const infer_op_env *env, int side, size_t number, size_t k, size_t n,
-                   infer_rnn_range range, uint32_t sum, const float *bias, int32_t *sums,
-                   float *c) {
-    const infer_view *scale = scale_of(env, side), *zero = zero_of(env, side);
+typedef struct product {
+    const infer_op_env *env;
+    infer_grid grid;
+    int side;
+    size_t number, k;
+    infer_rnn_range range;
+    const uint8_t *bytes; /* those that are multiplied */
+    const void *packed;
+    const float *bias;
+    int32_t *sums;
+    float *c;
+} product;
+
+/* A row of n of c's columns, from `at` on, from its sums, a chunk at a time where each has numbers
+ * of its own. sum: that of a's numbers. */
+static void finish(const product *p, size_t at, size_t n, uint32_t sum, int32_t *sums, float *c) {
+    const infer_view *scale = scale_of(p->env, p->side), *zero = zero_of(p->env, p->side);
     const int32_t flip = infer_flip_right(zero->type);
     const bool uniform = is_uniform(scale) && is_uniform(zero);
-    const uint32_t by = (uint32_t)k * range.zero - sum;
+    const uint32_t by = (uint32_t)p->k * p->range.zero - sum;
     for (size_t j = 0, m; j < n; j += m) {
         float scales[INFER_CHUNK], zeros[INFER_CHUNK];
         int32_t shifts[INFER_CHUNK];
         m = uniform ? n : n - j < INFER_CHUNK ? n - j : INFER_CHUNK;
         const size_t numbers = uniform ? 1 : m;
-        column_numbers(scale, number, j, numbers, scales);
-        column_numbers(zero, number, j, numbers, zeros);
+        column_numbers(scale, p->number, at + j, numbers, scales);
+        column_numbers(zero, p->number, at + j, numbers, zeros);
         for (size_t i = 0; i < numbers; i++) {
-            scales[i] *= range.scale;
+            scales[i] *= p->range.scale;
             shifts[i] = (int32_t)zeros[i] - flip;
         }
         if (!uniform)
-            env->kernels->axpy_i32(m, by, shifts, sums + j);
-        env->kernels->rescale_f32(sums + j, m, uniform ? (int32_t)(by * (uint32_t)*shifts) : 0,
-                                  scales, !uniform, bias ? bias + j : NULL, c + j);
+            p->env->kernels->axpy_i32(m, by, shifts, sums + j);
+        p->env->kernels->rescale_f32(sums + j, m, uniform ? (int32_t)(by * (uint32_t)*shifts) : 0,
+                                     scales, !uniform, p->bias ? p->bias + at + j : NULL, c + j);
     }
 }
 
-void infer_rnn_bytes_multiply(const infer_op_env *env, int side, size_t number, size_t rows,
-                              size_t k, size_t n, const float *a, infer_rnn_range range,
-                              const void *packed, const float *bias, void *room, float *c) {
-    int32_t *sums = infer_scratch_at(room, (rows * k + 63) / 64 * 64);
-    const int32_t *columns = sums_of(packed, k, n);
-    uint8_t *bytes = room;
-    env->kernels->quantize_8(a, rows * k, range.scale, range.zero, false, bytes);
-    env->kernels->gemm_u8s8(rows, n, k, bytes, k, packed, NULL, sums, n);
-    for (size_t row = 0; row < rows; row++, bytes += k, sums += n, c += n) {
-        if (range.zero)
-            env->kernels->axpy_i32(n, -(uint32_t)range.zero, columns, sums);
-        finish(env, side, number, k, n, range, infer_sum_bytes(bytes, k), bias, sums, c);
+static void product_part(void *arg, size_t part, size_t worker) {
+    const product *p = arg;
+    const infer_tile t = infer_grid_tile(&p->grid, part);
+    const size_t n = p->grid.n, deep = (p->k + 3) / 4 * 4;
+    const int32_t *columns = sums_of(p->packed, p->k, n) + t.column;
+    const uint8_t *a = p->bytes + t.row * p->k;
+    int32_t *sums = p->sums + t.row * n + t.column;
+    float *c = p->c + t.row * n + t.column;
+    (void)worker;
+    p->env->kernels->gemm_u8s8(t.rows, t.columns, p->k, a, p->k,
+                               (const int8_t *)p->packed + t.column * deep, NULL, sums, n);
+    for (size_t row = 0; row < t.rows; row++, a += p->k, sums += n, c += n) {
+        if (p->range.zero)
+            p->env->kernels->axpy_i32(t.columns, -(uint32_t)p->range.zero, columns, sums);
+        finish(p, t.column, t.columns, infer_sum_bytes(a, p->k), sums, c);
     }
+}
+
+void infer_rnn_bytes_multiply(const infer_op_env *env, infer_op_env *shared, int side,
+                              size_t number, size_t rows, size_t k, size_t n, const float *a,
+                              infer_rnn_range range, const void *packed, const float *bias,
+                              void *room, float *c) {
+    product p = {.env = env,
+                 .grid = {rows, n, 1, 1},
+                 .side = side,
+                 .number = number,
+                 .k = k,
+                 .range = range,
+                 .bytes = room,
+                 .packed = packed,
+                 .bias = bias,
+                 .sums = infer_scratch_at(room, (rows * k + 63) / 64 * 64),
+                 .c = c};
+    env->kernels->quantize_8(a, rows * k, range.scale, range.zero, false, room);
+    if (shared)
+        p.grid = infer_grid_of(shared, rows, n, k / 4);
+    if (p.grid.rows * p.grid.columns > 1)
+        infer_parallel(shared, p.grid.rows * p.grid.columns, product_part, &p);
+    else
+        product_part(&p, 0, 0);
 }
 
 /* ---- packed weights ---- */
