@@ -4,6 +4,7 @@
 #include "axes.h"
 #include "chunk.h"
 #include "elementwise.h"
+#include "share.h"
 #include "status.h"
 
 #include <string.h>
@@ -90,20 +91,41 @@ static infer_status read_scaling(const infer_view *x, const infer_view *scale,
 
 typedef void row_function(infer_op_env *env, int64_t at, size_t n, int64_t scale_at, size_t step);
 
+typedef struct walk_work {
+    infer_op_env *env;
+    const scaling *s;
+    row_function *row;
+    size_t count, parts;
+} walk_work;
+
+static void walk_part(void *arg, size_t part, size_t worker) {
+    const walk_work *w = arg;
+    const scaling *s = w->s;
+    const bool by_block = s->repeat > 1 && s->inner == 1; /* elements of a block are neighbours */
+    size_t first, end;
+    (void)worker;
+    infer_part(w->count, INFER_CHUNK, w->parts, part, &first, &end);
+    for (int64_t at = (int64_t)first, n; at < (int64_t)end; at += n) {
+        const int64_t line = at / s->inner, j = at % s->inner;
+        const int64_t o = line / s->count, i = line % s->count;
+        n = s->inner - j;
+        if (by_block) {
+            n = s->repeat - i % s->repeat;
+            n = n < s->count - i ? n : s->count - i;
+        }
+        n = n < INFER_CHUNK ? n : INFER_CHUNK;
+        n = n < (int64_t)end - at ? n : (int64_t)end - at;
+        w->row(w->env, at, (size_t)n,
+               o * s->outer_step + i / s->repeat * s->axis_step + j * s->step,
+               by_block ? 0 : (size_t)s->step);
+    }
+}
+
 /* Calls the function for rows of at most INFER_CHUNK elements, whose scales are `step` apart. */
 static void walk(infer_op_env *env, const scaling *s, row_function *row) {
-    bool by_block = s->repeat > 1 && s->inner == 1; /* elements of a block are neighbours */
-    int64_t run = by_block ? s->repeat : 1, at = 0;
-    for (int64_t o = 0; o < s->outer; o++)
-        for (int64_t i = 0; i < s->count; i += run) {
-            int64_t n = by_block ? (s->count - i < run ? s->count - i : run) : s->inner;
-            int64_t scale = o * s->outer_step + i / s->repeat * s->axis_step;
-            size_t step = by_block ? 0 : (size_t)s->step;
-            for (int64_t j = 0, m; j < n; j += m, at += m) {
-                m = n - j < INFER_CHUNK ? n - j : INFER_CHUNK;
-                row(env, at, (size_t)m, scale + j * (int64_t)step, step);
-            }
-        }
+    walk_work w = {env, s, row, (size_t)infer_view_count(env->in[0]), 1};
+    w.parts = infer_parts(env, w.count, 1);
+    infer_parallel(env, w.parts, walk_part, &w);
 }
 
 /* Elements of a scale or zero point (NULL: zeros) as float. */
@@ -268,12 +290,16 @@ static infer_status dequantize_run(infer_op_env *env) {
 
 /* ---- DynamicQuantizeLinear ---- */
 
+static void scale_of(const infer_kernels *k, float low, float high, float *scale, uint8_t *zero) {
+    *scale = high == low ? 1 : (high - low) / 255;
+    k->quantize_8(&(float){-low}, 1, *scale, 0, false, zero);
+}
+
 void infer_quantize_range(const infer_kernels *k, const float *x, size_t n, float *scale,
                           uint8_t *zero) {
     float low, high;
     k->range_f32(x, n, &low, &high);
-    *scale = high == low ? 1 : (high - low) / 255;
-    k->quantize_8(&(float){-low}, 1, *scale, 0, false, zero);
+    scale_of(k, low, high, scale, zero);
 }
 
 static infer_status dynamic_infer(infer_op_env *env) {
@@ -283,18 +309,51 @@ static infer_status dynamic_infer(infer_op_env *env) {
     return infer_like_first(env, INFER_TYPE_UINT8);
 }
 
-static infer_status dynamic_run(infer_op_env *env) {
-    const infer_view *x = env->in[X];
-    size_t n = (size_t)infer_view_count(x);
-    float scale;
+#define RANGES 64 /* parts at most */
+
+typedef struct dynamic_work {
+    const infer_op_env *env;
+    size_t count, parts;
+    float low[RANGES], high[RANGES], scale;
     uint8_t zero;
-    infer_quantize_range(env->kernels, x->data, n, &scale, &zero);
+} dynamic_work;
+
+static void range_part(void *arg, size_t part, size_t worker) {
+    dynamic_work *w = arg;
+    size_t first, end;
+    (void)worker;
+    infer_part(w->count, INFER_CHUNK, w->parts, part, &first, &end);
+    w->env->kernels->range_f32((const float *)w->env->in[X]->data + first, end - first,
+                               &w->low[part], &w->high[part]);
+}
+
+static void dynamic_part(void *arg, size_t part, size_t worker) {
+    const dynamic_work *w = arg;
+    size_t first, end;
+    (void)worker;
+    infer_part(w->count, INFER_CHUNK, w->parts, part, &first, &end);
+    w->env->kernels->quantize_8((const float *)w->env->in[X]->data + first, end - first, w->scale,
+                                w->zero, false, (uint8_t *)w->env->out[0]->data + first);
+}
+
+static infer_status dynamic_run(infer_op_env *env) {
+    dynamic_work w = {.env = env, .count = (size_t)infer_view_count(env->in[X])};
+    w.parts = infer_parts(env, w.count, 1);
+    w.parts = w.parts < RANGES ? w.parts : RANGES;
+    if (w.count) {
+        infer_parallel(env, w.parts, range_part, &w);
+        for (size_t i = 1; i < w.parts; i++) {
+            w.low[0] = w.low[i] < w.low[0] ? w.low[i] : w.low[0];
+            w.high[0] = w.high[i] > w.high[0] ? w.high[i] : w.high[0];
+        }
+    }
+    scale_of(env->kernels, w.low[0], w.high[0], &w.scale, &w.zero);
     if (env->out_count > 1 && env->out[1])
-        *(float *)env->out[1]->data = scale;
+        *(float *)env->out[1]->data = w.scale;
     if (env->out_count > 2 && env->out[2])
-        *(uint8_t *)env->out[2]->data = zero;
-    if (env->out[0])
-        env->kernels->quantize_8(x->data, n, scale, zero, false, env->out[0]->data);
+        *(uint8_t *)env->out[2]->data = w.zero;
+    if (env->out[0] && w.count)
+        infer_parallel(env, w.parts, dynamic_part, &w);
     return INFER_OK;
 }
 
