@@ -2,6 +2,7 @@
 #include "axes.h"
 #include "elementwise.h"
 #include "moments.h"
+#include "share.h"
 #include "status.h"
 #include "widen.h"
 
@@ -77,37 +78,57 @@ static void set_output(const infer_op_env *env, uint32_t index, int64_t i, doubl
         infer_set_real(env->out[index], i, value);
 }
 
-static infer_status batch_body(infer_op_env *env) {
+typedef struct batch_work {
+    const infer_op_env *env;
+    int64_t parameters, plane;
+    size_t parts;
+} batch_work;
+
+static void normalize_channel(const batch_work *w, int64_t c) {
+    const infer_op_env *env = w->env;
     const batch_params *p = env->params;
     const infer_view *x = env->in[X], *const *in = env->in;
-    int64_t parameters = infer_view_count(in[SCALE]), plane = 1, batch = x->dim[0];
-    for (int32_t i = 2; i < x->rank; i++)
-        plane *= x->dim[i];
-    if (parameters != x->dim[1])
-        plane = 1; /* before version 9, where not spatial: each element of a sample has its own */
-    for (int64_t c = 0; c < parameters; c++) {
-        infer_region r = {.count = 0};
-        infer_region_add(&r, batch, parameters * plane);
-        infer_region_add(&r, plane, 1);
-        double mean = infer_real(in[MEAN], c), var = infer_real(in[VAR], c);
-        double n = (double)infer_region_count(&r), keep = (double)p->momentum;
-        if (p->training_mode) {
-            double old_mean = mean, old_var = var;
-            mean = infer_moment(x, c * plane, &r, INFER_SUM, 0) / n;
-            var = infer_moment(x, c * plane, &r, INFER_SUM_SQUARE, mean) / n;
-            set_output(env, SAVED_MEAN, c, mean);
-            set_output(env, SAVED_VAR, c, var);
-            set_output(env, RUNNING_MEAN, c, old_mean * keep + mean * (1 - keep));
-            set_output(env, RUNNING_VAR, c, old_var * keep + var * (1 - keep));
-        } else {
-            for (uint32_t i = RUNNING_MEAN; i < env->out_count; i++)
-                set_output(env, i, c, i % 2 ? mean : var);
-        }
-        if (env->out[Y])
-            infer_rescale(x, env->out[Y], c * plane, &r, mean,
-                          infer_real(in[SCALE], c) / sqrt(var + (double)p->epsilon),
-                          infer_real(in[B], c));
+    infer_region r = {.count = 0};
+    infer_region_add(&r, x->dim[0], w->parameters * w->plane);
+    infer_region_add(&r, w->plane, 1);
+    double mean = infer_real(in[MEAN], c), var = infer_real(in[VAR], c);
+    double n = (double)infer_region_count(&r), keep = (double)p->momentum;
+    if (p->training_mode) {
+        double old_mean = mean, old_var = var;
+        mean = infer_moment(x, c * w->plane, &r, INFER_SUM, 0) / n;
+        var = infer_moment(x, c * w->plane, &r, INFER_SUM_SQUARE, mean) / n;
+        set_output(env, SAVED_MEAN, c, mean);
+        set_output(env, SAVED_VAR, c, var);
+        set_output(env, RUNNING_MEAN, c, old_mean * keep + mean * (1 - keep));
+        set_output(env, RUNNING_VAR, c, old_var * keep + var * (1 - keep));
+    } else {
+        for (uint32_t i = RUNNING_MEAN; i < env->out_count; i++)
+            set_output(env, i, c, i % 2 ? mean : var);
     }
+    if (env->out[Y])
+        infer_rescale(x, env->out[Y], c * w->plane, &r, mean,
+                      infer_real(in[SCALE], c) / sqrt(var + (double)p->epsilon),
+                      infer_real(in[B], c));
+}
+
+static void batch_part(void *arg, size_t part, size_t worker) {
+    const batch_work *w = arg;
+    size_t first, end;
+    (void)worker;
+    infer_part((size_t)w->parameters, 1, w->parts, part, &first, &end);
+    for (; first < end; first++)
+        normalize_channel(w, (int64_t)first);
+}
+
+static infer_status batch_body(infer_op_env *env) {
+    const batch_params *p = env->params;
+    const infer_view *x = env->in[X];
+    batch_work w = {env, infer_view_count(env->in[SCALE]), infer_span(x, 2, x->rank), 1};
+    if (w.parameters != x->dim[1])
+        w.plane = 1; /* before version 9, where not spatial: each element of a sample has its own */
+    w.parts = infer_parts(env, (size_t)w.parameters,
+                          (p->training_mode ? 4 : 1) * (double)x->dim[0] * (double)w.plane);
+    infer_parallel(env, w.parts, batch_part, &w);
     return INFER_OK;
 }
 
@@ -130,27 +151,52 @@ static infer_status batch_upgrade(infer_rewriter *rw) {
 /* ---- InstanceNormalization and GroupNormalization ---- */
 
 /* Groups of channels of each sample; scale and bias have one element a channel, or a group. */
-static infer_status normalize_groups(infer_op_env *env, int64_t groups, double epsilon) {
+typedef struct group_work {
+    const infer_op_env *env;
+    int64_t groups, channels, plane; /* groups of a sample, channels of a group */
+    bool by_group;
+    double epsilon;
+    size_t count, parts;
+} group_work;
+
+static void normalize_group(const group_work *w, int64_t g) {
+    const infer_op_env *env = w->env;
     const infer_view *x = env->in[X], *scale = env->in[SCALE], *bias = env->in[B];
-    int64_t channels = x->dim[1] / groups, plane = 1, at = 0;
-    bool by_group = infer_view_count(scale) != x->dim[1];
-    for (int32_t i = 2; i < x->rank; i++)
-        plane *= x->dim[i];
+    const int64_t size = w->channels * w->plane;
+    infer_region all = {.count = 0}, one = {.count = 0};
+    infer_region_add(&all, size, 1);
+    infer_region_add(&one, w->plane, 1);
+    double mean = infer_moment(x, g * size, &all, INFER_SUM, 0) / (double)size;
+    double var = infer_moment(x, g * size, &all, INFER_SUM_SQUARE, mean) / (double)size;
+    for (int64_t c = 0; c < w->channels; c++) {
+        int64_t i = w->by_group ? g % w->groups : g % w->groups * w->channels + c;
+        infer_rescale(x, env->out[Y], g * size + c * w->plane, &one, mean,
+                      infer_real(scale, i) / sqrt(var + w->epsilon), infer_real(bias, i));
+    }
+}
+
+static void group_part(void *arg, size_t part, size_t worker) {
+    const group_work *w = arg;
+    size_t first, end;
+    (void)worker;
+    infer_part(w->count, 1, w->parts, part, &first, &end);
+    for (; first < end; first++)
+        normalize_group(w, (int64_t)first);
+}
+
+static infer_status normalize_groups(infer_op_env *env, int64_t groups, double epsilon) {
+    const infer_view *x = env->in[X];
     if (infer_view_count(x) == 0)
         return INFER_OK;
-    for (int64_t g = 0; g < x->dim[0] * groups; g++) {
-        infer_region all = {.count = 0}, one = {.count = 0};
-        infer_region_add(&all, channels * plane, 1);
-        infer_region_add(&one, plane, 1);
-        double n = (double)(channels * plane);
-        double mean = infer_moment(x, at, &all, INFER_SUM, 0) / n;
-        double var = infer_moment(x, at, &all, INFER_SUM_SQUARE, mean) / n;
-        for (int64_t c = 0; c < channels; c++, at += plane) {
-            int64_t i = by_group ? g % groups : g % groups * channels + c;
-            infer_rescale(x, env->out[Y], at, &one, mean,
-                          infer_real(scale, i) / sqrt(var + epsilon), infer_real(bias, i));
-        }
-    }
+    group_work w = {.env = env,
+                    .groups = groups,
+                    .channels = x->dim[1] / groups,
+                    .plane = infer_span(x, 2, x->rank),
+                    .by_group = infer_view_count(env->in[SCALE]) != x->dim[1],
+                    .epsilon = epsilon,
+                    .count = (size_t)(x->dim[0] * groups)};
+    w.parts = infer_parts(env, w.count, 4 * (double)w.channels * (double)w.plane);
+    infer_parallel(env, w.parts, group_part, &w);
     return INFER_OK;
 }
 

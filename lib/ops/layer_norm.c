@@ -3,6 +3,7 @@
 #include "broadcast.h"
 #include "elementwise.h"
 #include "moments.h"
+#include "share.h"
 #include "status.h"
 #include "widen.h"
 
@@ -96,39 +97,73 @@ static bool wants(const infer_op_env *env, uint32_t output) {
     return env->out_count > output && env->out[output];
 }
 
+typedef struct rows_work {
+    const infer_op_env *env;
+    const infer_view *bias; /* NULL: none */
+    bool centered, by_row, plain;
+    size_t rows, parts;
+    int64_t n; /* elements of a row */
+} rows_work;
+
+static void normalize_row(const rows_work *w, int64_t r) {
+    const infer_op_env *env = w->env;
+    const layer_params *p = env->params;
+    const infer_view *x = env->in[X], *scale = env->in[SCALE], *bias = w->bias;
+    const int64_t n = w->n;
+    infer_region row = {.count = 0};
+    infer_region_add(&row, n, 1);
+    double mean = w->centered ? infer_moment(x, r * n, &row, INFER_SUM, 0) / (double)n : 0;
+    double var = infer_moment(x, r * n, &row, INFER_SUM_SQUARE, mean) / (double)n;
+    double inverse = 1 / sqrt(var + (double)p->epsilon);
+    if (wants(env, MEAN))
+        infer_set_real(env->out[MEAN], r, mean);
+    if (wants(env, INV_STD_DEV))
+        infer_set_real(env->out[INV_STD_DEV], r, inverse);
+    if (env->out[Y] && w->by_row)
+        infer_rescale_row(x, env->out[Y], r * n, n, mean, inverse, scale->data,
+                          bias ? bias->data : NULL);
+    else if (env->out[Y])
+        infer_rescale(x, env->out[Y], r * n, &row, mean, inverse, 0);
+}
+
+static void rows_part(void *arg, size_t part, size_t worker) {
+    const rows_work *w = arg;
+    const infer_op_env *env = w->env;
+    const layer_params *p = env->params;
+    size_t row, end;
+    (void)worker;
+    infer_part(w->rows, 1, w->parts, part, &row, &end);
+    for (; row < end; row++) {
+        const size_t at = row * (size_t)w->n;
+        if (w->plain)
+            env->kernels->normalize_f32((const float *)env->in[X]->data + at, (size_t)w->n,
+                                        p->epsilon, w->centered, env->in[SCALE]->data,
+                                        w->bias ? w->bias->data : NULL,
+                                        (float *)env->out[Y]->data + at);
+        else
+            normalize_row(w, (int64_t)row);
+    }
+}
+
 static infer_status normalize(infer_op_env *env, bool centered) {
     const layer_params *p = env->params;
     const infer_view *x = env->in[X], *scale = env->in[SCALE];
     const infer_view *bias = infer_input(env, B);
     int32_t axis = 0;
     INFER_TRY(infer_axis(p->axis, x->rank, &axis));
-    int64_t rows = infer_span(x, 0, axis), n = infer_span(x, axis, x->rank);
-    bool by_row = is_row(x, axis, scale) && is_row(x, axis, bias);
-    if (by_row && x->type == INFER_TYPE_FLOAT && env->out[Y] && !wants(env, MEAN) &&
-        !wants(env, INV_STD_DEV)) {
-        for (int64_t r = 0; r < rows && n > 0; r++)
-            env->kernels->normalize_f32((const float *)x->data + r * n, (size_t)n, p->epsilon,
-                                        centered, scale->data, bias ? bias->data : NULL,
-                                        (float *)env->out[Y]->data + r * n);
+    if (infer_view_count(x) == 0)
         return INFER_OK;
-    }
-    for (int64_t r = 0; r < rows && n > 0; r++) {
-        infer_region row = {.count = 0};
-        infer_region_add(&row, n, 1);
-        double mean = centered ? infer_moment(x, r * n, &row, INFER_SUM, 0) / (double)n : 0;
-        double var = infer_moment(x, r * n, &row, INFER_SUM_SQUARE, mean) / (double)n;
-        double inverse = 1 / sqrt(var + (double)p->epsilon);
-        if (wants(env, MEAN))
-            infer_set_real(env->out[MEAN], r, mean);
-        if (wants(env, INV_STD_DEV))
-            infer_set_real(env->out[INV_STD_DEV], r, inverse);
-        if (env->out[Y] && by_row)
-            infer_rescale_row(x, env->out[Y], r * n, n, mean, inverse, scale->data,
-                              bias ? bias->data : NULL);
-        else if (env->out[Y])
-            infer_rescale(x, env->out[Y], r * n, &row, mean, inverse, 0);
-    }
-    if (env->out[Y] && !by_row)
+    rows_work w = {.env = env,
+                   .bias = bias,
+                   .centered = centered,
+                   .by_row = is_row(x, axis, scale) && is_row(x, axis, bias),
+                   .rows = (size_t)infer_span(x, 0, axis),
+                   .n = infer_span(x, axis, x->rank)};
+    w.plain = w.by_row && x->type == INFER_TYPE_FLOAT && env->out[Y] && !wants(env, MEAN) &&
+              !wants(env, INV_STD_DEV);
+    w.parts = infer_parts(env, w.rows, (w.plain ? 1 : 4) * (double)w.n);
+    infer_parallel(env, w.parts, rows_part, &w);
+    if (env->out[Y] && !w.by_row)
         scale_broadcast(env->out[Y], scale, bias);
     return INFER_OK;
 }

@@ -2,6 +2,7 @@
 #include "moments.h"
 
 #include "real.h"
+#include "share.h"
 
 #include <math.h>
 
@@ -58,6 +59,43 @@ int64_t infer_region_count(const infer_region *r) {
     for (int32_t i = 0; i < r->count; i++)
         n *= r->n[i];
     return n;
+}
+
+int64_t infer_region_start(infer_region *r, int64_t place) {
+    int64_t at = 0;
+    for (int32_t i = r->count; i-- > 0; place /= r->n[i]) {
+        r->index[i] = place % r->n[i];
+        at += r->index[i] * r->step[i];
+    }
+    return at;
+}
+
+typedef struct each_work {
+    const infer_op_env *env;
+    const infer_region *kept, *region;
+    infer_region_function *function;
+    const void *arg;
+    size_t places, parts;
+} each_work;
+
+static void each_part(void *arg, size_t part, size_t worker) {
+    const each_work *w = arg;
+    infer_region kept = *w->kept, region = *w->region;
+    size_t first, end;
+    (void)worker;
+    infer_part(w->places, 1, w->parts, part, &first, &end);
+    int64_t at = first < end ? infer_region_start(&kept, (int64_t)first) : 0;
+    for (; first < end; first++) {
+        w->function(w->env, w->arg, at, &region);
+        infer_region_next(&kept, &at);
+    }
+}
+
+void infer_region_each(infer_op_env *env, const infer_region *kept, const infer_region *region,
+                       double cost, infer_region_function *function, const void *arg) {
+    each_work w = {env, kept, region, function, arg, (size_t)infer_region_count(kept), 1};
+    w.parts = infer_parts(env, w.places, cost * (double)infer_region_count(region));
+    infer_parallel(env, w.parts, each_part, &w);
 }
 
 /* The inner loop of a region; the rest is `outer` axes. */

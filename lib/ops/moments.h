@@ -22,6 +22,16 @@ bool infer_region_next(infer_region *r, int64_t *at);
 /* Number of places. */
 int64_t infer_region_count(const infer_region *r);
 
+/* Goes to place number `place` of r, at the element returned. */
+int64_t infer_region_start(infer_region *r, int64_t place);
+
+/* Calls the function for each place of `kept`, which threads share: `at` is its element, region one
+ * that it may walk. cost: of an element of the region. */
+typedef void infer_region_function(const infer_op_env *env, const void *arg, int64_t at,
+                                   infer_region *region);
+void infer_region_each(infer_op_env *env, const infer_region *kept, const infer_region *region,
+                       double cost, infer_region_function *function, const void *arg);
+
 enum infer_moment { INFER_SUM, INFER_SUM_ABS, INFER_SUM_SQUARE };
 
 /* The sum, in double, over a region of x (float or double) from element `at` on: of x - shift, its

@@ -2,6 +2,7 @@
 #include "axes.h"
 #include "elementwise.h"
 #include "moments.h"
+#include "share.h"
 #include "status.h"
 #include "widen.h"
 
@@ -27,21 +28,25 @@ static infer_status lp_infer(infer_op_env *env) {
     return infer_widen_plan(env);
 }
 
+static void lp_line(const infer_op_env *env, const void *arg, int64_t at, infer_region *line) {
+    const lp_params *p = env->params;
+    const infer_view *x = env->in[0];
+    (void)arg;
+    double sum = infer_moment(x, at, line, p->p == 1 ? INFER_SUM_ABS : INFER_SUM_SQUARE, 0);
+    double norm = p->p == 1 ? sum : sqrt(sum);
+    infer_rescale(x, env->out[0], at, line, 0, norm == 0 ? 0 : 1 / norm, 0);
+}
+
 static infer_status lp_body(infer_op_env *env) {
     const lp_params *p = env->params;
     const infer_view *x = env->in[0];
     infer_region line, others;
     int32_t axis = 0;
-    int64_t at = 0;
     INFER_TRY(infer_axis(p->axis, x->rank, &axis));
     if (infer_view_count(x) == 0)
         return INFER_OK;
     infer_region_split(x, 1u << axis, &line, &others);
-    do {
-        double sum = infer_moment(x, at, &line, p->p == 1 ? INFER_SUM_ABS : INFER_SUM_SQUARE, 0);
-        double norm = p->p == 1 ? sum : sqrt(sum);
-        infer_rescale(x, env->out[0], at, &line, 0, norm == 0 ? 0 : 1 / norm, 0);
-    } while (infer_region_next(&others, &at));
+    infer_region_each(env, &others, &line, 3, lp_line, NULL);
     return INFER_OK;
 }
 
@@ -97,21 +102,25 @@ static infer_status variance_infer(infer_op_env *env) {
     return infer_widen_plan(env);
 }
 
+static void variance_place(const infer_op_env *env, const void *arg, int64_t at,
+                           infer_region *reduced) {
+    const infer_view *x = env->in[0];
+    double n = (double)infer_region_count(reduced);
+    double mean = infer_moment(x, at, reduced, INFER_SUM, 0) / n;
+    double var = infer_moment(x, at, reduced, INFER_SUM_SQUARE, mean) / n;
+    (void)arg;
+    infer_rescale(x, env->out[0], at, reduced, mean, 1 / (sqrt(var) + 1e-9), 0);
+}
+
 static infer_status variance_body(infer_op_env *env) {
     const infer_view *x = env->in[0];
     infer_region reduced, kept;
     uint32_t set;
-    int64_t at = 0;
     INFER_TRY(variance_axes(env, &set));
     if (infer_view_count(x) == 0)
         return INFER_OK;
     infer_region_split(x, set, &reduced, &kept);
-    do {
-        double n = (double)infer_region_count(&reduced);
-        double mean = infer_moment(x, at, &reduced, INFER_SUM, 0) / n;
-        double var = infer_moment(x, at, &reduced, INFER_SUM_SQUARE, mean) / n;
-        infer_rescale(x, env->out[0], at, &reduced, mean, 1 / (sqrt(var) + 1e-9), 0);
-    } while (infer_region_next(&kept, &at));
+    infer_region_each(env, &kept, &reduced, 4, variance_place, NULL);
     return INFER_OK;
 }
 
@@ -183,24 +192,40 @@ static infer_status lrn_infer(infer_op_env *env) {
 LRN_PLANE(f32, float)
 LRN_PLANE(f64, double)
 
+typedef struct lrn_work {
+    const infer_op_env *env;
+    size_t planes, parts;
+} lrn_work;
+
+static void lrn_part(void *arg, size_t part, size_t worker) {
+    const lrn_work *w = arg;
+    const lrn_params *p = w->env->params;
+    const infer_view *x = w->env->in[0], *y = w->env->out[0];
+    const int64_t channels = x->dim[1], n = infer_span(x, 2, x->rank);
+    const int64_t before = (p->size - 1) / 2, after = p->size - 1 - before;
+    size_t plane, end;
+    (void)worker;
+    infer_part(w->planes, 1, w->parts, part, &plane, &end);
+    for (; plane < end; plane++) {
+        const int64_t c = (int64_t)plane % channels, at = ((int64_t)plane - c) * n;
+        const int64_t first = c > before ? c - before : 0;
+        const int64_t last = after < channels - c ? c + after + 1 : channels;
+        if (x->type == INFER_TYPE_DOUBLE)
+            lrn_f64(p, (const double *)x->data + at, (double *)y->data + at, c, first, last, n);
+        else
+            lrn_f32(p, (const float *)x->data + at, (float *)y->data + at, c, first, last, n);
+    }
+}
+
 static infer_status lrn_body(infer_op_env *env) {
     const lrn_params *p = env->params;
     const infer_view *x = env->in[0];
-    int64_t channels = x->dim[1], n = infer_span(x, 2, x->rank);
-    int64_t before = (p->size - 1) / 2, after = p->size - 1 - before;
     if (infer_view_count(x) == 0)
         return INFER_OK;
-    for (int64_t sample = 0; sample < x->dim[0]; sample++)
-        for (int64_t c = 0; c < channels; c++) {
-            int64_t first = c > before ? c - before : 0, at = sample * channels * n;
-            int64_t end = after < channels - c ? c + after + 1 : channels;
-            if (x->type == INFER_TYPE_DOUBLE)
-                lrn_f64(p, (const double *)x->data + at, (double *)env->out[0]->data + at, c, first,
-                        end, n);
-            else
-                lrn_f32(p, (const float *)x->data + at, (float *)env->out[0]->data + at, c, first,
-                        end, n);
-        }
+    lrn_work w = {env, (size_t)(x->dim[0] * x->dim[1]), 1};
+    const double width = (double)(p->size < x->dim[1] ? p->size : x->dim[1]);
+    w.parts = infer_parts(env, w.planes, (4 + width) * (double)infer_span(x, 2, x->rank));
+    infer_parallel(env, w.parts, lrn_part, &w);
     return INFER_OK;
 }
 

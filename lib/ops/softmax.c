@@ -3,6 +3,7 @@
 #include "checked.h"
 #include "chunk.h"
 #include "op.h"
+#include "scratch.h"
 #include "share.h"
 #include "status.h"
 
@@ -75,6 +76,11 @@ static bool is_straight(const infer_view *x, size_t stride) {
     return stride == 1 && (x->type == INFER_TYPE_FLOAT || x->type == INFER_TYPE_DOUBLE);
 }
 
+/* Of rows that are gathered. */
+static size_t room_element(const infer_view *x) {
+    return x->type == INFER_TYPE_DOUBLE ? sizeof(double) : sizeof(float);
+}
+
 static infer_status softmax_infer(infer_op_env *env) {
     const softmax_params *p = env->params;
     const infer_view *x = env->in[0];
@@ -84,11 +90,12 @@ static infer_status softmax_infer(infer_op_env *env) {
     }
     if (x->rank < 0)
         return INFER_OK;
-    size_t n = 0, stride = 0, wide = x->type == INFER_TYPE_DOUBLE ? sizeof(double) : sizeof(float);
+    size_t n = 0, stride = 0;
     INFER_TRY(locate(x, p->axis, &n, &stride));
     if (!infer_view_concrete(x) || is_straight(x, stride))
         return INFER_OK;
-    if (!infer_mul(n, TILE * wide, &env->scratch_size))
+    if (!infer_mul(n, TILE * room_element(x), &env->scratch_size) ||
+        !infer_mul(env->scratch_size, infer_workers(env), &env->scratch_size))
         return infer_fail(INFER_ERROR_SHAPE, "an axis of %zu elements is too long", n);
     return INFER_OK;
 }
@@ -219,18 +226,37 @@ static void rows_part(void *arg, size_t part, size_t worker) {
             j->k.f64((const double *)x->data + at, (double *)y->data + at, j->n);
 }
 
+/* Rows across others: tiles of neighbours. */
+typedef struct tiles_job {
+    const infer_op_env *env;
+    row_kernels k;
+    size_t n, stride, room; /* room: bytes of a worker's rows */
+    size_t across, tiles, parts;
+} tiles_job;
+
+static void tiles_part(void *arg, size_t part, size_t worker) {
+    const tiles_job *j = arg;
+    const infer_view *x = j->env->in[0], *y = j->env->out[0];
+    const size_t size = infer_type_size((infer_type)x->type);
+    size_t tile, end;
+    infer_part(j->tiles, 1, j->parts, part, &tile, &end);
+    for (; tile < end; tile++) {
+        const size_t c = tile % j->across * TILE, at = tile / j->across * j->n * j->stride + c;
+        tile_run((infer_type)x->type, (const char *)x->data + at * size,
+                 (char *)y->data + at * size, j->n, j->stride,
+                 j->stride - c < TILE ? j->stride - c : TILE,
+                 infer_scratch_at(j->env->scratch, worker * j->room), j->k);
+    }
+}
+
 static infer_status run_rows(infer_op_env *env, row_kernels k) {
     const softmax_params *p = env->params;
     const infer_view *x = env->in[0];
-    infer_view *y = env->out[0];
     size_t n = 0, stride = 0;
-    if (!y)
+    if (!env->out[0])
         return INFER_OK;
     INFER_TRY(locate(x, p->axis, &n, &stride));
-    infer_type type = (infer_type)x->type;
-    size_t size = infer_type_size(type), count = (size_t)infer_view_count(x);
-    const char *from = x->data;
-    char *to = y->data;
+    size_t count = (size_t)infer_view_count(x);
     if (count == 0)
         return INFER_OK;
     if (is_straight(x, stride)) {
@@ -239,12 +265,13 @@ static infer_status run_rows(infer_op_env *env, row_kernels k) {
         infer_parallel(env, job.parts, rows_part, &job);
         return INFER_OK;
     }
-    for (size_t block = 0; block < count; block += n * stride)
-        for (size_t c = 0; c < stride; c += TILE) {
-            size_t columns = stride - c < TILE ? stride - c : TILE;
-            tile_run(type, from + (block + c) * size, to + (block + c) * size, n, stride, columns,
-                     env->scratch, k);
-        }
+    tiles_job job = {.env = env, .k = k, .n = n, .stride = stride};
+    job.room = n * TILE * room_element(x);
+    job.across = stride / TILE + (stride % TILE != 0);
+    job.tiles = count / (n * stride) * job.across;
+    job.parts =
+        infer_parts(env, job.tiles, 4 * (double)n * (double)(stride < TILE ? stride : TILE));
+    infer_parallel(env, job.parts, tiles_part, &job);
     return INFER_OK;
 }
 
