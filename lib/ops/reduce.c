@@ -3,6 +3,7 @@
 #include "chunk.h"
 #include "op.h"
 #include "reduce_stacked.h"
+#include "share.h"
 #include "status.h"
 
 #include <math.h>
@@ -103,6 +104,16 @@ typedef struct reduction {
     int64_t terms;  /* per output */
     infer_chunk acc, shift;
 } reduction;
+
+/* Goes to place number `place`, at the element returned. */
+static int64_t walk_start(walk *w, int64_t place) {
+    int64_t at = 0;
+    for (int32_t i = w->count; i-- > 0; place /= w->n[i]) {
+        w->index[i] = place % w->n[i];
+        at += w->step[i] * w->index[i];
+    }
+    return at;
+}
 
 /* Splits the axes of x into the innermost run and the two walks; adjacent axes of a kind are one.
  */
@@ -324,6 +335,38 @@ static infer_status reduce_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
+typedef struct reduce_work {
+    reduction plan;
+    enum finish finish;
+    void *y;
+    size_t outputs, width, parts; /* width: outputs that lie beside one another in x */
+} reduce_work;
+
+/* Some of the outputs, each of which is folded as if there were no others. */
+static void reduce_part(void *arg, size_t part, size_t worker) {
+    const reduce_work *w = arg;
+    reduction r = w->plan;
+    const enum fold fold = r.fold;
+    size_t done, end;
+    (void)worker;
+    infer_part(w->outputs, 1, w->parts, part, &done, &end);
+    int64_t at = done < end ? walk_start(&r.kept, (int64_t)(done / w->width)) : 0;
+    for (size_t i = done % w->width, n; done < end; done += n) {
+        n = w->width - i < INFER_CHUNK ? w->width - i : INFER_CHUNK;
+        n = n < end - done ? n : end - done;
+        if (fold == SUM_EXP)
+            fold_shifted(&r, at + (int64_t)i * r.stride, n);
+        else
+            fold_outputs(&r, at + (int64_t)i * r.stride, n);
+        finish_and_store(&r, w->finish, w->y, done, n);
+        i += n;
+        if (i == w->width) {
+            walk_next(&r.kept, &at);
+            i = 0;
+        }
+    }
+}
+
 static infer_status reduce_run(infer_op_env *env, enum fold fold, enum finish finish) {
     const infer_view *x = env->in[0];
     infer_view *y = env->out[0];
@@ -332,38 +375,29 @@ static infer_status reduce_run(infer_op_env *env, enum fold fold, enum finish fi
     INFER_TRY(reduced_axes(env, &set, &known));
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
-    reduction r;
-    r.fold = fold;
-    r.x = x;
-    r.stride = 1;
-    r.type = (infer_type)x->type;
-    r.source = finish == ROOT || finish == LOG ? INFER_TYPE_DOUBLE : infer_wide_type(r.type);
-    int64_t elements = infer_view_count(x), outputs = infer_view_count(y), width = outputs;
+    reduce_work w = {.finish = finish, .y = y->data, .outputs = (size_t)infer_view_count(y)};
+    reduction *r = &w.plan;
+    r->fold = fold;
+    r->x = x;
+    r->stride = 1;
+    r->type = (infer_type)x->type;
+    r->source = finish == ROOT || finish == LOG ? INFER_TYPE_DOUBLE : infer_wide_type(r->type);
+    size_t elements = (size_t)infer_view_count(x);
+    w.width = w.outputs;
     if (elements > 0) {
-        plan_walks(&r, set);
-        plan_short(&r);
-        width = r.run_kept ? r.run : 1;
-        if (outputs != elements / r.terms)
+        plan_walks(r, set);
+        plan_short(r);
+        w.width = r->run_kept ? (size_t)r->run : 1;
+        if (w.outputs != elements / (size_t)r->terms)
             return infer_fail(INFER_ERROR_VALUE, "the axes changed");
     } else { /* all outputs are alike: no place in x belongs to them */
-        r.run_kept = true;
-        r.terms = r.kept.count = 0;
-        if (finish == MEAN && sum_type(&r) != INFER_TYPE_DOUBLE)
+        r->run_kept = true;
+        r->terms = r->kept.count = 0;
+        if (finish == MEAN && sum_type(r) != INFER_TYPE_DOUBLE)
             return infer_fail(INFER_ERROR_VALUE, "no integers have no mean");
     }
-    size_t done = 0;
-    int64_t at = 0;
-    do {
-        for (int64_t i = 0; i < width; i += INFER_CHUNK) {
-            size_t n = (size_t)(width - i < INFER_CHUNK ? width - i : INFER_CHUNK);
-            if (fold == SUM_EXP)
-                fold_shifted(&r, at + i * r.stride, n);
-            else
-                fold_outputs(&r, at + i * r.stride, n);
-            finish_and_store(&r, finish, y->data, done, n);
-            done += n;
-        }
-    } while (walk_next(&r.kept, &at));
+    w.parts = infer_parts(env, w.outputs, 2 * (double)elements / (double)w.outputs);
+    infer_parallel(env, w.parts, reduce_part, &w);
     return INFER_OK;
 }
 
