@@ -35,16 +35,16 @@ def cell(op, steps, batch, size, hidden, direction, constant=True, more=False, d
          **attributes)
 
 
-for op in CELLS:
-    cell(op, 9, 1, 40, 72, "bidirectional")  # two directions
-    cell(op, 5, 1, 70, 232, "forward", more=True)  # products of each step
-    cell(op, 6, 7, 24, 40, "reverse", more=True)  # groups of samples
-    cell(op, 6, 9, 24, 40, "bidirectional", more=True)
-    cell(op, 6, 9, 24, 40, "bidirectional", more=True, dtype=np.float64)
-    cell(op, 6, 5, 33, 50, "bidirectional", constant=False, more=True)
-    cell(op, 6, 1, 33, 90, "forward", constant=False)
-cell("GRU", 5, 1, 70, 232, "forward", linear_before_reset=1)
-cell("GRU", 6, 7, 24, 40, "bidirectional", more=True, linear_before_reset=1)
+for op, wide in {"RNN": 470, "GRU": 330, "LSTM": 232}.items():
+    cell(op, 29, 1, 40, 72, "bidirectional")  # two directions
+    cell(op, 5, 1, 70, wide, "forward", more=True)  # products of each step
+    cell(op, 40, 7, 24, 40, "reverse", more=True)  # groups of samples
+    cell(op, 20, 9, 24, 40, "bidirectional", more=True)
+    cell(op, 20, 9, 24, 40, "bidirectional", more=True, dtype=np.float64)
+    cell(op, 25, 5, 33, 50, "bidirectional", constant=False, more=True)
+    cell(op, 5, 1, 400, wide, "forward", constant=False)
+cell("GRU", 5, 1, 70, 330, "forward", linear_before_reset=1)
+cell("GRU", 20, 7, 24, 40, "bidirectional", more=True, linear_before_reset=1)
 
 
 def bytes_cell(steps, batch, size, hidden, direction, constant=True, per_column=False):
@@ -63,8 +63,8 @@ def bytes_cell(steps, batch, size, hidden, direction, constant=True, per_column=
 
 bytes_cell(6, 3, 60, 100, "bidirectional")
 bytes_cell(6, 3, 60, 100, "bidirectional", constant=False)
-bytes_cell(5, 1, 300, 400, "forward")
-bytes_cell(5, 1, 300, 328, "reverse", per_column=True)
+bytes_cell(5, 1, 300, 520, "forward")
+bytes_cell(5, 1, 300, 520, "reverse", per_column=True)
 
 # ---- reductions: kept in front, behind, between, none of them long ----
 
