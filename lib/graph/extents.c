@@ -178,7 +178,7 @@ static bool is_among(const char *name, const char *names) {
 
 infer_status infer_graph_find_extents(infer_graph *g, graph_extents *e) {
     size_t axes = 0;
-    e->first = infer_arena_array(&g->arena, g->value_count, sizeof *e->first);
+    e->first = infer_arena_array(&g->scratch, g->value_count, sizeof *e->first);
     if (!e->first)
         return INFER_ERROR_MEMORY;
     for (size_t v = 0; v < g->value_count; v++) {
@@ -186,7 +186,7 @@ infer_status infer_graph_find_extents(infer_graph *g, graph_extents *e) {
         if (g->values[v].view.rank > 0 && !infer_add(axes, (size_t)g->values[v].view.rank, &axes))
             return INFER_ERROR_MEMORY;
     }
-    e->number = infer_arena_array(&g->arena, axes, sizeof *e->number);
+    e->number = infer_arena_array(&g->scratch, axes, sizeof *e->number);
     if (!e->number || axes >= INFER_NO_VALUE)
         return INFER_ERROR_MEMORY;
     for (size_t i = 0; i < axes; i++)

@@ -55,6 +55,10 @@ typedef struct infer_rnn {
     const infer_op_env *bytes; /* of DynamicQuantizeLSTM; NULL: weights are real numbers */
 } infer_rnn;
 
+/* Constant weights W and R are packed while the model is loaded, and the node becomes what reads
+ * them so (rnn_pack.c). */
+infer_status infer_rnn_prepare(infer_rewriter *rw, infer_rnn_cell cell, const char *become);
+
 /* ---- 8-bit weights (rnn_bytes.c) ---- */
 
 /* side 0 is W, 1 is R: [directions][k rows][n columns], or packed, [directions][bytes]. */
