@@ -17,11 +17,12 @@
 
 /* The flags of this machine after INFER_CPU had its say; an unknown value says nothing. A flag is
  * set only where both the instructions and the operating system's saving of their registers are
- * there: AVX2 with FMA and F16C; AVX512 is F, BW, DQ and VL and comes with AVX2; AMX_BF16 is tiles
- * with their products, and comes with AVX512_BF16. Any thread; found once in a process. */
+ * there: AVX2 with FMA and F16C; AVX512 is F, BW, DQ and VL and comes with AVX2; AMX_BF16 and
+ * AMX_INT8 are tiles with their products, and come with AVX512_BF16 and AVX512_VNNI. Any thread;
+ * found once in a process. */
 uint32_t infer_cpu_features(void);
 
-/* Whether this process may use the tiles of INFER_CPU_AMX_BF16: Linux gives them to those that ask,
+/* Whether this process may use the tiles of AMX: Linux gives them to those that ask,
  * and wants larger signal stacks of them from then on, so only who needs tiles asks. Asked once in
  * a process; any thread. */
 bool infer_cpu_tiles(void);

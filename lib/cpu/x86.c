@@ -16,7 +16,8 @@
 #define XCR0_AMX 0x60000u /* tiles and their shapes */
 
 /* Bits that older <cpuid.h> do not name: CPUID 7 EDX and 7.1 EAX. */
-#define LEAF_7_EDX_AMX    (1u << 22 | 1u << 24) /* bfloat16 and tiles */
+#define LEAF_7_EDX_BF16   (1u << 22 | 1u << 24) /* tiles and their bfloat16 */
+#define LEAF_7_EDX_INT8   (1u << 25 | 1u << 24) /* tiles and their bytes */
 #define LEAF_7_1_EAX_BF16 (1u << 5)
 
 /* Of arch_prctl: asks for a part of the register state, here that of the tiles. */
@@ -46,10 +47,12 @@ uint32_t infer_cpu_detect(void) {
     flags |= INFER_CPU_AVX512;
     if (has(c, bit_AVX512VNNI))
         flags |= INFER_CPU_AVX512_VNNI;
-    const int tiles = has(saved, XCR0_AMX) && has(d, LEAF_7_EDX_AMX);
+    const int half = has(saved, XCR0_AMX) && has(d, LEAF_7_EDX_BF16);
+    if (flags & INFER_CPU_AVX512_VNNI && has(saved, XCR0_AMX) && has(d, LEAF_7_EDX_INT8))
+        flags |= INFER_CPU_AMX_INT8;
     /* EAX of leaf 7 is the number of its last subleaf. */
     if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, LEAF_7_1_EAX_BF16))
-        flags |= INFER_CPU_AVX512_BF16 | (tiles ? INFER_CPU_AMX_BF16 : 0);
+        flags |= INFER_CPU_AVX512_BF16 | (half ? INFER_CPU_AMX_BF16 : 0);
     return flags;
 }
 

@@ -1,6 +1,7 @@
 /* Products in bfloat16 with AMX: tiles of 16 x 16 sums, each of 16 rows times a panel. Compiled
  * with the flags of the AVX-512 tier, -mavx512bf16, -mamx-tile and -mamx-bf16; runs where
  * INFER_CPU_AMX_BF16 is set as well. */
+#include "amx.h"
 #include "cpu.h"
 #include "half.h"
 #include "kernels.h"
@@ -12,24 +13,11 @@
 #define DEPTH 32 /* numbers of k in a tile of A or B */
 #define TILE  (ROWS * DEPTH)
 
-/* What tiles are: eight of 16 rows of 64 bytes. */
-typedef struct tile_shapes {
-    uint8_t palette, start, zeros[14];
-    uint16_t bytes[16];
-    uint8_t rows[16];
-} tile_shapes;
-_Static_assert(sizeof(tile_shapes) == 64, "what LDTILECFG reads");
+/* Eight of 16 rows of 64 bytes. */
+static const amx_shapes shapes = {.palette = 1,
+                                  .bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+                                  .rows = {ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS}};
 
-static const tile_shapes shapes = {.palette = 1,
-                                   .bytes = {64, 64, 64, 64, 64, 64, 64, 64},
-                                   .rows = {ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS}};
-
-/* Said to the assembler, as compilers do not know that the intrinsics read memory. */
-#define TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t ::: "memory")
-#define TILE_LOAD(t, from)                                                                         \
-    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(from), "r"((size_t)64) : "memory")
-#define TILE_STORE(t, to)                                                                          \
-    __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(to), "r"((size_t)64) : "memory")
 #define TILE_ADD(sum, a, b)                                                                        \
     __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #sum ::: "memory")
 
@@ -43,24 +31,24 @@ VEC_INLINE void multiply(const bool two_rows, const bool two_panels, size_t step
     TILE_ZERO(2);
     TILE_ZERO(3);
     for (size_t s = 0; s < steps; s++) {
-        TILE_LOAD(4, a + s * TILE);
-        TILE_LOAD(6, b + s * TILE);
+        TILE_LOAD(4, a + s * TILE, 64);
+        TILE_LOAD(6, b + s * TILE, 64);
         TILE_ADD(0, 4, 6);
         if (two_panels) {
-            TILE_LOAD(7, b1 + s * TILE);
+            TILE_LOAD(7, b1 + s * TILE, 64);
             TILE_ADD(1, 4, 7);
         }
         if (two_rows) {
-            TILE_LOAD(5, a1 + s * TILE);
+            TILE_LOAD(5, a1 + s * TILE, 64);
             TILE_ADD(2, 5, 6);
         }
         if (two_rows && two_panels)
             TILE_ADD(3, 5, 7);
     }
-    TILE_STORE(0, sums);
-    TILE_STORE(1, sums + ROWS * INFER_PANEL);
-    TILE_STORE(2, sums + 2 * ROWS * INFER_PANEL);
-    TILE_STORE(3, sums + 3 * ROWS * INFER_PANEL);
+    TILE_STORE(0, sums, 64);
+    TILE_STORE(1, sums + ROWS * INFER_PANEL, 64);
+    TILE_STORE(2, sums + 2 * ROWS * INFER_PANEL, 64);
+    TILE_STORE(3, sums + 3 * ROWS * INFER_PANEL, 64);
 }
 
 VEC_INLINE __mmask16 lanes(size_t n) {
@@ -162,7 +150,7 @@ static bool gemm_half_f32(size_t m, size_t n, size_t k, const float *a, size_t l
     if (!infer_cpu_tiles())
         return false;
     uint16_t *rows = scratch, *panels = rows + INFER_HALF_ROWS * INFER_HALF_K;
-    __asm__ volatile("ldtilecfg %0" ::"m"(shapes));
+    TILE_SHAPES(shapes);
     for (size_t i = 0; i < m; i += INFER_HALF_ROWS) {
         size_t l = 0;
         block b = {.rows = m - i < INFER_HALF_ROWS ? m - i : INFER_HALF_ROWS,
@@ -180,7 +168,7 @@ static bool gemm_half_f32(size_t m, size_t n, size_t k, const float *a, size_t l
             l += b.depth;
         } while (l < k);
     }
-    __asm__ volatile("tilerelease" ::: "memory");
+    TILE_RELEASE();
     return true;
 }
 

@@ -25,4 +25,8 @@ VEC_INLINE uint32_t bytes_rest(const uint8_t *a, size_t n) {
     return word;
 }
 
+/* gemm_u8s8 of the VNNI tier, which the one above it takes for few rows. */
+void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
+                          const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc);
+
 #endif

@@ -9,9 +9,12 @@ void infer_kernels_init_bytes(infer_kernels *k, uint32_t cpu_flags) {
 #if defined(__x86_64__)
     if (cpu_flags & INFER_CPU_AVX2)
         infer_kernels_avx2_bytes(k);
-    if (cpu_flags & INFER_CPU_AVX2 && cpu_flags & INFER_CPU_AVX512 &&
-        cpu_flags & INFER_CPU_AVX512_VNNI)
-        infer_kernels_vnni_bytes(k);
+    const uint32_t vnni = INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI;
+    if ((cpu_flags & vnni) != vnni)
+        return;
+    infer_kernels_vnni_bytes(k);
+    if (cpu_flags & INFER_CPU_AMX_INT8)
+        infer_kernels_amx_bytes(k);
 #elif defined(__aarch64__)
     if (cpu_flags & INFER_CPU_NEON)
         infer_kernels_neon_bytes(k);

@@ -71,8 +71,8 @@ static size_t tile_rows(size_t left, size_t m) {
     return below;
 }
 
-static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
-                      const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
+void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
+                          const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
     const size_t panel = (k + 3) / 4 * 64, panels = m > 1 ? 2 : 4;
     for (size_t j = 0; m > 0 && j < n; j += panels * INFER_PANEL) {
         const int8_t *b = packed + j / INFER_PANEL * panel;
@@ -162,5 +162,5 @@ static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *s
 void infer_kernels_vnni_bytes(infer_kernels *k) {
     k->quantize_8 = quantize_8;
     k->requantize_8 = requantize_8;
-    k->gemm_u8s8 = gemm_u8s8;
+    k->gemm_u8s8 = infer_vnni_gemm_u8s8;
 }

@@ -17,15 +17,18 @@ static uint8_t *bytes(int slot, size_t n) {
     return p;
 }
 
+/* All alike. */
+static const uint8_t *same_bytes(int slot, size_t n, uint8_t value) {
+    return memset(fenced(slot, n), value, n);
+}
+
 static size_t panels(size_t n) {
     return (n + 15) / 16 * 16;
 }
 
-static void product_case(size_t m, size_t n, size_t k) {
-    const size_t lda = k + choose(3), ldb = n + choose(3), ldc = n + choose(3);
-    const uint8_t *a = bytes(0, m ? (m - 1) * lda + k : 0),
-                  *b = bytes(1, k ? (k - 1) * ldb + n : 0);
-    const uint8_t flip = choose(2) ? 128 : 0;
+static void product_of(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda, const uint8_t *b,
+                       size_t ldb, uint8_t flip) {
+    const size_t ldc = n + choose(3);
     const size_t whole = panels(n), groups = (k + 3) / 4;
     int32_t *start = fenced(2, whole * sizeof *start);
     for (size_t j = 0; j < whole; j++)
@@ -63,6 +66,12 @@ static void product_case(size_t m, size_t n, size_t k) {
     }
 }
 
+static void product_case(size_t m, size_t n, size_t k) {
+    const size_t lda = k + choose(3), ldb = n + choose(3);
+    const uint8_t *a = bytes(0, m ? (m - 1) * lda + k : 0);
+    product_of(m, n, k, a, lda, bytes(1, k ? (k - 1) * ldb + n : 0), ldb, choose(2) ? 128 : 0);
+}
+
 static void products(void **state) {
     (void)state;
     for (size_t i = 0; i < 600; i++)
@@ -73,6 +82,24 @@ static void products(void **state) {
     product_case(0, 20, 3);
     product_case(4, 0, 3);
     product_case(4, 20, 0);
+}
+
+/* Where tiles of 16 rows, 16 columns and 64 of k begin and end, of as much work as they are for. */
+static void tiles(void **state) {
+    (void)state;
+    for (size_t m = 1; m <= 33; m++)
+        for (size_t i = 0; i < 6; i++) {
+            const size_t k = i ? 56 + choose(75) : 64, n = (i % 2 ? 66000 : 64000) / (m * k) + 1;
+            product_case(m, n + choose(i < 3 ? 40 : 1), k);
+        }
+    for (size_t m = 4; m <= 33; m++)
+        for (size_t n = 1; n <= 40; n += 1 + choose(4))
+            product_case(m, n, 66000 / (m * n) + 65 + choose(64));
+    for (size_t m = 120; m < 300; m += 1 + choose(20))
+        product_case(m, 1 + choose(40), 64 + choose(200));
+    const size_t m = 18, n = 33, k = 1030;
+    product_of(m, n, k, same_bytes(0, m * k, 255), k, same_bytes(1, n * k, 128), n, 0);
+    product_of(m, n, k, same_bytes(0, m * k, 255), k, same_bytes(1, n * k, 255), n, 128);
 }
 
 static void taps(void **state) {
@@ -174,8 +201,8 @@ static void quantizing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(taps),
-                                       cmocka_unit_test(quantizing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(tiles),
+                                       cmocka_unit_test(taps), cmocka_unit_test(quantizing)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }

@@ -32,6 +32,8 @@ size_t variants_find(variant *list) {
         {"amx", VARIANT_SIMD,
          INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI | INFER_CPU_AVX512_BF16 |
              INFER_CPU_AMX_BF16},
+        {"amx-int8", VARIANT_SIMD,
+         INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI | INFER_CPU_AMX_INT8},
         {"neon", VARIANT_SIMD, INFER_CPU_NEON},
     };
     size_t n = 0;

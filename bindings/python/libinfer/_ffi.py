@@ -41,6 +41,7 @@ CPU = {
     "avx512_bf16": 8,
     "neon": 16,
     "amx_bf16": 32,
+    "amx_int8": 64,
     "scalar": 0x80000000,
 }
 TYPES = {
