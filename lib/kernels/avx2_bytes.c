@@ -21,7 +21,7 @@ static void pack_s8(size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t fl
             const uint8_t *from = b + i * ldb + j;
             uint8_t part[4 * INFER_PANEL];
             size_t ld = ldb;
-            if (columns < INFER_PANEL || k - i < 4) {
+            if (columns < INFER_PANEL) {
                 memset(part, flip, sizeof part);
                 for (size_t r = 0; r < 4 && r < k - i; r++)
                     memcpy(part + r * INFER_PANEL, from + r * ldb, columns);
@@ -30,7 +30,9 @@ static void pack_s8(size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t fl
             }
             __m128i v[4], pairs[4];
             foreach (r, 4)
-                v[r] = _mm_xor_si128(by, _mm_loadu_si128((const __m128i *)(from + r * ld)));
+                v[r] = r < k - i
+                           ? _mm_xor_si128(by, _mm_loadu_si128((const __m128i *)(from + r * ld)))
+                           : _mm_setzero_si128();
             pairs[0] = _mm_unpacklo_epi8(v[0], v[1]);
             pairs[1] = _mm_unpackhi_epi8(v[0], v[1]);
             pairs[2] = _mm_unpacklo_epi8(v[2], v[3]);
@@ -48,6 +50,11 @@ static void pack_s8(size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t fl
             foreach (q, 4)
                 _mm_storeu_si128((__m128i *)(sums + j) + q, sum[q]);
     }
+}
+
+static void gather_s8(size_t groups, size_t plane, size_t taps, const size_t *tap,
+                      const infer_runs *runs, const uint8_t *x, int8_t *y) {
+    bytes_gather(groups, plane, taps, tap, runs, x, y);
 }
 
 /* rows x 16 columns; a column has the sums of its even and of its odd rows of B. */

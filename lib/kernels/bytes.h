@@ -2,6 +2,7 @@
 #ifndef INFER_KERNELS_BYTES_H
 #define INFER_KERNELS_BYTES_H
 
+#include "kernels.h"
 #include "vec.h"
 
 #include <stddef.h>
@@ -23,6 +24,22 @@ VEC_INLINE uint32_t bytes_rest(const uint8_t *a, size_t n) {
     if (n > 2)
         word |= (uint32_t)a[2] << 16;
     return word;
+}
+
+/* gather_s8 in copies of whole groups: what is too much is written over by the next. */
+VEC_INLINE void bytes_gather(size_t groups, size_t plane, size_t taps, const size_t *tap,
+                             const infer_runs *runs, const uint8_t *x, int8_t *y) {
+    const size_t many = runs->count, second = many > 1 ? runs->from[1] : 0;
+    const size_t at = many > 1 ? runs->to[1] : 0, bytes = 4 * INFER_PANEL;
+    for (size_t g = 0; g < groups; g++, x += plane)
+        for (size_t t = 0; t < taps; t++, y += bytes) {
+            const uint8_t *from = x + tap[t];
+            memcpy(y, from + runs->from[0], bytes);
+            if (many > 1)
+                memcpy(y + at, from + second, bytes);
+            for (size_t i = 2; i < many; i++)
+                memcpy(y + runs->to[i], from + runs->from[i], bytes);
+        }
 }
 
 /* gemm_u8s8 of the VNNI tier, which the one above it takes for few rows. */

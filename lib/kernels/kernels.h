@@ -134,6 +134,12 @@
 
 #define INFER_BINARY (const void *a, size_t sa, const void *b, size_t sb, void *y, size_t n)
 
+/* Runs of neighbours among the columns of a panel: bytes from to[r] on are those from from[r] on,
+ * up to where the next run begins. to[0] is 0, all are multiples of 4. */
+typedef struct infer_runs {
+    size_t count, from[INFER_PANEL], to[INFER_PANEL];
+} infer_runs;
+
 /* Over 8-bit numbers. B is packed: panel p holds k rounded up to whole groups of four rows, a group
  * INFER_PANEL columns, a column the four numbers of its rows, zero past k and n. `start` and `sums`
  * have whole panels. Sums are exact modulo 2^32. Numbers are rounded to even, moved by zero and
@@ -141,18 +147,21 @@
  *
  * pack_s8        packs b [k][n] and adds up its columns (sums NULL: does not); flip is added to all
  *                numbers on the way, 128 to make unsigned ones signed, or 0.
- * gemm_u8s8      c[m][n] = a[m][k] * b[k][n] + start[n] (NULL: none).
- * quantize_8     y = x / scale.
- * requantize_8   y = (x + add) * scale[i * step].
- * dequantize_8   y = (x - zero) * scale.
- * rescale_f32    y = (x + add) * scale[i * step] + bias[i] (NULL: none), rounded after each.
- * axpy_i32       y += by * x.
- * taps_i16       y[i] = sum of w[t] * x[offset[t] + i], t below taps; w and x are of 8 bits and a
- * sign. range_f32      the smallest and the largest of the numbers and 0, past NaN. */
+ * gather_s8      a panel of groups of four rows: of `groups` planes, `plane` bytes apart, and of
+ * each tap in them. A group is what runs of neighbours have; 64 bytes may be read from the
+ * beginning of each, and y has room for another group. gemm_u8s8      c[m][n] = a[m][k] * b[k][n] +
+ * start[n] (NULL: none). quantize_8     y = x / scale. requantize_8   y = (x + add) * scale[i *
+ * step]. dequantize_8   y = (x - zero) * scale. rescale_f32    y = (x + add) * scale[i * step] +
+ * bias[i] (NULL: none), rounded after each. axpy_i32       y += by * x. taps_i16       y[i] = sum
+ * of w[t] * x[offset[t] + i], t below taps; w and x are of 8 bits and a sign. range_f32      the
+ * smallest and the largest of the numbers and 0, past NaN. */
 #define INFER_KERNELS_BYTES(X)                                                                     \
     X(void, pack_s8,                                                                               \
       (size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,             \
        int32_t *sums))                                                                             \
+    X(void, gather_s8,                                                                             \
+      (size_t groups, size_t plane, size_t taps, const size_t *tap, const infer_runs *runs,        \
+       const uint8_t *x, int8_t *y))                                                               \
     X(void, gemm_u8s8,                                                                             \
       (size_t m, size_t n, size_t k, const uint8_t *a, size_t lda, const int8_t *packed,           \
        const int32_t *start, int32_t *c, size_t ldc))                                              \

@@ -5,6 +5,11 @@
 
 #include <arm_neon.h>
 
+static void gather_s8(size_t groups, size_t plane, size_t taps, const size_t *tap,
+                      const infer_runs *runs, const uint8_t *x, int8_t *y) {
+    bytes_gather(groups, plane, taps, tap, runs, x, y);
+}
+
 /* One row times one panel; each column has four sums, one for each place in a group. */
 static void row(size_t n, size_t k, const uint8_t *a, const int8_t *b, const int32_t *start,
                 int32_t *c) {
@@ -62,5 +67,6 @@ static void taps_i16(size_t n, size_t taps, const int16_t *w, const size_t *offs
 
 void infer_kernels_neon_bytes(infer_kernels *k) {
     k->taps_i16 = taps_i16;
+    k->gather_s8 = gather_s8;
     k->gemm_u8s8 = gemm_u8s8;
 }

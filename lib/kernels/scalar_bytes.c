@@ -23,6 +23,17 @@ static void pack_s8(size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t fl
     }
 }
 
+static void gather_s8(size_t groups, size_t plane, size_t taps, const size_t *tap,
+                      const infer_runs *runs, const uint8_t *x, int8_t *y) {
+    for (size_t g = 0; g < groups; g++, x += plane)
+        for (size_t t = 0; t < taps; t++, y += 4 * INFER_PANEL)
+            for (size_t r = 0; r < runs->count; r++) {
+                const size_t to = runs->to[r];
+                const size_t end = r + 1 < runs->count ? runs->to[r + 1] : 4 * INFER_PANEL;
+                memcpy(y + to, x + tap[t] + runs->from[r], end - to);
+            }
+}
+
 static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
                       const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
     size_t panel = (k + 3) / 4 * 4 * INFER_PANEL;

@@ -104,19 +104,52 @@ void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t
     }
 }
 
+/* ---- columns ---- */
+
+static void gather_s8(size_t groups, size_t plane, size_t taps, const size_t *tap,
+                      const infer_runs *runs, const uint8_t *x, int8_t *y) {
+    const size_t many = runs->count, bytes = 4 * INFER_PANEL;
+    const uint8_t *from[INFER_PANEL];
+    __mmask16 mask[INFER_PANEL]; /* where a run and those behind it are */
+    for (size_t r = 0; r < many; r++) {
+        from[r] = x + runs->from[r] - runs->to[r];
+        mask[r] = (__mmask16)(0xffffu << runs->to[r] / 4);
+    }
+    for (size_t g = 0, at = 0; g < groups; g++, at += plane)
+        for (size_t t = 0; t < taps; t++, y += bytes) {
+            __m512i v = _mm512_loadu_si512(from[0] + at + tap[t]);
+            for (size_t r = 1; r < many; r++)
+                v = _mm512_mask_loadu_epi32(v, mask[r], from[r] + at + tap[t]);
+            _mm512_storeu_si512(y, v);
+        }
+}
+
 /* ---- quantizing ---- */
 
 /* Beyond what 8 bits and a zero point of them can be. */
 #define FAR 1024.0f
 
-/* Sixteen numbers rounded, moved and saturated; NaN is as the smallest. */
-VEC_INLINE void store_8(__m512 v, __m512i zero, bool sign, __mmask16 mask, uint8_t *y) {
+/* Rounded and moved; NaN is as the smallest. */
+VEC_INLINE __m512i rounded(__m512 v, __m512i zero) {
     v = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(-FAR)), _mm512_set1_ps(FAR));
-    __m512i all = _mm512_add_epi32(_mm512_cvtps_epi32(v), zero);
+    return _mm512_add_epi32(_mm512_cvtps_epi32(v), zero);
+}
+
+/* Sixteen numbers saturated, and 64. */
+VEC_INLINE void store_8(__m512 v, __m512i zero, bool sign, __mmask16 mask, uint8_t *y) {
+    __m512i all = rounded(v, zero);
     if (sign)
         _mm512_mask_cvtsepi32_storeu_epi8(y, mask, all);
     else
         _mm512_mask_cvtusepi32_storeu_epi8(y, mask, _mm512_max_epi32(all, _mm512_setzero_si512()));
+}
+
+VEC_INLINE void store_64(const __m512i v[4], bool sign, uint8_t *y) {
+    const __m512i low = _mm512_packs_epi32(v[0], v[1]), high = _mm512_packs_epi32(v[2], v[3]);
+    const __m512i all = sign ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high);
+    /* Packing keeps to quarters of a register: fours of each vector are in each. */
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_storeu_si512(y, _mm512_permutexvar_epi32(order, all));
 }
 
 VEC_INLINE __mmask16 lanes(size_t n) {
@@ -140,7 +173,14 @@ static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool
     const __m512 by = _mm512_set1_ps(scale);
     const __m512 inverse = _mm512_set1_ps(usual ? 1 / scale : NAN);
     const __m512i move = _mm512_set1_epi32(zero);
-    for (size_t i = 0; i < n; i += 16) {
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        __m512i v[4];
+        foreach (q, 4)
+            v[q] = rounded(quotient(_mm512_loadu_ps(x + i + 16 * q), by, inverse), move);
+        store_64(v, sign, y + i);
+    }
+    for (; i < n; i += 16) {
         const __mmask16 mask = lanes(n - i);
         __m512 v = quotient(_mm512_maskz_loadu_ps(mask, x + i), by, inverse);
         store_8(v, move, sign, mask, y + i);
@@ -151,7 +191,17 @@ static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *s
                          int32_t zero, bool sign, uint8_t *y) {
     const __m512i more = _mm512_set1_epi32(add), move = _mm512_set1_epi32(zero);
     const __m512 same = _mm512_set1_ps(n ? *scale : 0);
-    for (size_t i = 0; i < n; i += 16) {
+    size_t i = 0;
+    for (; n - i >= 64; i += 64) {
+        __m512i v[4];
+        foreach (q, 4) {
+            __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(x + i + 16 * q), more);
+            __m512 by = step ? _mm512_loadu_ps(scale + i + 16 * q) : same;
+            v[q] = rounded(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), by), move);
+        }
+        store_64(v, sign, y + i);
+    }
+    for (; i < n; i += 16) {
         const __mmask16 mask = lanes(n - i);
         __m512i sum = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, x + i), more);
         __m512 by = step ? _mm512_maskz_loadu_ps(mask, scale + i) : same;
@@ -162,5 +212,6 @@ static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *s
 void infer_kernels_vnni_bytes(infer_kernels *k) {
     k->quantize_8 = quantize_8;
     k->requantize_8 = requantize_8;
+    k->gather_s8 = gather_s8;
     k->gemm_u8s8 = infer_vnni_gemm_u8s8;
 }

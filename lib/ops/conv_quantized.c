@@ -2,7 +2,7 @@
  * input, as columns, on the right. */
 #include "conv_quantized.h"
 
-#include "share.h"
+#include "checked.h"
 
 #include <string.h>
 
@@ -11,16 +11,18 @@ static const infer_op_attr quantized_attrs[] = {INFER_CONV_ATTRS};
 typedef infer_conv_roles roles;
 #define role infer_conv_role
 #define NONE INFER_NO_ROLE
-static const roles integer_roles = {0, 2, 1, 3, NONE, NONE, NONE, NONE, NONE},
-                   linear_roles = {0, 2, 3, 5, 8, 1, 4, 6, 7};
+static const roles integer_roles = {0, 2, 1, 3, NONE, NONE, NONE, NONE, NONE, NONE},
+                   linear_roles = {0, 2, 3, 5, 8, 1, 4, 6, 7, NONE},
+                   ordered_integer_roles = {0, 3, 1, 4, NONE, NONE, NONE, NONE, NONE, 2},
+                   ordered_linear_roles = {0, 2, 3, 5, 9, 1, 4, 6, 7, 8};
 
 typedef struct quantized_plan {
     infer_conv c;
-    int64_t padded[INFER_WINDOW_RANK]; /* extents of the input with its padding */
-    size_t plane;                      /* their product */
-    size_t phases;                     /* along the last axis, see phase() */
-    size_t weights_at, rows_at, padded_at, taps_at, panel_at, packed_at, sums_at, start_at,
-        product_at;
+    infer_columns columns;
+    size_t block, blocks; /* columns that are multiplied together, whole pairs of panels */
+    size_t weights_at, weight_sums_at, rows_at, ones_at;
+    /* Each worker has `room` bytes of its own from room_at on, where these are. */
+    size_t room_at, room, packed_at, sums_at, start_at, product_at;
     infer_depthwise_plan depthwise; /* in place of these where it is one */
 } quantized_plan;
 
@@ -35,70 +37,70 @@ static infer_status check_numbers(const infer_view *v, const char *name, int64_t
     return INFER_OK;
 }
 
-/* An element of a column as infer_conv_sizes counts it: with this a block of columns and its sums
- * stay in the second cache. */
-#define COLUMN_BYTES 8
+/* Bytes of the columns and the sums of a block: with the weights that pass over them they stay in
+ * the second cache. */
+#define BLOCK_BYTES 524288
 
-/* Columns of one panel at a time are gathered where the product is: padding makes every place of
- * every window one of the input, SLACK lets sixteen bytes be read there. */
-#define SLACK 16
-
-/* Whether columns are the input's places as they lie. */
-static bool is_direct(const quantized_plan *q) {
-    const infer_window *w = &q->c.window;
-    bool direct = q->c.taps == 1;
-    for (int32_t i = 0; i < w->rank; i++)
-        direct = direct && w->stride[i] == 1 && !w->before[i] && !w->after[i];
-    return direct;
-}
-
-/* Places along the last axis lie by the remainder of their numbers by the stride, so that what a
- * tap sees of neighbouring outputs lies together; not where strides are long and outputs few. */
-#define MOST_PHASES 4
-
-static size_t phase(const quantized_plan *q, size_t at) {
-    const size_t each = (size_t)q->padded[q->c.window.rank - 1] / q->phases;
-    return at % q->phases * each + at / q->phases;
-}
-
-static infer_status plan_sizes(infer_op_env *env, uint8_t flip, quantized_plan *q) {
+static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *q) {
     const infer_conv *c = &q->c;
-    const infer_window *w = &c->window;
-    size_t packed, sums, padded = 1;
-    if (q->c.block > 2 * INFER_PANEL) /* products take panels in pairs */
-        q->c.block -= q->c.block % (2 * INFER_PANEL);
-    bool fits = infer_bytes_pack_size(c->depth, c->block, &packed, &sums);
-    const int64_t stride = w->rank ? w->stride[w->rank - 1] : 1;
-    q->phases = stride <= MOST_PHASES ? (size_t)stride : 1;
-    for (int32_t i = 0; i < w->rank; i++) {
-        fits = fits && !__builtin_add_overflow(w->in[i], w->before[i], &q->padded[i]) &&
-               !__builtin_add_overflow(q->padded[i], w->after[i], &q->padded[i]) &&
-               q->padded[i] <= INT64_MAX - MOST_PHASES;
-        if (i == w->rank - 1 && fits && q->phases > 1)
-            q->padded[i] += ((int64_t)q->phases - q->padded[i] % (int64_t)q->phases);
-        fits = fits && infer_mul(padded, (size_t)q->padded[i], &padded);
-    }
-    q->plane = padded;
-    fits = fits && infer_mul(padded, c->channels, &padded) && infer_add(padded, SLACK, &padded) &&
-           padded <= PTRDIFF_MAX;
+    const size_t weights = ordered ? 0 : c->outputs * c->group, unit = 2 * INFER_PANEL;
+    size_t column, packed, sums;
+    INFER_TRY(infer_columns_take(env, c, &q->columns));
+    bool fits = infer_mul(c->outputs, sizeof(int32_t), &column) &&
+                infer_add(column, q->columns.depth + 1, &column) &&
+                infer_round_up(c->places ? c->places : 1, unit, &q->block);
+    if (fits && q->block > BLOCK_BYTES / column / unit * unit)
+        q->block = BLOCK_BYTES / column / unit ? BLOCK_BYTES / column / unit * unit : unit;
+    q->room = 0;
+    fits = fits && infer_bytes_pack_size(q->columns.depth, q->block, &packed, &sums) &&
+           infer_add(packed, INFER_GROUP * INFER_PANEL, &packed) &&
+           infer_scratch_take(&q->room, packed, 1, 1, &q->packed_at) &&
+           infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->sums_at) &&
+           infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->start_at) &&
+           infer_scratch_take(&q->room, c->outputs, q->block, sizeof(int32_t), &q->product_at);
     if (!fits)
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
-    INFER_TRY(infer_conv_take(env, flip ? c->outputs * c->group : 0, c->depth, 1, &q->weights_at));
+    q->blocks = (c->places + q->block - 1) / q->block;
+    INFER_TRY(infer_conv_take(env, weights, q->columns.depth, 1, &q->weights_at));
+    INFER_TRY(infer_conv_take(env, weights, 1, sizeof(int32_t), &q->weight_sums_at));
     INFER_TRY(infer_conv_take(env, c->outputs * c->group, 1, sizeof(int32_t), &q->rows_at));
-    INFER_TRY(infer_conv_take(env, is_direct(q) ? 0 : padded, 1, 1, &q->padded_at));
-    INFER_TRY(infer_conv_take(env, c->taps, 1, sizeof(size_t), &q->taps_at));
-    INFER_TRY(infer_conv_take(env, c->depth + 1, INFER_PANEL, 1, &q->panel_at));
-    INFER_TRY(infer_conv_take(env, packed, 1, 1, &q->packed_at));
-    INFER_TRY(infer_conv_take(env, sums, 1, sizeof(int32_t), &q->sums_at));
-    INFER_TRY(infer_conv_take(env, sums, 1, sizeof(int32_t), &q->start_at));
-    return infer_conv_take(env, c->outputs, c->block, sizeof(int32_t), &q->product_at);
+    INFER_TRY(infer_conv_take(env, q->columns.depth, 1, 1, &q->ones_at));
+    return infer_conv_take(env, infer_workers(env), q->room, 1, &q->room_at);
+}
+
+/* Ordered weights as they were before, but for their data. */
+static infer_status read_ordered(const infer_op_env *env, const roles *r, infer_view *w) {
+    const infer_conv_params *p = env->params;
+    const infer_view *x = env->in[r->x], *from = env->in[r->w], *sums = env->in[r->sums];
+    const int32_t rank = from->rank - 1;
+    *w = *from;
+    if (from->rank < 0)
+        return INFER_OK;
+    if (rank < 2 || sums->rank != 1 || sums->dim[0] != from->dim[0] ||
+        from->dim[rank] != INFER_GROUP || sums->type != INFER_TYPE_INT32)
+        return infer_fail(INFER_ERROR_SHAPE, "the weights are not ordered");
+    w->rank = rank;
+    w->dim[1] = -1;
+    if (p->group < 1 || x->rank < 2 || x->dim[1] < 0)
+        return INFER_OK;
+    w->dim[1] = x->dim[1] / p->group;
+    if (from->dim[1] != w->dim[1] / INFER_GROUP + (w->dim[1] % INFER_GROUP != 0))
+        return infer_fail(INFER_ERROR_SHAPE, "%lld groups of channels for %lld channels",
+                          (long long)from->dim[1], (long long)w->dim[1]);
+    return INFER_OK;
 }
 
 static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, infer_view *y) {
     const infer_view *x = env->in[r->x], *w = env->in[r->w];
+    const bool ordered = r->sums != NONE;
+    infer_view plain;
+    if (ordered) {
+        INFER_TRY(read_ordered(env, r, &plain));
+        w = &plain;
+    }
     int64_t channels = w->rank > 0 ? w->dim[0] : -1;
     infer_conv *c = &q->c;
-    INFER_TRY(infer_conv_shape(env, env->params, x, w, role(env, r->bias), COLUMN_BYTES, c, y));
+    INFER_TRY(infer_conv_shape(env, env->params, x, w, role(env, r->bias), 1, c, y));
     INFER_TRY(check_numbers(role(env, r->x_zero), "the input's zero point", 1));
     INFER_TRY(check_numbers(role(env, r->x_scale), "the input's scale", 1));
     INFER_TRY(check_numbers(role(env, r->y_scale), "the output's scale", 1));
@@ -107,8 +109,8 @@ static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, i
         return INFER_OK;
     INFER_TRY(check_numbers(role(env, r->w_zero), "the weights' zero point", channels));
     INFER_TRY(check_numbers(role(env, r->w_scale), "the weights' scale", channels));
-    return infer_is_depthwise(c) ? infer_depthwise_take(env, c, &q->depthwise)
-                                 : plan_sizes(env, infer_flip_left(w->type), q);
+    return !ordered && infer_is_depthwise(c) ? infer_depthwise_take(env, c, &q->depthwise)
+                                             : plan_sizes(env, ordered, q);
 }
 
 static infer_status quantized_infer(infer_op_env *env, const roles *r, infer_type type) {
@@ -121,141 +123,59 @@ static float scale_of(const infer_view *v, size_t i) {
     return ((const float *)v->data)[infer_view_count(v) == 1 ? 0 : i];
 }
 
-/* ---- columns ---- */
+/* ---- weights ---- */
 
-/* The channels of a group with padding around them. */
-static void pad(const quantized_plan *q, const uint8_t *x, uint8_t zero, uint8_t *to) {
-    const infer_window *w = &q->c.window;
-    const int32_t last = w->rank - 1;
-    const size_t width = last < 0 ? 1 : (size_t)w->in[last];
-    memset(to, zero, q->c.channels * q->plane + SLACK);
-    if (q->c.plane == 0)
-        return;
-    for (size_t k = 0; k < q->c.channels; k++, to += q->plane) {
-        int64_t row[INFER_WINDOW_RANK] = {0};
-        do {
-            size_t at = 0;
-            for (int32_t i = 0; i <= last; i++)
-                at = at * (size_t)q->padded[i] + (size_t)(row[i] + w->before[i]);
-            if (q->phases > 1)
-                at -= (size_t)w->before[last];
-            if (q->phases == 1)
-                memcpy(to + at, x, width);
-            for (size_t p = 0; q->phases > 1 && p < q->phases && p < width; p++) {
-                uint8_t *place = to + at + phase(q, (size_t)w->before[last] + p);
-                for (size_t i = p; i < width; i += q->phases)
-                    *place++ = x[i];
-            }
-            x += width;
-        } while (infer_window_next(row, w->in, last));
+/* Rows of unsigned weights as columns lie, and their sums. */
+static void order(const uint8_t *w, size_t rows, size_t channels, size_t taps, uint8_t flip,
+                  uint8_t *to, int32_t *sums) {
+    for (size_t i = 0; i < rows; i++, w += channels * taps) {
+        uint32_t sum = 0;
+        for (size_t first = 0; first < channels; first += INFER_GROUP)
+            for (size_t t = 0; t < taps; t++)
+                for (size_t k = first; k < first + INFER_GROUP; k++)
+                    sum += *to++ = k < channels ? w[k * taps + t] ^ flip : 0;
+        sums[i] = (int32_t)sum;
     }
 }
 
-/* Where a place of a tap or of a window's first element lies. */
-static size_t offset(const quantized_plan *q, const int64_t *index, const int64_t *by) {
-    const int32_t last = q->c.window.rank - 1;
-    size_t at = 0;
-    for (int32_t i = 0; i <= last; i++) {
-        const size_t place = (size_t)(index[i] * by[i]);
-        at = at * (size_t)q->padded[i] + (i == last ? phase(q, place) : place);
-    }
-    return at;
-}
+/* The weights that a run works with, and whether any has a zero point. */
+typedef struct weights {
+    const uint8_t *rows;
+    bool shifted;
+} weights;
 
-/* Runs of neighbours among the places of a panel. */
-typedef struct runs {
-    size_t count, from[INFER_PANEL], to[INFER_PANEL];
-} runs;
-
-static void find_runs(const quantized_plan *q, int64_t *place, size_t lanes, runs *r) {
-    const infer_window *w = &q->c.window;
-    const int32_t last = w->rank - 1;
-    size_t at = offset(q, place, w->stride);
-    r->count = 0;
-    for (size_t l = 0, expected = at + 1; l < lanes; l++) {
-        if (at != expected || l == 0) {
-            r->from[r->count] = at;
-            r->to[r->count++] = l;
-        }
-        expected = at + 1;
-        if (last >= 0 && place[last] + 1 < w->out[last]) {
-            place[last]++;
-            at += (size_t)w->stride[last] / q->phases;
-        } else if (infer_window_next(place, w->out, w->rank)) {
-            at = offset(q, place, w->stride);
-        }
-    }
-}
-
-/* A panel of columns, in copies of sixteen bytes: what is too much is written over by the next. */
-static void gather(const quantized_plan *q, const uint8_t *x, const size_t *taps, const runs *r,
-                   uint8_t *to) {
-    const size_t channels = q->c.channels, count = q->c.taps, plane = q->plane, many = r->count;
-    const size_t first = r->from[0], second = many > 1 ? r->from[1] : 0;
-    const size_t at = many > 1 ? r->to[1] : 0;
-    for (size_t k = 0; k < channels; k++, x += plane)
-        for (size_t t = 0; t < count; t++, to += INFER_PANEL) {
-            const uint8_t *from = x + taps[t];
-            memcpy(to, from + first, INFER_PANEL);
-            if (many > 1)
-                memcpy(to + at, from + second, INFER_PANEL);
-            for (size_t i = 2; i < many; i++)
-                memcpy(to + r->to[i], from + r->from[i], INFER_PANEL);
-        }
-}
-
-/* Columns [first, first + count), packed. */
-static void columns(const infer_op_env *env, const quantized_plan *q, const uint8_t *x,
-                    size_t first, size_t count, uint8_t flip) {
+/* Orders the weights where they are not, and finds what the input's zero point adds to each row. */
+static weights read_weights(const infer_op_env *env, const roles *r, const quantized_plan *q,
+                            int32_t x_zero) {
     const infer_conv *c = &q->c;
-    const infer_window *w = &c->window;
-    const size_t *taps = infer_scratch_at(env->scratch, q->taps_at);
-    uint8_t *panel = infer_scratch_at(env->scratch, q->panel_at);
-    int8_t *packed = infer_scratch_at(env->scratch, q->packed_at);
-    int32_t *sums = infer_scratch_at(env->scratch, q->sums_at);
-    int64_t place[INFER_WINDOW_RANK];
-    if (is_direct(q)) {
-        env->kernels->pack_s8(c->depth, count, x + first, c->plane, flip, packed, sums);
-        return;
+    const infer_view *w = env->in[r->w], *zeros = role(env, r->w_zero);
+    const uint8_t flip = infer_flip_left(w->type);
+    const size_t n = c->outputs * c->group;
+    const int32_t *sums;
+    weights all = {w->data, false};
+    int32_t *rows = infer_scratch_at(env->scratch, q->rows_at);
+    uint8_t *ones = infer_scratch_at(env->scratch, q->ones_at);
+    if (r->sums == NONE) {
+        uint8_t *to = infer_scratch_at(env->scratch, q->weights_at);
+        int32_t *counted = infer_scratch_at(env->scratch, q->weight_sums_at);
+        order(w->data, n, c->channels, c->taps, flip, to, counted);
+        all.rows = to;
+        sums = counted;
+    } else {
+        sums = env->in[r->sums]->data;
     }
-    size_t rest = first;
-    for (int32_t i = w->rank; i-- > 0; rest /= (size_t)w->out[i])
-        place[i] = (int64_t)(rest % (size_t)w->out[i]);
-    for (size_t p = 0; p < count; p += INFER_PANEL, sums += INFER_PANEL) {
-        const size_t lanes = count - p < INFER_PANEL ? count - p : INFER_PANEL;
-        runs r;
-        find_runs(q, place, lanes, &r);
-        gather(q, x, taps, &r, panel);
-        env->kernels->pack_s8(c->depth, lanes, panel, INFER_PANEL, flip, packed, sums);
-        packed += (c->depth + 3) / 4 * 4 * INFER_PANEL;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t zero = (uint32_t)(infer_byte_of(zeros, i) + flip);
+        all.shifted |= zero != 0;
+        rows[i] = (int32_t)((uint32_t)x_zero * ((uint32_t)c->depth * zero - (uint32_t)sums[i]));
     }
+    for (size_t first = 0; first < c->channels; first += INFER_GROUP)
+        for (size_t k = 0; k < c->taps * INFER_GROUP; k++)
+            *ones++ = first + k % INFER_GROUP < c->channels;
+    return all;
 }
 
 /* ---- running ---- */
-
-/* The weights, unsigned: as they are, or copied. */
-static const uint8_t *weights_of(const infer_op_env *env, const roles *r, const quantized_plan *q) {
-    const infer_view *w = env->in[r->w];
-    return infer_flip_left(w->type) ? infer_scratch_at(env->scratch, q->weights_at) : w->data;
-}
-
-/* Makes the weights unsigned, and finds what the input's zero point adds to each row. */
-static void read_weights(const infer_op_env *env, const roles *r, const quantized_plan *q,
-                         int32_t x_zero) {
-    const infer_conv *c = &q->c;
-    const infer_view *w = env->in[r->w];
-    const uint8_t flip = infer_flip_left(w->type);
-    const uint8_t *weights = weights_of(env, r, q);
-    int32_t *rows = infer_scratch_at(env->scratch, q->rows_at);
-    if (flip)
-        infer_flip_bytes(w->data, c->outputs * c->group * c->depth, flip,
-                         infer_scratch_at(env->scratch, q->weights_at));
-    for (size_t i = 0; i < c->outputs * c->group; i++) {
-        uint32_t zero = (uint32_t)(infer_byte_of(role(env, r->w_zero), i) + flip);
-        uint32_t sum = x_zero ? infer_sum_bytes(weights + i * c->depth, c->depth) : 0;
-        rows[i] = (int32_t)((uint32_t)x_zero * ((uint32_t)c->depth * zero - sum));
-    }
-}
 
 void infer_conv_finish(const infer_op_env *env, const roles *r, const int32_t *sums, size_t n,
                        size_t channel, int32_t add, size_t at) {
@@ -275,53 +195,48 @@ void infer_conv_finish(const infer_op_env *env, const roles *r, const int32_t *s
                                y->type == INFER_TYPE_INT8, (uint8_t *)y->data + at);
 }
 
-/* Output channels from m on for a block of columns; a part has some of them. */
+/* The output channels of a group from m on; a part has some of them for a block of columns. */
 typedef struct channels_job {
     const infer_op_env *env;
     const roles *r;
     const quantized_plan *q;
-    size_t m, first, count, to, parts;
+    weights w;
+    const uint8_t *x;
+    uint8_t flip;
+    size_t m, to, parts; /* parts: of the channels of a block */
 } channels_job;
 
 static void channels_part(void *arg, size_t part, size_t worker) {
     const channels_job *j = arg;
     const infer_op_env *env = j->env;
-    const infer_conv *c = &j->q->c;
+    const quantized_plan *q = j->q;
+    const infer_conv *c = &q->c;
     const infer_view *zeros = role(env, j->r->w_zero);
-    const int32_t *rows = infer_scratch_at(env->scratch, j->q->rows_at);
-    const int32_t *sums = infer_scratch_at(env->scratch, j->q->sums_at);
-    const int32_t *start = infer_scratch_at(env->scratch, j->q->start_at);
-    int32_t *product = infer_scratch_at(env->scratch, j->q->product_at);
+    const int32_t *rows = infer_scratch_at(env->scratch, q->rows_at);
+    uint8_t *room = (uint8_t *)infer_scratch_at(env->scratch, q->room_at) + worker * q->room;
+    int8_t *packed = (int8_t *)room + q->packed_at;
+    int32_t *sums = (int32_t *)(room + q->sums_at), *start = (int32_t *)(room + q->start_at);
+    int32_t *product = (int32_t *)(room + q->product_at);
+    const size_t depth = q->columns.depth, first = part / j->parts * q->block;
+    const size_t count = c->places - first < q->block ? c->places - first : q->block;
     const int32_t zero = infer_byte_of(zeros, j->m) + infer_flip_left(env->in[j->r->w]->type);
     size_t from, end;
-    (void)worker;
-    infer_part(c->outputs, 4, j->parts, part, &from, &end);
-    env->kernels->gemm_u8s8(end - from, j->count, c->depth,
-                            weights_of(env, j->r, j->q) + (j->m + from) * c->depth, c->depth,
-                            infer_scratch_at(env->scratch, j->q->packed_at), zero ? start : NULL,
-                            product + from * j->count, j->count);
-    for (size_t i = from; i < end; i++) {
+    infer_part(c->outputs, INFER_PANEL, j->parts, part % j->parts, &from, &end);
+    infer_columns_gather(env, c, &q->columns, j->x, j->flip, first, count, packed);
+    if (j->w.shifted) {
+        env->kernels->gemm_u8s8(1, count, depth, infer_scratch_at(env->scratch, q->ones_at), depth,
+                                packed, NULL, sums, count);
+        infer_bytes_start(env->kernels, sums, count, zero, start);
+    }
+    env->kernels->gemm_u8s8(end - from, count, depth, j->w.rows + (j->m + from) * depth, depth,
+                            packed, j->w.shifted ? start : NULL, product, count);
+    for (size_t i = from; i < end; i++, product += count) {
         int32_t more = infer_byte_of(zeros, j->m + i) - infer_byte_of(zeros, j->m);
         if (more)
-            env->kernels->axpy_i32(j->count, -(uint32_t)more, sums, product + i * j->count);
-        infer_conv_finish(env, j->r, product + i * j->count, j->count, j->m + i, rows[j->m + i],
-                          j->to + i * c->places + j->first);
+            env->kernels->axpy_i32(count, -(uint32_t)more, sums, product);
+        infer_conv_finish(env, j->r, product, count, j->m + i, rows[j->m + i],
+                          j->to + i * c->places + first);
     }
-}
-
-/* The output channels of a group from m on, for a block of columns. */
-static void multiply(infer_op_env *env, const roles *r, const quantized_plan *q, size_t m,
-                     size_t first, size_t count, size_t to) {
-    const infer_conv *c = &q->c;
-    channels_job job = {env, r, q, m, first, count, to, 1};
-    const infer_view *zeros = role(env, r->w_zero);
-    const int32_t *sums = infer_scratch_at(env->scratch, q->sums_at);
-    int32_t *start = infer_scratch_at(env->scratch, q->start_at);
-    const int32_t zero = infer_byte_of(zeros, m) + infer_flip_left(env->in[r->w]->type);
-    infer_bytes_start(env->kernels, sums, count, zero, start);
-    job.parts =
-        infer_parts(env, c->outputs / 4, (double)count * (double)c->depth * INFER_PRODUCT_COST);
-    infer_parallel(env, job.parts, channels_part, &job);
 }
 
 static infer_status quantized_run(infer_op_env *env, const roles *r) {
@@ -342,59 +257,77 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
             infer_depthwise_run(env, r, c, &q.depthwise, n);
         return INFER_OK;
     }
-    uint8_t *padded = infer_scratch_at(env->scratch, q.padded_at);
-    size_t *taps = infer_scratch_at(env->scratch, q.taps_at), t = 0, to = 0;
-    int64_t tap[INFER_WINDOW_RANK] = {0};
-    if (c->taps)
-        do {
-            taps[t++] = offset(&q, tap, c->window.dilation);
-        } while (infer_window_next(tap, c->window.kernel, c->window.rank));
     const uint8_t flip = infer_flip_right(x->type);
     const int32_t zero = infer_byte_of(role(env, r->x_zero), 0);
-    read_weights(env, r, &q, zero - flip);
+    channels_job job = {.env = env, .r = r, .q = &q, .flip = flip};
+    job.w = read_weights(env, r, &q, zero - flip);
+    infer_columns_taps(env, c, &q.columns);
+    const double product = (double)c->places * (double)q.columns.depth * INFER_PRODUCT_COST;
+    const size_t parts = infer_parts_worth(env, (double)c->outputs * product);
+    /* Blocks that are fewer than threads want are cut by channels. */
+    job.parts = (parts + q.blocks - 1) / q.blocks;
+    job.parts = job.parts <= c->outputs / INFER_PANEL ? job.parts : c->outputs / INFER_PANEL;
+    job.parts = job.parts ? job.parts : 1;
     for (size_t n = 0; n < c->batch * c->group; n++) {
-        const uint8_t *image = (const uint8_t *)x->data + n * c->channels * c->plane;
-        if (!is_direct(&q))
-            pad(&q, image, (uint8_t)zero, padded);
-        for (size_t first = 0; first < c->places; first += c->block) {
-            size_t count = c->places - first < c->block ? c->places - first : c->block;
-            columns(env, &q, is_direct(&q) ? image : padded, first, count, flip);
-            multiply(env, r, &q, n % c->group * c->outputs, first, count, to);
-        }
-        to += c->outputs * c->places;
+        job.x = (const uint8_t *)x->data + n * c->channels * c->plane;
+        job.m = n % c->group * c->outputs;
+        infer_columns_begin(env, c, &q.columns, job.x, flip, (uint8_t)zero);
+        infer_parallel(env, q.blocks * job.parts, channels_part, &job);
+        job.to += c->outputs * c->places;
     }
     return INFER_OK;
 }
 
-/* Constant weights and their zero points are made unsigned while the model is loaded. */
-static infer_status quantized_prepare(infer_rewriter *rw, const roles *r) {
-    const uint8_t inputs[] = {r->w, r->w_zero};
-    for (size_t i = 0; i < 2; i++) {
-        const infer_view *v =
-            inputs[i] < rw->in_count ? rw->view(rw, rw->input(rw, inputs[i])) : NULL;
-        if (!v || !v->data || v->type != INFER_TYPE_INT8)
-            return INFER_OK;
-    }
-    for (size_t i = 0; i < 2; i++) {
-        infer_view v = *rw->view(rw, rw->input(rw, inputs[i])), shape = v;
-        void *to = NULL;
-        shape.type = INFER_TYPE_UINT8;
-        shape.data = NULL;
-        uint32_t value = rw->room(rw, &shape, &to);
-        INFER_TRY(rw->failed);
-        if (to)
-            infer_flip_bytes(v.data, infer_view_bytes(&v), 128, to);
-        INFER_TRY(rw->set_input(rw, inputs[i], value));
-    }
+/* ---- ordered weights ---- */
+
+static infer_status order_infer(infer_op_env *env) {
+    const infer_view *w = env->in[0];
+    infer_view spare;
+    if (w->rank >= 0 && (w->rank < 2 || w->rank == INFER_MAX_RANK))
+        return infer_fail(INFER_ERROR_SHAPE, "weights of rank %d", (int)w->rank);
+    infer_view *y = infer_out(env, 0, w->type, w->rank < 0 ? -1 : w->rank + 1, &spare);
+    infer_view *z = infer_out(env, 1, INFER_TYPE_INT32, w->rank < 0 ? -1 : 1, &spare);
+    if (w->rank < 0)
+        return INFER_OK;
+    z->dim[0] = w->dim[0];
+    memcpy(y->dim, w->dim, (size_t)w->rank * sizeof *y->dim);
+    y->dim[w->rank] = INFER_GROUP;
+    if (w->dim[1] >= 0)
+        y->dim[1] = w->dim[1] / INFER_GROUP + (w->dim[1] % INFER_GROUP != 0);
+    return infer_view_check(y, true);
+}
+
+static infer_status order_run(infer_op_env *env) {
+    const infer_view *w = env->in[0];
+    if (env->out[0] && env->out[1])
+        order(w->data, (size_t)w->dim[0], (size_t)w->dim[1],
+              infer_window_count(w->dim + 2, w->rank - 2), infer_flip_left(w->type),
+              env->out[0]->data, env->out[1]->data);
     return INFER_OK;
+}
+
+/* Constant weights are ordered while the model is loaded, but for those of groups of one channel,
+ * which are no product. */
+static infer_status quantized_prepare(infer_rewriter *rw, const roles *r, uint32_t sums_at,
+                                      const char *name) {
+    uint32_t w = rw->input(rw, r->w), made[2];
+    const infer_view *v = rw->view(rw, w);
+    if (!v->data || v->rank < 2 || v->rank == INFER_MAX_RANK || v->dim[1] < 2)
+        return INFER_OK;
+    INFER_TRY(rw->add_many(rw, "infer", "OrderBytes", &w, 1, NULL, 0, made, 2));
+    INFER_TRY(rw->set_input(rw, r->w, made[0]));
+    for (uint32_t i = rw->in_count; i > sums_at; i--)
+        INFER_TRY(rw->set_input(rw, i, rw->input(rw, i - 1)));
+    INFER_TRY(rw->set_input(rw, sums_at, made[1]));
+    return rw->become(rw, "infer", name);
 }
 
 static infer_status integer_prepare(infer_rewriter *rw) {
-    return quantized_prepare(rw, &integer_roles);
+    return quantized_prepare(rw, &integer_roles, ordered_integer_roles.sums, "ConvIntegerOrdered");
 }
 
 static infer_status linear_prepare(infer_rewriter *rw) {
-    return quantized_prepare(rw, &linear_roles);
+    return quantized_prepare(rw, &linear_roles, ordered_linear_roles.sums, "QLinearConvOrdered");
 }
 
 static infer_status integer_infer(infer_op_env *env) {
@@ -409,16 +342,38 @@ static bool is_byte(const infer_view *v) {
     return v->type == INFER_TYPE_INT8 || v->type == INFER_TYPE_UINT8;
 }
 
-static infer_status linear_infer(infer_op_env *env) {
-    static const uint8_t scales[] = {1, 4, 6};
-    const infer_view *const *in = env->in;
+static infer_status ordered_integer_infer(infer_op_env *env) {
+    return quantized_infer(env, &ordered_integer_roles, INFER_TYPE_INT32);
+}
+
+static infer_status ordered_integer_run(infer_op_env *env) {
+    return quantized_run(env, &ordered_integer_roles);
+}
+
+static infer_status check_types(const infer_op_env *env, const roles *r) {
+    const uint8_t scales[] = {r->x_scale, r->w_scale, r->y_scale};
+    const infer_view *const *in = env->in, *bias = role(env, r->bias);
     for (size_t i = 0; i < sizeof scales; i++)
         if (in[scales[i]]->type != INFER_TYPE_FLOAT)
             return infer_fail(INFER_ERROR_TYPE, "input %u is no float", scales[i]);
-    if (!is_byte(in[5]) || !is_byte(in[7]) ||
-        (infer_has_input(env, 8) && in[8]->type != INFER_TYPE_INT32))
+    if (!is_byte(in[r->w_zero]) || !is_byte(in[r->y_zero]) ||
+        (bias && bias->type != INFER_TYPE_INT32))
         return infer_fail(INFER_ERROR_TYPE, "a zero point or the bias has a wrong type");
-    return quantized_infer(env, &linear_roles, (infer_type)in[7]->type);
+    return INFER_OK;
+}
+
+static infer_status linear_infer(infer_op_env *env) {
+    INFER_TRY(check_types(env, &linear_roles));
+    return quantized_infer(env, &linear_roles, (infer_type)env->in[7]->type);
+}
+
+static infer_status ordered_linear_infer(infer_op_env *env) {
+    INFER_TRY(check_types(env, &ordered_linear_roles));
+    return quantized_infer(env, &ordered_linear_roles, (infer_type)env->in[7]->type);
+}
+
+static infer_status ordered_linear_run(infer_op_env *env) {
+    return quantized_run(env, &ordered_linear_roles);
 }
 
 static infer_status linear_run(infer_op_env *env) {
@@ -462,5 +417,58 @@ const infer_op infer_op_q_linear_conv = {
     .infer = linear_infer,
     .prepare = linear_prepare,
     .run = linear_run,
+    .work = infer_work_kernel_3,
+};
+
+/* Weights [M][C][...] of unsigned numbers as [M][C / 4, rounded up][...][4], and the sums of their
+ * rows. The type is that of the weights, as zero points are. */
+const infer_op infer_op_infer_order_bytes = {
+    .domain = "infer",
+    .name = "OrderBytes",
+    .since = 1,
+    .newest = 1,
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 2,
+    .max_out = 2,
+    .types = {T_BYTE},
+    .infer = order_infer,
+    .run = order_run,
+};
+
+/* The two with ordered weights; the sums of their rows are behind what is always there. */
+const infer_op infer_op_infer_conv_integer_ordered = {
+    .domain = "infer",
+    .name = "ConvIntegerOrdered",
+    .since = 1,
+    .newest = 1,
+    .params_size = sizeof(infer_conv_params),
+    .min_in = 3,
+    .max_in = 5,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = sizeof quantized_attrs / sizeof *quantized_attrs,
+    .attrs = quantized_attrs,
+    .types = {T_BYTE, T_BYTE, T(INT32), T_BYTE},
+    .infer = ordered_integer_infer,
+    .run = ordered_integer_run,
+    .work = infer_work_kernel,
+};
+
+const infer_op infer_op_infer_q_linear_conv_ordered = {
+    .domain = "infer",
+    .name = "QLinearConvOrdered",
+    .since = 1,
+    .newest = 1,
+    .params_size = sizeof(infer_conv_params),
+    .min_in = 9,
+    .max_in = 10,
+    .min_out = 1,
+    .max_out = 1,
+    .attr_count = sizeof quantized_attrs / sizeof *quantized_attrs,
+    .attrs = quantized_attrs,
+    .types = {T_BYTE, T(FLOAT), T_BYTE, T_BYTE, T(FLOAT), T_BYTE | T(FLOAT) | T(INT32)},
+    .infer = ordered_linear_infer,
+    .run = ordered_linear_run,
     .work = infer_work_kernel_3,
 };

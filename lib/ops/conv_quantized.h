@@ -6,12 +6,14 @@
 #include "bytes.h"
 #include "conv.h"
 #include "scratch.h"
+#include "share.h"
 #include "status.h"
 
 /* Which inputs are what; INFER_NO_ROLE: the operator has none. */
 #define INFER_NO_ROLE UINT8_MAX
 typedef struct infer_conv_roles {
     uint8_t x, x_zero, w, w_zero, bias, x_scale, w_scale, y_scale, y_zero;
+    uint8_t sums; /* of ordered weights' rows */
 } infer_conv_roles;
 
 static inline const infer_view *infer_conv_role(const infer_op_env *env, uint8_t index) {
@@ -22,6 +24,36 @@ static inline const infer_view *infer_conv_role(const infer_op_env *env, uint8_t
  * to each. */
 void infer_conv_finish(const infer_op_env *env, const infer_conv_roles *r, const int32_t *sums,
                        size_t n, size_t channel, int32_t add, size_t at);
+
+/* ---- columns (conv_quantized_columns.c) ---- */
+
+/* Channels whose numbers of a place lie together. */
+#define INFER_GROUP 4
+
+/* How the columns of a group's product lie: groups of channels, each tap of the window, so that the
+ * numbers of absent channels are between the others. */
+typedef struct infer_columns {
+    bool direct;                       /* they are the input's places as they lie */
+    size_t groups, depth;              /* of channels; numbers of a column */
+    int64_t padded[INFER_WINDOW_RANK]; /* extents of the input with its padding */
+    size_t plane, whole;               /* their product; what a plane without padding takes */
+    size_t phases;                     /* along the last axis */
+    size_t padded_at, whole_at, taps_at;
+} infer_columns;
+
+infer_status infer_columns_take(infer_op_env *env, const infer_conv *c, infer_columns *q);
+
+/* What all images need in the scratch; what columns of one need, whose padding is zero. flip is
+ * added to all numbers. */
+void infer_columns_taps(const infer_op_env *env, const infer_conv *c, const infer_columns *q);
+void infer_columns_begin(infer_op_env *env, const infer_conv *c, const infer_columns *q,
+                         const uint8_t *x, uint8_t flip, uint8_t zero);
+
+/* Columns [first, first + count) of the image that begin was told, packed, with room for another
+ * group behind. What they have past count and for absent channels is anything. */
+void infer_columns_gather(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
+                          const uint8_t *x, uint8_t flip, size_t first, size_t count,
+                          int8_t *packed);
 
 /* ---- groups of one channel (conv_quantized_depthwise.c) ---- */
 

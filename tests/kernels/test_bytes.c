@@ -102,6 +102,39 @@ static void tiles(void **state) {
     product_of(m, n, k, same_bytes(0, m * k, 255), k, same_bytes(1, n * k, 255), n, 128);
 }
 
+static void gathering(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        const size_t groups = choose(5), taps = choose(6), reach = 64 + choose(200);
+        const size_t plane = reach + choose(100),
+                     bytes_in = groups ? (groups - 1) * plane + reach : 0;
+        const uint8_t *x = bytes(0, bytes_in);
+        size_t *tap = fenced(1, taps * sizeof *tap);
+        infer_runs runs = {.count = 1};
+        size_t most = reach - 64;
+        for (size_t t = 0; t < taps; t++)
+            tap[t] = choose(most / 2 + 1);
+        for (size_t at = 4 * (1 + choose(16)); at < 64; at += 4 * (1 + choose(9)))
+            runs.to[runs.count++] = at;
+        for (size_t r = 0; r < runs.count; r++)
+            runs.from[r] = choose(most - most / 2 + 1);
+        for (size_t v = 0; v < count; v++) {
+            const size_t n = groups * taps * 64;
+            int8_t *y = fenced(3, n + 64);
+            list[v].k.gather_s8(groups, plane, taps, tap, &runs, x, y);
+            assert_true(fence_holds(3));
+            for (size_t j = 0; j < n; j++) {
+                const size_t g = j / 64 / taps, t = j / 64 % taps, at = j % 64;
+                size_t r = runs.count - 1;
+                while (runs.to[r] > at)
+                    r--;
+                assert_int_equal((uint8_t)y[j],
+                                 x[g * plane + tap[t] + runs.from[r] + at - runs.to[r]]);
+            }
+        }
+    }
+}
+
 static void taps(void **state) {
     (void)state;
     for (size_t i = 0; i < 1000; i++) {
@@ -202,7 +235,8 @@ static void quantizing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(tiles),
-                                       cmocka_unit_test(taps), cmocka_unit_test(quantizing)};
+                                       cmocka_unit_test(gathering), cmocka_unit_test(taps),
+                                       cmocka_unit_test(quantizing)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }

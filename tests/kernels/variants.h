@@ -56,6 +56,7 @@ size_t choose(size_t n);
     X(activate) X(normalize) X(widen_panel) X(widen_half) X(gemm_half) X(add) X(sub) X(mul) X(div)
 #define JUDGED_BYTES(X)                                                                            \
     X(pack_s8)                                                                                     \
+    X(gather_s8)                                                                                   \
     X(gemm_u8s8)                                                                                   \
     X(quantize_8)                                                                                  \
     X(requantize_8) X(dequantize_8) X(rescale_f32) X(axpy_i32) X(taps_i16) X(range_f32)
