@@ -41,13 +41,16 @@ static infer_status check_numbers(const infer_view *v, const char *name, int64_t
  * the second cache. */
 #define BLOCK_BYTES 524288
 
+/* Output channels that are multiplied together, whose sums are made bytes while they are close. */
+#define BLOCK_ROWS 128
+
 static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *q) {
     const infer_conv *c = &q->c;
     const size_t weights = ordered ? 0 : c->outputs * c->group, unit = 2 * INFER_PANEL;
     size_t column, packed, sums;
     INFER_TRY(infer_columns_take(env, c, &q->columns));
-    bool fits = infer_mul(c->outputs, sizeof(int32_t), &column) &&
-                infer_add(column, q->columns.depth + 1, &column) &&
+    const size_t rows = c->outputs < BLOCK_ROWS ? c->outputs : BLOCK_ROWS;
+    bool fits = infer_add(rows * sizeof(int32_t), q->columns.depth + 1, &column) &&
                 infer_round_up(c->places ? c->places : 1, unit, &q->block);
     if (fits && q->block > BLOCK_BYTES / column / unit * unit)
         q->block = BLOCK_BYTES / column / unit ? BLOCK_BYTES / column / unit * unit : unit;
@@ -57,7 +60,7 @@ static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *
            infer_scratch_take(&q->room, packed, 1, 1, &q->packed_at) &&
            infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->sums_at) &&
            infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->start_at) &&
-           infer_scratch_take(&q->room, c->outputs, q->block, sizeof(int32_t), &q->product_at);
+           infer_scratch_take(&q->room, rows, q->block, sizeof(int32_t), &q->product_at);
     if (!fits)
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     q->blocks = (c->places + q->block - 1) / q->block;
@@ -228,14 +231,19 @@ static void channels_part(void *arg, size_t part, size_t worker) {
                                 packed, NULL, sums, count);
         infer_bytes_start(env->kernels, sums, count, zero, start);
     }
-    env->kernels->gemm_u8s8(end - from, count, depth, j->w.rows + (j->m + from) * depth, depth,
-                            packed, j->w.shifted ? start : NULL, product, count);
-    for (size_t i = from; i < end; i++, product += count) {
-        int32_t more = infer_byte_of(zeros, j->m + i) - infer_byte_of(zeros, j->m);
-        if (more)
-            env->kernels->axpy_i32(count, -(uint32_t)more, sums, product);
-        infer_conv_finish(env, j->r, product, count, j->m + i, rows[j->m + i],
-                          j->to + i * c->places + first);
+    for (size_t i = from; i < end; i += BLOCK_ROWS) {
+        const size_t most = end - i < BLOCK_ROWS ? end - i : BLOCK_ROWS;
+        env->kernels->gemm_u8s8(most, count, depth, j->w.rows + (j->m + i) * depth, depth, packed,
+                                j->w.shifted ? start : NULL, product, count);
+        for (size_t k = 0; k < most; k++) {
+            const size_t channel = j->m + i + k;
+            int32_t *row = product + k * count;
+            int32_t more = infer_byte_of(zeros, channel) - infer_byte_of(zeros, j->m);
+            if (more)
+                env->kernels->axpy_i32(count, -(uint32_t)more, sums, row);
+            infer_conv_finish(env, j->r, row, count, channel, rows[channel],
+                              j->to + (i + k) * c->places + first);
+        }
     }
 }
 

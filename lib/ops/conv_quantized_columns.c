@@ -67,7 +67,29 @@ static void take(const uint32_t *x, size_t stride, size_t n, uint32_t *to) {
             to[i] = x[i * stride];
 }
 
-/* The rows of a group's plane into the padded one. */
+/* Whether any tap sees what lies at a place of an axis, padding included. */
+static bool is_seen(const infer_window *w, int32_t axis, int64_t at) {
+    int64_t tap = 0;
+    while (tap < w->kernel[axis] && tap < w->stride[axis] &&
+           (at - tap * w->dilation[axis]) % w->stride[axis] != 0)
+        tap++;
+    return tap < w->kernel[axis] && tap < w->stride[axis];
+}
+
+/* A row of the input, `at` being where its first place lies, padding included. */
+static void pad_row(const infer_conv *c, const infer_columns *q, const uint32_t *from, size_t width,
+                    uint32_t *to, int64_t at) {
+    if (q->phases == 1) {
+        memcpy(to + at, from, width * sizeof *to);
+        return;
+    }
+    for (size_t p = 0; p < q->phases && p < width; p++)
+        if (is_seen(&c->window, c->window.rank - 1, at + (int64_t)p))
+            take(from + p, q->phases, (width - p + q->phases - 1) / q->phases,
+                 to + phase(c, q, (size_t)at + p));
+}
+
+/* The rows of a group's plane into the padded one, where they are seen. */
 static void pad(const infer_conv *c, const infer_columns *q, const uint32_t *from, uint32_t *to) {
     const infer_window *w = &c->window;
     const int32_t last = w->rank - 1;
@@ -75,17 +97,16 @@ static void pad(const infer_conv *c, const infer_columns *q, const uint32_t *fro
     int64_t row[INFER_WINDOW_RANK] = {0};
     do {
         size_t at = 0;
-        for (int32_t i = 0; i <= last; i++)
-            at = at * (size_t)q->padded[i] + (size_t)(row[i] + w->before[i]);
-        if (q->phases == 1) {
-            memcpy(to + at, from, width * sizeof *to);
-        } else {
-            at -= (size_t)w->before[last];
-            for (size_t p = 0; p < q->phases && p < width; p++) {
-                uint32_t *place = to + at + phase(c, q, (size_t)w->before[last] + p);
-                take(from + p, q->phases, (width - p + q->phases - 1) / q->phases, place);
-            }
+        bool seen = true;
+        for (int32_t i = 0; i < last; i++) {
+            const int64_t place = row[i] + w->before[i];
+            at = at * (size_t)q->padded[i] + (size_t)place;
+            seen = seen && is_seen(w, i, place);
         }
+        if (last >= 0)
+            at *= (size_t)q->padded[last];
+        if (seen)
+            pad_row(c, q, from, width, to + at, last < 0 ? 0 : w->before[last]);
         from += width;
     } while (infer_window_next(row, w->in, last));
 }
