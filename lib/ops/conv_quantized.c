@@ -71,34 +71,12 @@ static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *
     return infer_conv_take(env, infer_workers(env), q->room, 1, &q->room_at);
 }
 
-/* Ordered weights as they were before, but for their data. */
-static infer_status read_ordered(const infer_op_env *env, const roles *r, infer_view *w) {
-    const infer_conv_params *p = env->params;
-    const infer_view *x = env->in[r->x], *from = env->in[r->w], *sums = env->in[r->sums];
-    const int32_t rank = from->rank - 1;
-    *w = *from;
-    if (from->rank < 0)
-        return INFER_OK;
-    if (rank < 2 || sums->rank != 1 || sums->dim[0] != from->dim[0] ||
-        from->dim[rank] != INFER_GROUP || sums->type != INFER_TYPE_INT32)
-        return infer_fail(INFER_ERROR_SHAPE, "the weights are not ordered");
-    w->rank = rank;
-    w->dim[1] = -1;
-    if (p->group < 1 || x->rank < 2 || x->dim[1] < 0)
-        return INFER_OK;
-    w->dim[1] = x->dim[1] / p->group;
-    if (from->dim[1] != w->dim[1] / INFER_GROUP + (w->dim[1] % INFER_GROUP != 0))
-        return infer_fail(INFER_ERROR_SHAPE, "%lld groups of channels for %lld channels",
-                          (long long)from->dim[1], (long long)w->dim[1]);
-    return INFER_OK;
-}
-
 static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, infer_view *y) {
     const infer_view *x = env->in[r->x], *w = env->in[r->w];
     const bool ordered = r->sums != NONE;
     infer_view plain;
     if (ordered) {
-        INFER_TRY(read_ordered(env, r, &plain));
+        INFER_TRY(infer_ordered_weights(env, r, &plain));
         w = &plain;
     }
     int64_t channels = w->rank > 0 ? w->dim[0] : -1;
@@ -128,19 +106,6 @@ static float scale_of(const infer_view *v, size_t i) {
 
 /* ---- weights ---- */
 
-/* Rows of unsigned weights as columns lie, and their sums. */
-static void order(const uint8_t *w, size_t rows, size_t channels, size_t taps, uint8_t flip,
-                  uint8_t *to, int32_t *sums) {
-    for (size_t i = 0; i < rows; i++, w += channels * taps) {
-        uint32_t sum = 0;
-        for (size_t first = 0; first < channels; first += INFER_GROUP)
-            for (size_t t = 0; t < taps; t++)
-                for (size_t k = first; k < first + INFER_GROUP; k++)
-                    sum += *to++ = k < channels ? w[k * taps + t] ^ flip : 0;
-        sums[i] = (int32_t)sum;
-    }
-}
-
 /* The weights that a run works with, and whether any has a zero point. */
 typedef struct weights {
     const uint8_t *rows;
@@ -161,7 +126,7 @@ static weights read_weights(const infer_op_env *env, const roles *r, const quant
     if (r->sums == NONE) {
         uint8_t *to = infer_scratch_at(env->scratch, q->weights_at);
         int32_t *counted = infer_scratch_at(env->scratch, q->weight_sums_at);
-        order(w->data, n, c->channels, c->taps, flip, to, counted);
+        infer_order_bytes(w->data, n, c->channels, c->taps, flip, to, counted);
         all.rows = to;
         sums = counted;
     } else {
@@ -286,56 +251,13 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
     return INFER_OK;
 }
 
-/* ---- ordered weights ---- */
-
-static infer_status order_infer(infer_op_env *env) {
-    const infer_view *w = env->in[0];
-    infer_view spare;
-    if (w->rank >= 0 && (w->rank < 2 || w->rank == INFER_MAX_RANK))
-        return infer_fail(INFER_ERROR_SHAPE, "weights of rank %d", (int)w->rank);
-    infer_view *y = infer_out(env, 0, w->type, w->rank < 0 ? -1 : w->rank + 1, &spare);
-    infer_view *z = infer_out(env, 1, INFER_TYPE_INT32, w->rank < 0 ? -1 : 1, &spare);
-    if (w->rank < 0)
-        return INFER_OK;
-    z->dim[0] = w->dim[0];
-    memcpy(y->dim, w->dim, (size_t)w->rank * sizeof *y->dim);
-    y->dim[w->rank] = INFER_GROUP;
-    if (w->dim[1] >= 0)
-        y->dim[1] = w->dim[1] / INFER_GROUP + (w->dim[1] % INFER_GROUP != 0);
-    return infer_view_check(y, true);
-}
-
-static infer_status order_run(infer_op_env *env) {
-    const infer_view *w = env->in[0];
-    if (env->out[0] && env->out[1])
-        order(w->data, (size_t)w->dim[0], (size_t)w->dim[1],
-              infer_window_count(w->dim + 2, w->rank - 2), infer_flip_left(w->type),
-              env->out[0]->data, env->out[1]->data);
-    return INFER_OK;
-}
-
-/* Constant weights are ordered while the model is loaded, but for those of groups of one channel,
- * which are no product. */
-static infer_status quantized_prepare(infer_rewriter *rw, const roles *r, uint32_t sums_at,
-                                      const char *name) {
-    uint32_t w = rw->input(rw, r->w), made[2];
-    const infer_view *v = rw->view(rw, w);
-    if (!v->data || v->rank < 2 || v->rank == INFER_MAX_RANK || v->dim[1] < 2)
-        return INFER_OK;
-    INFER_TRY(rw->add_many(rw, "infer", "OrderBytes", &w, 1, NULL, 0, made, 2));
-    INFER_TRY(rw->set_input(rw, r->w, made[0]));
-    for (uint32_t i = rw->in_count; i > sums_at; i--)
-        INFER_TRY(rw->set_input(rw, i, rw->input(rw, i - 1)));
-    INFER_TRY(rw->set_input(rw, sums_at, made[1]));
-    return rw->become(rw, "infer", name);
-}
-
 static infer_status integer_prepare(infer_rewriter *rw) {
-    return quantized_prepare(rw, &integer_roles, ordered_integer_roles.sums, "ConvIntegerOrdered");
+    return infer_order_weights(rw, &integer_roles, ordered_integer_roles.sums,
+                               "ConvIntegerOrdered");
 }
 
 static infer_status linear_prepare(infer_rewriter *rw) {
-    return quantized_prepare(rw, &linear_roles, ordered_linear_roles.sums, "QLinearConvOrdered");
+    return infer_order_weights(rw, &linear_roles, ordered_linear_roles.sums, "QLinearConvOrdered");
 }
 
 static infer_status integer_infer(infer_op_env *env) {
@@ -426,22 +348,6 @@ const infer_op infer_op_q_linear_conv = {
     .prepare = linear_prepare,
     .run = linear_run,
     .work = infer_work_kernel_3,
-};
-
-/* Weights [M][C][...] of unsigned numbers as [M][C / 4, rounded up][...][4], and the sums of their
- * rows. The type is that of the weights, as zero points are. */
-const infer_op infer_op_infer_order_bytes = {
-    .domain = "infer",
-    .name = "OrderBytes",
-    .since = 1,
-    .newest = 1,
-    .min_in = 1,
-    .max_in = 1,
-    .min_out = 2,
-    .max_out = 2,
-    .types = {T_BYTE},
-    .infer = order_infer,
-    .run = order_run,
 };
 
 /* The two with ordered weights; the sums of their rows are behind what is always there. */

@@ -55,6 +55,22 @@ void infer_columns_gather(const infer_op_env *env, const infer_conv *c, const in
                           const uint8_t *x, uint8_t flip, size_t first, size_t count,
                           int8_t *packed);
 
+/* ---- ordered weights (conv_quantized_order.c) ---- */
+
+/* Rows of weights, flip added to all numbers, as columns lie, and their sums. */
+void infer_order_bytes(const uint8_t *w, size_t rows, size_t channels, size_t taps, uint8_t flip,
+                       uint8_t *to, int32_t *sums);
+
+/* Ordered weights as they were before, but for their data. */
+infer_status infer_ordered_weights(const infer_op_env *env, const infer_conv_roles *r,
+                                   infer_view *w);
+
+/* prepare: constant weights are ordered, but for those of groups of one channel, which are no
+ * product. Their sums become input number sums_at, those behind move up, and the operator the
+ * internal one of that name. */
+infer_status infer_order_weights(infer_rewriter *rw, const infer_conv_roles *r, uint32_t sums_at,
+                                 const char *name);
+
 /* ---- groups of one channel (conv_quantized_depthwise.c) ---- */
 
 /* Where things lie in the scratch, and the extents of a group's input. Its places are in planes by

@@ -69,11 +69,13 @@ static void take(const uint32_t *x, size_t stride, size_t n, uint32_t *to) {
 
 /* Whether any tap sees what lies at a place of an axis, padding included. */
 static bool is_seen(const infer_window *w, int32_t axis, int64_t at) {
+    const int64_t stride = w->stride[axis];
     int64_t tap = 0;
-    while (tap < w->kernel[axis] && tap < w->stride[axis] &&
-           (at - tap * w->dilation[axis]) % w->stride[axis] != 0)
+    if (stride == 1)
+        return true;
+    while (tap < w->kernel[axis] && tap < stride && (at - tap * w->dilation[axis]) % stride != 0)
         tap++;
-    return tap < w->kernel[axis] && tap < w->stride[axis];
+    return tap < w->kernel[axis] && tap < stride;
 }
 
 /* A row of the input, `at` being where its first place lies, padding included. */

@@ -144,6 +144,21 @@ def test_quantized_conv(case):
         data(dtype=case["x"]), data(6, dtype=np.int8).astype(np.int32)], **options))
 
 
+@table(channels=[2, 3, 70], outputs=[5, 150], kernel=[1, 3], stride=[1, 2, 3], constant=[False, True])
+def test_quantized_conv_sizes(case):
+    """Whole and partial groups of channels, several blocks of columns, products large enough for tiles."""
+    channels, outputs, kernel = case["channels"], case["outputs"], case["kernel"]
+    x = data(2, channels, 40, 37, dtype=np.uint8)
+    w = data(outputs, channels, kernel, kernel, dtype=np.int8) // 2  # the sums of pairs of products fit 16 bits
+    model, feeds = build("ConvInteger", 10, [x, w, data(dtype=np.uint8), np.int8(0)], constant=case["constant"],
+                         strides=[case["stride"], 1 + kernel // 2], pads=[kernel // 2, 0, kernel // 2, kernel // 2])
+    expected = onnxruntime_runs(model, feeds)
+    close(run(model, feeds), expected)
+    for options in ({"threads": 3}, {"cpu": ["scalar"]}, {"cpu": ["avx2"]}):
+        with libinfer.load(model, **options) as ours:
+            close(ours.run(feeds).values(), expected)
+
+
 @table(group=[1, 2], offset_group=[1, 2], mask=[False, True], dtype=[np.float32, np.float64])
 def test_deform_conv(case):
     dtype, sets = case["dtype"], case["offset_group"]
