@@ -3,6 +3,7 @@
 #include "axes.h"
 #include "op.h"
 #include "real.h"
+#include "share.h"
 #include "status.h"
 #include "widen.h"
 #include "window.h"
@@ -101,9 +102,25 @@ static void finish_indices(const pooling *q, size_t number, int64_t *index) {
 PLANE(f32, float)
 PLANE(f64, double)
 
-static void run_planes(const pooling *q, const void *x, void *y, int64_t *indices) {
-    for (size_t i = 0; i < q->planes; i++) {
-        int64_t *index = indices ? indices + i * q->places : NULL;
+/* Planes; a part has some of them. */
+typedef struct planes_job {
+    const pooling *q;
+    const void *x;
+    void *y;
+    int64_t *indices;
+    size_t parts;
+} planes_job;
+
+static void planes_part(void *arg, size_t part, size_t worker) {
+    const planes_job *j = arg;
+    const pooling *q = j->q;
+    const void *x = j->x;
+    void *y = j->y;
+    size_t from, end;
+    (void)worker;
+    infer_part(q->planes, 1, j->parts, part, &from, &end);
+    for (size_t i = from; i < end; i++) {
+        int64_t *index = j->indices ? j->indices + i * q->places : NULL;
         if (q->type == INFER_TYPE_FLOAT)
             plane_f32(q, i, x, y, index);
         else if (q->type == INFER_TYPE_DOUBLE)
@@ -169,7 +186,10 @@ static infer_status window_body(infer_op_env *env, enum pool kind) {
     q.with_padding = p->count_include_pad != 0;
     q.by_columns = p->storage_order != 0;
     q.p = p->p;
-    run_planes(&q, x->data, y->data, indices ? indices->data : NULL);
+    planes_job job = {&q, x->data, y->data, indices ? indices->data : NULL, 1};
+    const size_t taps = infer_window_count(q.w.kernel, q.w.rank);
+    job.parts = infer_parts(env, q.planes, (double)q.places * (double)taps);
+    infer_parallel(env, job.parts, planes_part, &job);
     return INFER_OK;
 }
 

@@ -1,5 +1,18 @@
 /* Template (real.h): one plane of a pool, tap by tap over whole rows of output places. */
 
+/* b becomes the larger of both; a's numbers are `step` apart. */
+static void NAME(larger)(const REAL *restrict a, int64_t step, int64_t n, REAL *restrict b) {
+    if (step == 1)
+        for (int64_t i = 0; i < n; i++)
+            b[i] = a[i] > b[i] ? a[i] : b[i];
+    else if (step == 2)
+        for (int64_t i = 0; i < n; i++)
+            b[i] = a[2 * i] > b[i] ? a[2 * i] : b[i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            b[i] = a[i * step] > b[i] ? a[i * step] : b[i];
+}
+
 static void NAME(max)(const infer_window *w, const REAL *x, size_t places, REAL *y,
                       int64_t *index) {
     infer_taps t;
@@ -17,8 +30,7 @@ static void NAME(max)(const infer_window *w, const REAL *x, size_t places, REAL 
                 index[t.to + i] = larger ? t.from + i * t.step : index[t.to + i];
             }
         else
-            for (int64_t i = 0; i < t.count; i++)
-                b[i] = a[i * t.step] > b[i] ? a[i * t.step] : b[i];
+            NAME(larger)(a, t.step, t.count, b);
     }
 }
 
