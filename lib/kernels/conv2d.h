@@ -108,10 +108,10 @@ void infer_conv_pack(const infer_conv2d *c, const infer_loose_f32 *w, const doub
 #define INFER_WINOGRAD_CHANNELS 64
 #define INFER_WINOGRAD_INPUT    ((size_t)1 << 19)
 
-/* Results are within this times the sum of X W over all products of the exact ones, where inputs are
- * at most X and weights at most W in magnitude; bias and what is added round as ever. It is not
- * proven: the worst that chosen signs reach is 160 roundings, from 64 channels on, as sums over more
- * are sums of sums. */
+/* Results are within this times the sum of X W over all products of the exact ones, where inputs
+ * are at most X and weights at most W in magnitude; bias and what is added round as ever. It is not
+ * proven: the worst that chosen signs reach is 160 roundings, from 64 channels on, as sums over
+ * more are sums of sums. */
 #define INFER_WINOGRAD_ERROR (200 * 0x1p-24)
 
 typedef struct infer_winograd {
