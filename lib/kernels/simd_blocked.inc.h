@@ -275,45 +275,52 @@ static void NAME(pool_blocked)(const infer_conv2d *c, const T *x, T *y) {
         NAME(pool_rows)(false, c, x, y);
 }
 
-/* The squares of block `b` and its neighbours at one place; zero where there are no channels. */
-VEC_INLINE void NAME(lrn_squares)(const infer_conv2d *c, size_t b, const T *x, size_t step, T *to) {
-    for (size_t i = 0; i < 3; i++) {
-        const size_t first = (b + i - 1) * INFER_PANEL; /* wraps before the first: no channels */
+/* The squares of the channels of so many blocks at one place, with the block before and the one
+ * behind; 0 past the ends. */
+VEC_INLINE void NAME(lrn_squares)(const infer_conv2d *c, size_t block, size_t blocks, const T *x,
+                                  size_t step, T *to) {
+    for (size_t i = 0; i < blocks + 2; i++, to += INFER_PANEL) {
+        const size_t first =
+            (block + i - 1) * INFER_PANEL; /* wraps before the first: no channels */
         const size_t n = first < c->channels ? c->channels - first : 0;
         const T *a = x + (n ? first / INFER_PANEL * step : 0);
-        T *out = to + i * INFER_PANEL;
         EACH_VEC {
             VEC u = n ? V(load)(a + v * LANES) : V(set1)(0);
-            V(store)(out + v * LANES, V(mul)(u, u));
+            V(store)(to + v * LANES, V(mul)(u, u));
         }
         for (size_t k = n; k < INFER_PANEL; k++)
-            out[k] = 0;
+            to[k] = 0;
     }
 }
 
 static void NAME(lrn_blocked)(const infer_conv2d *c, size_t size, T scale, T bias, const T *x,
                               T *y) {
-    enum { PLACES = 32 }; /* at a time: what was just written is slow to read across its ends */
-    T squares[PLACES][3 * INFER_PANEL];
-    const size_t blocks = (c->channels + 15) / INFER_PANEL, plane = c->in[0] * c->in[1];
+    /* At a time: what was just written is slow to read across its ends. */
+    enum { PLACES = 8, BLOCKS = 8 };
+    T squares[PLACES][(BLOCKS + 2) * INFER_PANEL];
+    const size_t all = (c->channels + 15) / INFER_PANEL, plane = c->in[0] * c->in[1];
     const VEC factor = V(set1)(scale), shift = V(set1)(bias);
-    for (size_t b = 0; b < blocks; b++)
+    for (size_t b = 0, blocks; b < all; b += blocks) {
+        blocks = all - b < BLOCKS ? all - b : BLOCKS;
         for (size_t place = 0, n; place < plane; place += n) {
             n = plane - place < PLACES ? plane - place : PLACES;
             for (size_t i = 0; i < n; i++)
                 NAME(lrn_squares)
-            (c, b, x + (place + i) * INFER_PANEL, plane * INFER_PANEL, squares[i]);
-            for (size_t i = 0; i < n; i++)
-                EACH_VEC {
-                    const T *s = squares[i] + INFER_PANEL - (size - 1) / 2 + v * LANES;
-                    const size_t at = (b * plane + place + i) * INFER_PANEL + v * LANES;
-                    VEC sum = V(load)(s);
-                    for (size_t k = 1; k < size; k++)
-                        sum = V(add)(sum, V(load)(s + k));
-                    VEC root = V(sqrt)(V(fma)(factor, sum, shift));
-                    V(store)(y + at, V(div)(V(load)(x + at), V(mul)(root, V(sqrt)(root))));
-                }
+            (c, b, blocks, x + (place + i) * INFER_PANEL, plane * INFER_PANEL, squares[i]);
+            for (size_t q = 0; q < blocks; q++)
+                for (size_t i = 0; i < n; i++)
+                    EACH_VEC {
+                        const T *s =
+                            squares[i] + (q + 1) * INFER_PANEL - (size - 1) / 2 + v * LANES;
+                        const size_t at = ((b + q) * plane + place + i) * INFER_PANEL + v * LANES;
+                        VEC sum = V(load)(s);
+                        for (size_t k = 1; k < size; k++)
+                            sum = V(add)(sum, V(load)(s + k));
+                        VEC part = V(inverse_34)(V(fma)(factor, sum, shift));
+                        V(store)(y + at, V(mul)(V(load)(x + at), part));
+                    }
         }
+    }
 }
 
 static void NAME(affine_blocked)(const infer_conv2d *c, const T *x, const T *scale, const T *shift,

@@ -18,6 +18,7 @@
  *     store_part(p, a, n)        0 < n < LANES elements to p
  *     sum(a), largest(a)         over the lanes; largest of numbers only
  *     sum4(a, b, c, d, out)      out[0..3] = the four sums
+ *     inverse_34(a)              a^(-3/4), a few units in the last place; 0 of inf; in float alone
  *     widen(p)                   LANES integers of 8 bits from p; in float alone
  *     turn(p, ld, q, ldq)        8 x 8 elements, rows to columns; in float alone
  */

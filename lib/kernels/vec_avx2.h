@@ -163,6 +163,11 @@ VEC_INLINE void v_sum4_f64(vec_f64 a, vec_f64 b, vec_f64 c, vec_f64 d, double *o
     _mm_storeu_pd(out + 2, _mm_add_pd(_mm256_castpd256_pd128(t), _mm256_extractf128_pd(t, 1)));
 }
 
+VEC_INLINE vec_f32 v_inverse_34_f32(vec_f32 a) {
+    const vec_f32 root = v_sqrt_f32(a);
+    return v_div_f32(v_set1_f32(1), v_mul_f32(root, v_sqrt_f32(root)));
+}
+
 VEC_INLINE vec_f32 v_widen_f32(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
 }

@@ -136,6 +136,19 @@ VEC_INLINE void v_sum4_f64(vec_f64 a, vec_f64 b, vec_f64 c, vec_f64 d, double *o
     _mm_storeu_pd(out + 2, _mm_add_pd(_mm256_castpd256_pd128(t), _mm256_extractf128_pd(t, 1)));
 }
 
+/* An estimate of 14 bits and one of Newton's steps, which has no number for 0 and infinity. */
+VEC_INLINE vec_f32 vec_inverse_root(vec_f32 a) {
+    const vec_f32 half = v_set1_f32(0.5f), r = _mm512_rsqrt14_ps(a);
+    const vec_f32 near = v_fma_f32(r, v_fnma_f32(v_mul_f32(v_mul_f32(half, a), r), r, half), r);
+    return _mm512_mask_mov_ps(r, _mm512_cmp_ps_mask(near, near, _CMP_ORD_Q), near);
+}
+
+/* Roots and quotients take some twenty cycles each. */
+VEC_INLINE vec_f32 v_inverse_34_f32(vec_f32 a) {
+    const vec_f32 r = vec_inverse_root(a); /* a^(-1/2) = r; sqrt(r) = r / sqrt(r) */
+    return v_mul_f32(r, v_mul_f32(r, vec_inverse_root(v_max_f32(v_set1_f32(0x1p-126f), r))));
+}
+
 VEC_INLINE vec_f32 v_widen_f32(const int8_t *p) {
     __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
     __m256 high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(p + 8))));

@@ -145,6 +145,11 @@ VEC_INLINE void v_sum4_f64(vec_f64 a, vec_f64 b, vec_f64 c, vec_f64 d, double *o
     vst1q_f64(out + 2, vpaddq_f64(c, d));
 }
 
+VEC_INLINE vec_f32 v_inverse_34_f32(vec_f32 a) {
+    const vec_f32 root = v_sqrt_f32(a);
+    return v_div_f32(v_set1_f32(1), v_mul_f32(root, v_sqrt_f32(root)));
+}
+
 VEC_INLINE vec_f32 v_widen_f32(const int8_t *p) {
     int32_t four;
     memcpy(&four, p, sizeof four);

@@ -334,7 +334,7 @@ static void lrn(void **state) {
     (void)state;
     for (size_t i = 0; i < 50; i++) {
         infer_conv2d c = geometry(9);
-        c.channels = 1 + choose(60);
+        c.channels = 1 + choose(choose(3) ? 60 : 300);
         size_t plane = c.in[0] * c.in[1], n = blocks_of(c.channels) * 16;
         size_t size = 1 + choose(choose(2) ? 5 : INFER_LRN_BLOCKED);
         const float *x = fill_blocks(0, c.channels, plane);

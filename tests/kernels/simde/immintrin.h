@@ -40,6 +40,17 @@
 SIMDE_REST(float, ps, , ldexpf)
 SIMDE_REST(double, pd, d, ldexp)
 
+static inline simde__m512 simde_rest_rsqrt14_ps(simde__m512 a) {
+    float lanes[16];
+    simde_mm512_storeu_ps(lanes, a);
+    for (unsigned i = 0; i < 16; i++)
+        lanes[i] =
+            1 / sqrtf(lanes[i]) * (i % 2 ? 1 + 0x1p-14f : 1 - 0x1p-14f); /* the worst allowed */
+    return simde_mm512_loadu_ps(lanes);
+}
+
+#undef _mm512_rsqrt14_ps
+#define _mm512_rsqrt14_ps simde_rest_rsqrt14_ps
 #undef _mm512_mask_loadu_ps
 #undef _mm512_mask_loadu_pd
 #undef _mm512_mask_storeu_ps
