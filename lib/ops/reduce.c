@@ -1,6 +1,7 @@
 /* The Reduce operators: one walk over kept and reduced axes, one fold, one line an operator. */
 #include "axes.h"
 #include "chunk.h"
+#include "moments.h"
 #include "op.h"
 #include "reduce_stacked.h"
 #include "share.h"
@@ -67,36 +68,13 @@ static void fold_exp(const double *x, size_t rows, size_t cols, const double *sh
 
 /* ---- the walk ---- */
 
-typedef struct walk {
-    int32_t count;
-    int64_t n[INFER_MAX_RANK], step[INFER_MAX_RANK], index[INFER_MAX_RANK];
-} walk;
-
-static void walk_add(walk *w, int64_t n, int64_t step) {
-    w->n[w->count] = n;
-    w->step[w->count] = step;
-    w->index[w->count++] = 0;
-}
-
-/* Moves *at to the next place; false, and back at the start, after the last. */
-static bool walk_next(walk *w, int64_t *at) {
-    for (int32_t i = w->count; i-- > 0;) {
-        *at += w->step[i];
-        if (++w->index[i] < w->n[i])
-            return true;
-        *at -= w->step[i] * w->n[i];
-        w->index[i] = 0;
-    }
-    return false;
-}
-
 #define LANES 32 /* accumulators of a contiguous run, where it is long */
 
 typedef struct reduction {
     enum fold fold;
     infer_type type, source; /* of the elements, and what they are folded from */
     const infer_view *x;
-    walk kept, reduced;
+    infer_region kept, reduced;
     int64_t run; /* contiguous elements: reduced together, or kept beside one another */
     bool run_kept;
     int64_t stride; /* of outputs beside one another */
@@ -104,16 +82,6 @@ typedef struct reduction {
     int64_t terms;  /* per output */
     infer_chunk acc, shift;
 } reduction;
-
-/* Goes to place number `place`, at the element returned. */
-static int64_t walk_start(walk *w, int64_t place) {
-    int64_t at = 0;
-    for (int32_t i = w->count; i-- > 0; place /= w->n[i]) {
-        w->index[i] = place % w->n[i];
-        at += w->step[i] * w->index[i];
-    }
-    return at;
-}
 
 /* Splits the axes of x into the innermost run and the two walks; adjacent axes of a kind are one.
  */
@@ -144,7 +112,7 @@ static void plan_walks(reduction *r, uint32_t set) {
     for (int32_t i = count; i-- > 0; step *= n[i])
         steps[i] = step;
     for (int32_t i = 0; i < count - 1; i++)
-        walk_add(gone[i] ? &r->reduced : &r->kept, n[i], steps[i]);
+        infer_region_add(gone[i] ? &r->reduced : &r->kept, n[i], steps[i]);
 }
 
 /* Short runs of floats that lie side by side: they are reduced together, term by term. */
@@ -153,7 +121,7 @@ static void plan_short(reduction *r) {
     if (!all || r->run >= LANES || r->type != INFER_TYPE_FLOAT || r->source != INFER_TYPE_FLOAT)
         return;
     r->stride = r->run;
-    walk_add(&r->reduced, r->run, 1);
+    infer_region_add(&r->reduced, r->run, 1);
     r->run = r->kept.n[0];
     r->run_kept = true;
     r->kept.count = 0;
@@ -235,7 +203,7 @@ static void fold_outputs(reduction *r, int64_t at, size_t count) {
             fold_rows(r, r->fold, r->source, load(r, at, count, &chunk), 1, count);
         else
             fold_run(r, at);
-    } while (walk_next(&r->reduced, &at));
+    } while (infer_region_next(&r->reduced, &at));
     if (!r->run_kept) {
         enum fold join = r->fold >= SUM_ABS ? SUM : r->fold;
         fold_rows(r, join, sum_type(r), r->acc.u + 1, r->lanes - 1, 1);
@@ -350,7 +318,7 @@ static void reduce_part(void *arg, size_t part, size_t worker) {
     size_t done, end;
     (void)worker;
     infer_part(w->outputs, 1, w->parts, part, &done, &end);
-    int64_t at = done < end ? walk_start(&r.kept, (int64_t)(done / w->width)) : 0;
+    int64_t at = done < end ? infer_region_start(&r.kept, (int64_t)(done / w->width)) : 0;
     for (size_t i = done % w->width, n; done < end; done += n) {
         n = w->width - i < INFER_CHUNK ? w->width - i : INFER_CHUNK;
         n = n < end - done ? n : end - done;
@@ -361,7 +329,7 @@ static void reduce_part(void *arg, size_t part, size_t worker) {
         finish_and_store(&r, w->finish, w->y, done, n);
         i += n;
         if (i == w->width) {
-            walk_next(&r.kept, &at);
+            infer_region_next(&r.kept, &at);
             i = 0;
         }
     }
