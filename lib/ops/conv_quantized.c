@@ -312,18 +312,17 @@ static infer_status linear_run(infer_op_env *env) {
 
 #define T_BYTE (T(INT8) | T(UINT8))
 
+/* clang-format off */
+#define COMMON(op_domain, op_name, first, last, least, most)                                       \
+    .domain = op_domain, .name = op_name, .since = first, .newest = last, .min_in = least,         \
+    .max_in = most, .min_out = 1, .max_out = 1, .params_size = sizeof(infer_conv_params),          \
+    .attrs = quantized_attrs, .attr_count = sizeof quantized_attrs / sizeof *quantized_attrs
+#define LINEAR_TYPES                                                                               \
+    {T_BYTE, T(FLOAT), T_BYTE, T_BYTE, T(FLOAT), T_BYTE | T(FLOAT) | T(INT32)}
+/* clang-format on */
+
 const infer_op infer_op_conv_integer = {
-    .domain = "",
-    .name = "ConvInteger",
-    .since = 10,
-    .newest = 27,
-    .params_size = sizeof(infer_conv_params),
-    .min_in = 2,
-    .max_in = 4,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_count = sizeof quantized_attrs / sizeof *quantized_attrs,
-    .attrs = quantized_attrs,
+    COMMON("", "ConvInteger", 10, 27, 2, 4),
     .types = {T_BYTE},
     .infer = integer_infer,
     .prepare = integer_prepare,
@@ -332,18 +331,8 @@ const infer_op infer_op_conv_integer = {
 };
 
 const infer_op infer_op_q_linear_conv = {
-    .domain = "",
-    .name = "QLinearConv",
-    .since = 10,
-    .newest = 27,
-    .params_size = sizeof(infer_conv_params),
-    .min_in = 8,
-    .max_in = 9,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_count = sizeof quantized_attrs / sizeof *quantized_attrs,
-    .attrs = quantized_attrs,
-    .types = {T_BYTE, T(FLOAT), T_BYTE, T_BYTE, T(FLOAT), T_BYTE | T(FLOAT) | T(INT32)},
+    COMMON("", "QLinearConv", 10, 27, 8, 9),
+    .types = LINEAR_TYPES,
     .infer = linear_infer,
     .prepare = linear_prepare,
     .run = linear_run,
@@ -352,17 +341,7 @@ const infer_op infer_op_q_linear_conv = {
 
 /* The two with ordered weights; the sums of their rows are behind what is always there. */
 const infer_op infer_op_infer_conv_integer_ordered = {
-    .domain = "infer",
-    .name = "ConvIntegerOrdered",
-    .since = 1,
-    .newest = 1,
-    .params_size = sizeof(infer_conv_params),
-    .min_in = 3,
-    .max_in = 5,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_count = sizeof quantized_attrs / sizeof *quantized_attrs,
-    .attrs = quantized_attrs,
+    COMMON("infer", "ConvIntegerOrdered", 1, 1, 3, 5),
     .types = {T_BYTE, T_BYTE, T(INT32), T_BYTE},
     .infer = ordered_integer_infer,
     .run = ordered_integer_run,
@@ -370,18 +349,8 @@ const infer_op infer_op_infer_conv_integer_ordered = {
 };
 
 const infer_op infer_op_infer_q_linear_conv_ordered = {
-    .domain = "infer",
-    .name = "QLinearConvOrdered",
-    .since = 1,
-    .newest = 1,
-    .params_size = sizeof(infer_conv_params),
-    .min_in = 9,
-    .max_in = 10,
-    .min_out = 1,
-    .max_out = 1,
-    .attr_count = sizeof quantized_attrs / sizeof *quantized_attrs,
-    .attrs = quantized_attrs,
-    .types = {T_BYTE, T(FLOAT), T_BYTE, T_BYTE, T(FLOAT), T_BYTE | T(FLOAT) | T(INT32)},
+    COMMON("infer", "QLinearConvOrdered", 1, 1, 9, 10),
+    .types = LINEAR_TYPES,
     .infer = ordered_linear_infer,
     .run = ordered_linear_run,
     .work = infer_work_kernel_3,
