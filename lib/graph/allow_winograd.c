@@ -6,9 +6,7 @@
 #include "status.h"
 
 static bool is_candidate(const graph_node *n) {
-    return (infer_graph_is_op(n, "infer", "ConvBlocked") ||
-            infer_graph_is_op(n, "infer", "ConvActivated")) &&
-           infer_graph_number(n, "kernel_shape", 0, 0) == 3 &&
+    return infer_graph_is_blocked_conv(n) && infer_graph_number(n, "kernel_shape", 0, 0) == 3 &&
            infer_graph_number(n, "kernel_shape", 1, 0) == 3;
 }
 

@@ -368,26 +368,18 @@ static const struct {
     {" Slice Split ", infer_lay_split, false},
 };
 
-static bool is_among(const char *name, const char *names) {
-    size_t size = strlen(name);
-    for (const char *at = names; (at = strstr(at, name)); at++)
-        if (at[-1] == ' ' && at[size] == ' ')
-            return true;
-    return false;
-}
-
 bool infer_graph_keeps_batch(const infer_graph *g, const graph_node *n) {
     static const char ours[] =
         " AffineBlocked AffineJoined ConcatBlocked ConvActivated ConvBlocked FromBlocks LrnBlocked "
         "PhasesBlocked PoolBlocked ShuffleBlocked ToBlocks ";
     if (strcmp(n->op->domain, "infer") == 0)
-        return is_among(n->op->name, ours);
+        return infer_graph_is_among(n->op->name, ours);
     const infer_attr *axis = infer_graph_find_attr(n, "axis"); /* Concat's */
     const infer_attr *axes = infer_graph_find_attr(n, "axes"); /* Resize's */
     const uint32_t cut = n->in_count > 3 ? infer_graph_resolve(g, n->in[3]) : INFER_NO_VALUE;
     bool keeps = false;
     for (size_t i = 0; i < sizeof followers / sizeof *followers && !n->op->domain[0]; i++)
-        keeps = keeps || is_among(n->op->name, followers[i].names);
+        keeps = keeps || infer_graph_is_among(n->op->name, followers[i].names);
     if (strcmp(n->op->name, "Concat") == 0)
         return axis && axis->i > 0;
     if (strcmp(n->op->name, "Resize") == 0)
@@ -415,7 +407,7 @@ static infer_status lay(graph_layout *l, const graph_node *n, bool *done) {
                    : INFER_OK;
     for (size_t i = 0; i < sizeof followers / sizeof *followers; i++) {
         bool follows = false;
-        if (!is_among(n->op->name, followers[i].names))
+        if (!infer_graph_is_among(n->op->name, followers[i].names))
             continue;
         for (uint32_t e = 0; e < (followers[i].any ? n->in_count : 1); e++)
             follows = follows || infer_lay_in_blocks(l, infer_graph_resolve(g, n->in[e]));

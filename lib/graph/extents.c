@@ -4,6 +4,7 @@
  */
 #include "extents.h"
 
+#include "axes.h"
 #include "checked.h"
 #include "status.h"
 #include "uses.h"
@@ -105,8 +106,7 @@ static bool axes_of(const finder *f, uint32_t index, int32_t rank, uint32_t *axe
     if (!list || !list->data || (list->type != INFER_TYPE_INT64 && list->type != INFER_TYPE_INT32))
         return false;
     for (int64_t i = 0; i < infer_view_count(list); i++) {
-        int64_t axis = list->type == INFER_TYPE_INT64 ? ((const int64_t *)list->data)[i]
-                                                      : ((const int32_t *)list->data)[i];
+        int64_t axis = infer_index(list, i);
         axis += axis < 0 ? rank : 0;
         if (axis < 0 || axis >= rank)
             return false;
@@ -166,14 +166,6 @@ static const struct {
     {"infer", " ToBlocks ", to_blocks},
 };
 
-static bool is_among(const char *name, const char *names) {
-    const size_t size = strlen(name);
-    for (const char *at = names; (at = strstr(at, name)); at++)
-        if (at[-1] == ' ' && at[size] == ' ')
-            return true;
-    return false;
-}
-
 /* ---- the graph ---- */
 
 infer_status infer_graph_find_extents(infer_graph *g, graph_extents *e) {
@@ -202,7 +194,7 @@ infer_status infer_graph_find_extents(infer_graph *g, graph_extents *e) {
         f.y = &g->values[f.out].view;
         for (size_t r = 0; r < sizeof rules / sizeof *rules; r++)
             if (f.x->kind == INFER_KIND_TENSOR && strcmp(n->op->domain, rules[r].domain) == 0 &&
-                is_among(n->op->name, rules[r].names))
+                infer_graph_is_among(n->op->name, rules[r].names))
                 rules[r].rule(&f);
     }
     return INFER_OK;

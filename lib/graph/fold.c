@@ -47,12 +47,10 @@ static int64_t first_row(const infer_op_env *env) {
     return start < 0 ? 0 : start < x->dim[0] ? start : x->dim[0];
 }
 
-/* Elements that can be read as long as the graph is there, from any of them on; NULL of others. */
-static const void *lasting(const infer_graph *g, const graph_value *v) {
-    if (v->source || v->owned || !g->stays ||
-        !g->stays(g->release_owner, v->view.data, infer_view_bytes(&v->view)))
-        return v->source;
-    return v->view.data;
+/* Whether elements can be read as long as the graph is there, from any of them on. */
+static bool lasts(const infer_graph *g, const graph_value *v) {
+    return v->source || (!v->owned && g->stays &&
+                         g->stays(g->release_owner, v->view.data, infer_view_bytes(&v->view)));
 }
 
 /* Another shape is the same memory, and so are rows of what lies in the model's file. */
@@ -71,7 +69,7 @@ static bool lies_within(infer_graph *g, const graph_node *n, const infer_op_env 
     if (rows) {
         const int64_t row = first_row(env);
         const size_t bytes = infer_view_bytes(&in->view);
-        if (row < 0 || bytes == 0 || bytes % (size_t)in->view.dim[0] != 0 || !lasting(g, in))
+        if (row < 0 || bytes == 0 || bytes % (size_t)in->view.dim[0] != 0 || !lasts(g, in))
             return false;
         data += bytes / (size_t)in->view.dim[0] * (size_t)row;
     }

@@ -171,8 +171,7 @@ infer_status infer_graph_fuse_joined(infer_graph *g) {
             INFER_TRY(join_affine(g, &u, n));
         else if (infer_graph_is_op(n, "infer", "PoolBlocked"))
             INFER_TRY(join_pools(g, &u, n));
-        else if (infer_graph_is_op(n, "infer", "ConvBlocked") ||
-                 infer_graph_is_op(n, "infer", "ConvActivated"))
+        else if (infer_graph_is_blocked_conv(n))
             INFER_TRY(split_conv(g, &u, n));
         INFER_TRY(infer_graph_push_node(g, n));
     }

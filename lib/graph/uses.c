@@ -92,3 +92,11 @@ bool infer_graph_channels(infer_graph *g, uint32_t value, int32_t rank, int64_t 
         to[i] = from[count == 1 ? 0 : i];
     return true;
 }
+
+bool infer_graph_is_among(const char *name, const char *names) {
+    const size_t size = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)); at++)
+        if (at[-1] == ' ' && at[size] == ' ')
+            return true;
+    return false;
+}

@@ -31,6 +31,15 @@ static inline bool infer_graph_is_op(const graph_node *n, const char *domain, co
     return n && !n->dead && strcmp(n->op->domain, domain) == 0 && strcmp(n->op->name, name) == 0;
 }
 
+/* A convolution over blocks of channels, with an activation or without. */
+static inline bool infer_graph_is_blocked_conv(const graph_node *n) {
+    return infer_graph_is_op(n, "infer", "ConvBlocked") ||
+           infer_graph_is_op(n, "infer", "ConvActivated");
+}
+
+/* Whether a list of names, with blanks around each, has this one. */
+bool infer_graph_is_among(const char *name, const char *names);
+
 /* Whether a value is a FLOAT constant; its view, perhaps without data. */
 bool infer_graph_are_floats(const infer_graph *g, uint32_t value, infer_view *view);
 
