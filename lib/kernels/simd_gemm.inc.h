@@ -4,33 +4,58 @@
  * bias, whatever the tile, the blocks or the instruction set: its bits depend on k alone. A single
  * row is bound by reading the panels and sums in several chains instead. */
 
-/* A block of A, a few tiles of rows by so much of k, lies copied on the stack: the copy's distance
- * of rows keeps them off each other's lines, where A's own may make them collide. It stays in the
- * second cache, a panel's part in the first; the more tiles there are, the less often a product's
- * weights come from memory. */
-#define GEMM_TILES 7
-#define GEMM_K     (10752 / TILE_ROWS / sizeof(T) / 16 * 16)
-#define GEMM_LDA   (GEMM_K + 64 / sizeof(T))
+/* The loops, from the outermost: GEMM_K of k, GEMM_COLUMNS of B, GEMM_TILES tiles of A's rows, a
+ * tile's columns, a tile. A's part lies copied on the stack: the copy's distance of rows keeps them
+ * off each other's lines, where A's own may make them collide. A tall tile works long on what it
+ * reads: A's part is one tile and stays in the first cache, while B's, which stays in the second,
+ * passes at each tile. Low ones need B's part from the first cache: it is a panel, A's is in the
+ * second, and the more tiles A's part has, the less often weights come from memory. */
+#if TILE_ROWS > 8
+#define GEMM_TILES   1
+#define GEMM_K       (1536 / sizeof(T))
+#define GEMM_COLUMNS 512
+#define GEMM_NEAR    8 /* steps of k from the second cache to the first */
+#else
+#define GEMM_TILES   7
+#define GEMM_K       (10752 / TILE_ROWS / sizeof(T) / 16 * 16)
+#define GEMM_COLUMNS SIZE_MAX
+#define GEMM_NEAR    0
+#endif
+#define GEMM_LDA (GEMM_K + 64 / sizeof(T))
+
+/* What is sent for while a tile is computed: panels of B, the next tile of C, as many rows of A. */
+typedef struct NAME(sent) {
+    const T *b, *c, *a;
+    size_t lda;
+} NAME(sent);
 
 /* c[rows][vecs * LANES] = init + a * b. b points into the first panel, panel is the distance to the
- * next; init's rows may be one and the same (ldi 0), and init may be c. On their way to the second
- * cache meanwhile: what lies ahead, panels as b's, and the next tile of c. */
+ * next; init's rows may be one and the same (ldi 0), and init may be c. Rows of C and A are sent
+ * for one by one: together they would keep the panels waiting. */
 VEC_INLINE void NAME(tile)(const size_t rows, const size_t vecs, size_t k, const T *a, const T *b,
                            size_t panel, const T *init, size_t ldi, T *c, size_t ldc,
-                           const T *ahead, const T *next) {
+                           const NAME(sent) * sent) {
     VEC sum[TILE_ROWS][TILE_VECS];
     foreach (r, rows)
         foreach (v, vecs)
             sum[r][v] = V(load)(init + r * ldi + v * LANES);
-    foreach (r, rows)
-        foreach (v, vecs * LANES / INFER_PANEL)
-            __builtin_prefetch(next + r * ldc + v * INFER_PANEL, 1, 2);
-    for (size_t i = 0; i < k; i++, b += INFER_PANEL, ahead += INFER_PANEL) {
+    const T *near = sent->b, *next_c = sent->c, *next_a = sent->a;
+    const T *const last = next_c + rows * ldc;
+    for (size_t i = 0, due = 0; i < k; i++, b += INFER_PANEL, near += INFER_PANEL) {
         VEC row[TILE_VECS];
         foreach (v, vecs)
             row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
+        if (i == due && next_c < last) {
+            foreach (v, vecs * LANES / INFER_PANEL) {
+                __builtin_prefetch(next_c + v * INFER_PANEL, 1, 2);
+                __builtin_prefetch(next_a + v * INFER_PANEL, 0, 2);
+            }
+            due += k / rows;
+            next_c += ldc;
+            next_a += sent->lda;
+        }
         foreach (v, vecs * LANES / INFER_PANEL)
-            __builtin_prefetch(ahead + v * panel, 0, 2);
+            __builtin_prefetch(near + v * panel, 0, GEMM_NEAR ? 3 : 2);
         foreach (r, rows) {
             VEC x = V(set1)(a[r * GEMM_LDA + i]);
             foreach (v, vecs)
@@ -43,12 +68,12 @@ VEC_INLINE void NAME(tile)(const size_t rows, const size_t vecs, size_t k, const
 }
 
 typedef void NAME(tile_fn)(size_t k, const T *a, const T *b, size_t panel, const T *init,
-                           size_t ldi, T *c, size_t ldc, const T *ahead, const T *next);
+                           size_t ldi, T *c, size_t ldc, const NAME(sent) * sent);
 
 #define TILE_FUNCTION(name, rows, vecs)                                                            \
     static void name##rows(size_t k, const T *a, const T *b, size_t panel, const T *init,          \
-                           size_t ldi, T *c, size_t ldc, const T *ahead, const T *next) {          \
-        NAME(tile)(rows, vecs, k, a, b, panel, init, ldi, c, ldc, ahead, next);                    \
+                           size_t ldi, T *c, size_t ldc, const NAME(sent) * sent) {                \
+        NAME(tile)(rows, vecs, k, a, b, panel, init, ldi, c, ldc, sent);                           \
     }
 #define TILE_WIDE(rows)        EXPAND(TILE_FUNCTION, NAME(wide), rows, TILE_VECS)
 #define TILE_NARROW(rows)      EXPAND(TILE_FUNCTION, NAME(narrow), rows, 1)
@@ -76,18 +101,18 @@ static NAME(tile_fn) *const NAME(narrow_tiles)[TILE_ROWS + 1] = {TILE_LIST(TILE_
 /* One tile of C at column j, whole or cut off by n. first: C starts at the bias, else at itself. */
 VEC_INLINE void NAME(gemm_tile)(NAME(tile_fn) * tile, size_t rows, size_t width, size_t cols,
                                 size_t k, const T *a, const T *b, size_t panel, const T *bias,
-                                int first, T *c, size_t ldc, const T *ahead, const T *next) {
+                                int first, T *c, size_t ldc, const NAME(sent) * sent) {
     static const T zeros[TILE_COLS];
     const T *init = !first ? c : bias ? bias : zeros;
     size_t ldi = first ? 0 : ldc;
     if (cols == width) {
-        tile(k, a, b, panel, init, ldi, c, ldc, ahead, next);
+        tile(k, a, b, panel, init, ldi, c, ldc, sent);
         return;
     }
     T edge[TILE_ROWS * TILE_COLS] = {0};
     for (size_t r = 0; r < rows; r++)
         memcpy(edge + r * width, init + r * ldi, cols * sizeof(T));
-    tile(k, a, b, panel, edge, width, edge, width, ahead, edge);
+    tile(k, a, b, panel, edge, width, edge, width, sent);
     for (size_t r = 0; r < rows; r++)
         memcpy(c + r * ldc, edge + r * width, cols * sizeof(T));
 }
@@ -140,50 +165,78 @@ static void NAME(gemm_row)(size_t n, size_t k, const T *a, const T *b, const T *
     }
 }
 
+typedef struct NAME(product) {
+    size_t m, n, k, lda, ldc, tiles;
+    const T *a, *packed, *bias;
+    T *c;
+} NAME(product);
+
+/* Rows are shared out evenly, so that no tile is left with a single one. */
+VEC_INLINE size_t NAME(tile_height)(const NAME(product) * p, size_t tile) {
+    return p->m / p->tiles + (tile < p->m % p->tiles);
+}
+
+/* The tiles t to end of A's rows, which begin at row, times the columns j to until of B: depth
+ * terms from i on. Returns the next tile's row. */
+static size_t NAME(gemm_part)(const NAME(product) * p, size_t t, size_t end, size_t row, size_t j,
+                              size_t until, size_t i, size_t depth) {
+    T block[GEMM_TILES * TILE_ROWS * GEMM_LDA];
+    size_t rows = 0, width;
+    for (size_t u = t; u < end; u++)
+        rows += NAME(tile_height)(p, u);
+    for (size_t r = 0; depth && r < rows; r++)
+        memcpy(block + r * GEMM_LDA, p->a + (row + r) * p->lda + i, depth * sizeof(T));
+    const bool last = end == p->tiles;
+    const size_t slice = depth / ((until - j + TILE_COLS - 1) / TILE_COLS);
+    const T *rows_ahead = last ? block : p->a + (row + rows) * p->lda + i;
+    NAME(sent) sent = {.lda = last ? 0 : p->lda};
+    for (; j < until; j += width, rows_ahead += slice) {
+        const int narrow = TILE_COLS > INFER_PANEL && p->n - j <= INFER_PANEL;
+        NAME(tile_fn) *const *list = narrow ? NARROW_TILES : NAME(wide_tiles);
+        const T *b =
+            p->packed + j / INFER_PANEL * (p->k * INFER_PANEL) + i * INFER_PANEL + j % INFER_PANEL;
+        width = narrow ? INFER_PANEL : TILE_COLS;
+        const bool more = j + width < until;
+        const T *panels = more ? b + width / INFER_PANEL * (p->k * INFER_PANEL) : b;
+        for (size_t u = t, r = 0, height; u < end; u++, r += height) {
+            T *at = p->c + (row + r) * p->ldc + j;
+            height = NAME(tile_height)(p, u);
+            /* Whoever meets panels first sends for the next, which may be in memory still. */
+            sent.b = (GEMM_NEAR ? t == 0 : u == t) ? panels : b + GEMM_NEAR * INFER_PANEL;
+            sent.c = u + 1 < end ? at + height * p->ldc
+                     : more      ? p->c + row * p->ldc + j + width
+                                 : at;
+            sent.a = rows_ahead + r * sent.lda;
+            NAME(gemm_tile)
+            (list[height], height, width, p->n - j < width ? p->n - j : width, depth,
+             block + r * GEMM_LDA, b, p->k * INFER_PANEL, p->bias ? p->bias + j : NULL, i == 0, at,
+             p->ldc, &sent);
+        }
+    }
+    return row + rows;
+}
+
 static void NAME(gemm_packed)(size_t m, size_t n, size_t k, const T *a, size_t lda, const T *packed,
                               const T *bias, T *c, size_t ldc) {
-    T block[GEMM_TILES * TILE_ROWS * GEMM_LDA];
     if (m == 1) {
         NAME(gemm_row)(n, k, a, packed, bias, c);
         return;
     }
-    /* Rows are shared out evenly, so that no tile is left with a single one. A block of A stays in
-     * the second cache while the panels pass, a panel's part in the first while the tiles do. */
     const size_t tiles = m / TILE_ROWS + (m % TILE_ROWS != 0);
-    const size_t passes = (tiles + GEMM_TILES - 1) / GEMM_TILES;
-    const size_t most = passes ? (tiles + passes - 1) / passes : 1;
+    const size_t parts = (tiles + GEMM_TILES - 1) / GEMM_TILES;
+    const size_t most = parts ? (tiles + parts - 1) / parts : 1;
+    const size_t blocks = k / GEMM_K + (k % GEMM_K != 0);
+    const size_t deepest = blocks ? (k + blocks - 1) / blocks : 0;
+    const NAME(product) p = {m, n, k, lda, ldc, tiles, a, packed, bias, c};
     size_t i = 0, depth;
     do {
-        depth = k - i < GEMM_K ? k - i : GEMM_K;
-        size_t row = 0;
-        for (size_t t = 0; t < tiles; t += most) {
-            size_t end = tiles - t < most ? tiles : t + most, rows = 0, width;
-            for (size_t u = t; u < end; u++)
-                rows += m / tiles + (u < m % tiles);
-            for (size_t r = 0; depth && r < rows; r++)
-                memcpy(block + r * GEMM_LDA, a + (row + r) * lda + i, depth * sizeof(T));
-            for (size_t j = 0; j < n; j += width) {
-                int narrow = TILE_COLS > INFER_PANEL && n - j <= INFER_PANEL;
-                NAME(tile_fn) *const *list = narrow ? NARROW_TILES : NAME(wide_tiles);
-                const T *b = packed + j / INFER_PANEL * (k * INFER_PANEL) + i * INFER_PANEL +
-                             j % INFER_PANEL;
-                width = narrow ? INFER_PANEL : TILE_COLS;
-                /* The first tile sends for the next panels, which may be in memory still. */
-                const bool more = j + width < n;
-                const T *panels = more ? b + width / INFER_PANEL * (k * INFER_PANEL) : b;
-                for (size_t u = t, r = 0, height; u < end; u++, r += height) {
-                    T *at = c + (row + r) * ldc + j;
-                    height = m / tiles + (u < m % tiles);
-                    const T *next = u + 1 < end ? at + height * ldc
-                                    : more      ? c + row * ldc + j + width
-                                                : at;
-                    NAME(gemm_tile)
-                    (list[height], height, width, n - j < width ? n - j : width, depth,
-                     block + r * GEMM_LDA, b, k * INFER_PANEL, bias ? bias + j : NULL, i == 0, at,
-                     ldc, u == t ? panels : b, next);
-                }
+        depth = k - i < deepest ? k - i : deepest;
+        for (size_t j = 0, columns; j < n; j += columns) {
+            columns = n - j < GEMM_COLUMNS ? n - j : GEMM_COLUMNS;
+            for (size_t t = 0, end, row = 0; t < tiles; t = end) {
+                end = tiles - t < most ? tiles : t + most;
+                row = NAME(gemm_part)(&p, t, end, row, j, j + columns, i, depth);
             }
-            row += rows;
         }
         i += depth;
     } while (i < k);
