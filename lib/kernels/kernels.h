@@ -87,7 +87,8 @@
  * normalize       y = (x - mean) / sqrt(variance + epsilon) * scale + bias (NULL: 0) of a row of n;
  *                 where not centered the mean is 0. In place allowed.
  * widen_panel     y = x * scale[column] of k rows of a panel of integers, rounded once.
- * widen_half      y = x of bfloat16; n is a multiple of INFER_PANEL.
+ * gemm_scaled     gemm_packed of such panels, each of INFER_PANEL scales and k rows, as they would
+ * be widened; for few rows. widen_half      y = x of bfloat16; n is a multiple of INFER_PANEL.
  * gemm_half       gemm_packed of a rounded to bfloat16 (to nearest even; a NaN stays one) and
  *                 packed bfloat16; sums are float. Numbers below 2^-126 may count as 0. scratch has
  *                 INFER_HALF_SCRATCH bytes, 64-byte aligned. A row's bits do not depend on the
@@ -120,6 +121,9 @@
     X(void, gelu_f32, (const float *x, float *y, size_t n))                                        \
     X(void, attend_f32, (const infer_attend *a, float *scratch))                                   \
     X(void, widen_panel_f32, (size_t k, const int8_t *x, const float *scale, float *y))            \
+    X(void, gemm_scaled_f32,                                                                       \
+      (size_t m, size_t n, size_t k, const float *a, size_t lda, const void *packed,               \
+       const float *bias, float *c, size_t ldc))                                                   \
     X(void, widen_half_f32, (const uint16_t *x, float *y, size_t n))                               \
     X(bool, gemm_half_f32,                                                                         \
       (size_t m, size_t n, size_t k, const float *a, size_t lda, const uint16_t *packed,           \

@@ -210,6 +210,23 @@ static void widen_panel_f32(size_t k, const int8_t *x, const float *scale, float
         y[i] = (float)x[i] * scale[i % INFER_PANEL];
 }
 
+static void gemm_scaled_f32(size_t m, size_t n, size_t k, const float *a, size_t lda,
+                            const void *packed, const float *bias, float *c, size_t ldc) {
+    const char *panel = packed;
+    for (size_t p = 0; p < n; p += INFER_PANEL) {
+        const float *scale = (const float *)(const void *)panel;
+        const int8_t *x = (const int8_t *)(scale + INFER_PANEL);
+        for (size_t j = p; j < n && j < p + INFER_PANEL; j++)
+            for (size_t i = 0; i < m; i++) {
+                float sum = 0;
+                for (size_t l = 0; l < k; l++)
+                    sum += a[i * lda + l] * ((float)x[l * INFER_PANEL + j - p] * scale[j - p]);
+                c[i * ldc + j] = sum + (bias ? bias[j] : 0);
+            }
+        panel += INFER_PANEL * (sizeof *scale + k);
+    }
+}
+
 static void widen_half_f32(const uint16_t *x, float *y, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint32_t bits = (uint32_t)x[i] << 16;

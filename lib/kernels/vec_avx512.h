@@ -150,9 +150,7 @@ VEC_INLINE vec_f32 v_inverse_34_f32(vec_f32 a) {
 }
 
 VEC_INLINE vec_f32 v_widen_f32(const int8_t *p) {
-    __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
-    __m256 high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(p + 8))));
-    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)));
 }
 
 VEC_INLINE vec_f32 v_widen_half_f32(const uint16_t *p) {

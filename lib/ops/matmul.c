@@ -278,7 +278,10 @@ static const char *widen_panel(const packed_work *w, const char *panel, float *t
     return integers + count;
 }
 
-/* Panels widened a few at a time. */
+/* Rows up to which widening a panel costs more than it saves. */
+#define SCALED_ROWS 20
+
+/* Panels widened in registers, or a few at a time. */
 static void run_narrow(const packed_work *w, const infer_tile *t, float *wide) {
     const size_t k = w->k, ldc = w->grid.n;
     const size_t step = narrow_columns(k, ldc),
@@ -287,6 +290,14 @@ static void run_narrow(const packed_work *w, const infer_tile *t, float *wide) {
                     t->column / INFER_PANEL * rows * INFER_PANEL * infer_type_size(w->weights);
     const float *a = (const float *)w->a + t->row * k;
     float *c = (float *)w->c + t->row * ldc;
+    if (w->weights == INFER_TYPE_INT8 && t->rows <= SCALED_ROWS) {
+        c += t->column;
+        w->kernels->gemm_scaled_f32(t->rows, t->columns, k, a, k, b,
+                                    w->bias ? (const float *)w->bias + t->column : NULL, c, ldc);
+        for (size_t i = 0; w->activation != NONE && i < t->rows; i++)
+            activate(w->kernels, w->activation, c + i * ldc, t->columns);
+        return;
+    }
     for (size_t j = t->column, columns; j < t->column + t->columns; j += columns) {
         const float *bias = w->bias ? (const float *)w->bias + j : NULL;
         columns = t->column + t->columns - j;

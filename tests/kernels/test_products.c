@@ -282,12 +282,62 @@ static void gemm_half(void **state) {
                         half_case(&list[v], rows[i], columns[j], depths[l]);
 }
 
+/* The bits of gemm_packed with the widened panels, which are exact, for each row as for two. */
+static void scaled_case(const variant *v, size_t m, size_t n, size_t k) {
+    const size_t lda = k + choose(4), ldc = n + choose(4), extent = m && n ? (m - 1) * ldc + n : 0;
+    const size_t panels = (n + INFER_PANEL - 1) / INFER_PANEL, scales = INFER_PANEL * sizeof(float);
+    const size_t size = scales + k * INFER_PANEL;
+    float *a = fill_f32(0, (m + 1) * lda), *c = fenced(4, extent * sizeof *c);
+    char *packed = fenced(1, panels * size);
+    float *wide = fenced(5, panels * k * INFER_PANEL * sizeof *wide);
+    const float *bias = choose(4) ? fill_f32(2, n) : NULL;
+    for (size_t p = 0; p < panels; p++) {
+        float *scale = (float *)(void *)(packed + p * size);
+        int8_t *x = (int8_t *)(scale + INFER_PANEL);
+        for (size_t j = 0; j < INFER_PANEL; j++)
+            scale[j] = (float)number();
+        for (size_t i = 0; i < k * INFER_PANEL; i++) {
+            x[i] = (int8_t)((int)choose(256) - 128);
+            wide[p * k * INFER_PANEL + i] = (float)x[i] * scale[i % INFER_PANEL];
+        }
+    }
+    for (size_t i = 0; i < extent; i++)
+        c[i] = 77;
+    v->k.gemm_scaled_f32(m, n, k, a, lda, packed, bias, c, ldc);
+    assert_true(fence_holds(4));
+    float *two = malloc((2 * n + 1) * sizeof *two);
+    for (size_t r = 0; r < m && n; r++) {
+        for (size_t i = r * ldc + n; i < (r + 1) * ldc && i < extent; i++)
+            assert_true(c[i] == 77);
+        v->k.gemm_packed_f32(2, n, k, a + r * lda, lda, wide, bias, two, n);
+        for (size_t j = 0; j < n; j++)
+            if (c[r * ldc + j] != two[j])
+                fail_msg("%s gemm_scaled %zu x %zu x %zu at %zu, %zu: %.9g instead of %.9g",
+                         v->name, m, n, k, r, j, (double)c[r * ldc + j], (double)two[j]);
+    }
+    free(two);
+}
+
+static void gemm_scaled(void **state) {
+    (void)state;
+    static const size_t rows[] = {0, 1, 2, 3, 5, 6, 7, 13, 14, 15, 16, 29},
+                        columns[] = {0, 1, 15, 16, 17, 32, 33, 48, 49},
+                        depths[] = {0, 1, 2, 16, 33, 384, 385, 800};
+    for (size_t v = 0; v < count && list[v].kind != VARIANT_BLAS; v++)
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+            for (size_t j = 0; j < sizeof columns / sizeof *columns; j++)
+                for (size_t l = 0; l < sizeof depths / sizeof *depths; l++)
+                    if (rows[i] * columns[j] * depths[l] < 50000)
+                        scaled_case(&list[v], rows[i], columns[j], depths[l]);
+}
+
 int main(void) {
     count = variants_find(list);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_f32),       cmocka_unit_test(products_f64),
         cmocka_unit_test(pack_f32),           cmocka_unit_test(pack_f64),
         cmocka_unit_test(pack_size_overflow), cmocka_unit_test(gemm_half),
+        cmocka_unit_test(gemm_scaled),
     };
     return cmocka_run_group_tests_name("kernels: products", tests, NULL, NULL);
 }

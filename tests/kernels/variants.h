@@ -53,7 +53,9 @@ size_t choose(size_t n);
     X(gelu)                                                                                        \
     X(attend)                                                                                      \
     X(clip)                                                                                        \
-    X(activate) X(normalize) X(widen_panel) X(widen_half) X(gemm_half) X(add) X(sub) X(mul) X(div)
+    X(activate)                                                                                    \
+    X(normalize)                                                                                   \
+    X(widen_panel) X(gemm_scaled) X(widen_half) X(gemm_half) X(add) X(sub) X(mul) X(div)
 #define JUDGED_BYTES(X)                                                                            \
     X(pack_s8)                                                                                     \
     X(gather_s8)                                                                                   \

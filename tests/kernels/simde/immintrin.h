@@ -49,6 +49,28 @@ static inline simde__m512 simde_rest_rsqrt14_ps(simde__m512 a) {
     return simde_mm512_loadu_ps(lanes);
 }
 
+static inline simde__m512i simde_rest_cvtepi8_epi32(simde__m128i a) {
+    int8_t bytes[16];
+    int32_t lanes[16];
+    simde_mm_storeu_si128(bytes, a);
+    for (unsigned i = 0; i < 16; i++)
+        lanes[i] = bytes[i];
+    return simde_mm512_loadu_si512(lanes);
+}
+
+static inline simde__m512 simde_rest_cvtepi32_ps(simde__m512i a) {
+    int32_t lanes[16];
+    float floats[16];
+    simde_mm512_storeu_si512(lanes, a);
+    for (unsigned i = 0; i < 16; i++)
+        floats[i] = (float)lanes[i];
+    return simde_mm512_loadu_ps(floats);
+}
+
+#undef _mm512_cvtepi8_epi32
+#undef _mm512_cvtepi32_ps
+#define _mm512_cvtepi8_epi32 simde_rest_cvtepi8_epi32
+#define _mm512_cvtepi32_ps   simde_rest_cvtepi32_ps
 #undef _mm512_rsqrt14_ps
 #define _mm512_rsqrt14_ps simde_rest_rsqrt14_ps
 #undef _mm512_mask_loadu_ps
