@@ -159,6 +159,47 @@ static void integers_divide_without_traps(void **state) {
     end(&c);
 }
 
+/* The inverses of trigonometric functions and the tangent, which double has of its own, beside the
+ * C library's in long double. Wherever an argument is a rounded one the result is off by that, too:
+ * what is judged is a few units in its last place. */
+static void double_trigonometry_is_exact(void **state) {
+    static const double edges[] = {0,    -0.0,     0x1p-27,  0x1.8p-27, 1,      0.9999999999,
+                                   -1,   INFINITY, 0.5,      1e-300,    0x1p60, 0x1.1p60,
+                                   1e18, 1e300,    1.5,      1e-10,     3e-6,   0x1p-40,
+                                   1e38, 1e39,     -INFINITY};
+    enum { EDGES = sizeof edges / sizeof *edges, N = 20000 };
+    static double x[N];
+    static const int64_t dim[] = {N};
+    static const struct {
+        const char *name;
+        long double (*exact)(long double);
+        double limit;
+    } functions[] = {
+        {"Atan", atanl, INFINITY}, {"Tan", tanl, 1e6}, {"Asin", asinl, 1}, {"Acos", acosl, 1}};
+    (void)state;
+    for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
+        for (size_t i = 0; i < N; i++)
+            x[i] = i < EDGES ? edges[i] : noise() * (f > 1 ? 1 : exp2(floor(noise() * 20)));
+        call c;
+        begin(&c, NULL);
+        set_in(&c, 0, INFER_TYPE_DOUBLE, 1, dim, x);
+        run(&c, "", functions[f].name);
+        const double *y = c.out.data;
+        for (size_t i = 0; i < N; i++) {
+            const long double exact = functions[f].exact((long double)x[i]);
+            if (!(fabs(x[i]) <= functions[f].limit)) {
+                assert_true(isnan(y[i]) || f == 1);
+                continue;
+            }
+            const long double error = fabsl((long double)y[i] - exact);
+            if (!(error <= 6 * 0x1p-53L * fabsl(exact)))
+                fail_msg("%s(%.17g) is %.17g", functions[f].name, x[i], y[i]);
+            assert_true(x[i] != 0 || f == 3 || signbit(y[i]) == signbit(x[i]));
+        }
+        end(&c);
+    }
+}
+
 static void half_adds_and_broadcasts(void **state) {
     static const int64_t shape[] = {2, 300}, row[] = {300};
     uint16_t a[600], b[300];
@@ -494,6 +535,7 @@ int main(void) {
         cmocka_unit_test(walk_meets_the_elements_in_order),
         cmocka_unit_test(unknown_extents_broadcast),
         cmocka_unit_test(integers_divide_without_traps),
+        cmocka_unit_test(double_trigonometry_is_exact),
         cmocka_unit_test(half_adds_and_broadcasts),
         cmocka_unit_test(clip_keeps_nan_and_the_upper_bound),
         cmocka_unit_test(strings_compare_and_are_chosen),
