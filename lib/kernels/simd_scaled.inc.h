@@ -48,7 +48,8 @@ typedef void NAME(scaled_tile_fn)(size_t k, const T *a, const int8_t *b, size_t 
 #define SCALED_TILE_NAME(rows) [rows] = JOIN(NAME(scaled), rows),
 
 SCALED_TILE_OF(1)
-TILE_LIST(SCALED_TILE_OF) static NAME(scaled_tile_fn) *const
+TILE_LIST(SCALED_TILE_OF)
+static NAME(scaled_tile_fn) *const
     NAME(scaled_tiles)[TILE_ROWS + 1] = {SCALED_TILE_NAME(1) TILE_LIST(SCALED_TILE_NAME)};
 
 #undef SCALED_TILE
