@@ -80,12 +80,16 @@ VEC_ONCE void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *pa
         const size_t begin = first * taps, stop = end * taps, length = stop - begin;
         const size_t from = start > begin ? start : begin;
         const size_t to = start + depth < stop ? start + depth : stop;
+        /* A group of a 1 x 1 kernel may begin within a block: so does its first piece. */
+        const size_t skip = (from - start) % s->unit;
         const infer_activation act = INFER_ACTIVATION_AT(c->act, p);
         NAME(conv_product)
         q = {.walk = s->walk,
              .k = to - from,
              .lda = s->lda,
-             .a = s->a + (from - start) / s->unit * s->apart,
+             .first = s->walk.piece - skip,
+             .lines = s->walk.rows + (skip > 0),
+             .a = s->a + (from - start) / s->unit * s->apart + skip,
              .b = packed + (from - begin) * INFER_PANEL,
              .panel = length * INFER_PANEL,
              .ldi = from == begin ? 0 : INFER_PANEL,
@@ -93,6 +97,8 @@ VEC_ONCE void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *pa
              .plane = plane,
              .low = bounds.low,
              .last = to == stop};
+        if (skip)
+            q.walk.row = s->walk.block - skip;
         if (from < to)
             NAME(conv_tiles_of)
         (s, &q, &act, p == part->panel, length, wide, p + step < panels, bias + p * INFER_PANEL,

@@ -19,8 +19,7 @@ VEC_INLINE size_t NAME(conv_reach)(const infer_conv2d *c, int axis, size_t count
 }
 
 /* Places at most that a patch has, its columns evenly cut; none where copies for each place do
- * better: short rows of many channels, whose places do not fill tiles, and channels of groups that
- * are no blocks. */
+ * better: short rows of many channels, whose places do not fill tiles. */
 static NAME(conv_patch) NAME(conv_patch_of)(const infer_conv2d *c) {
     const size_t wide = c->plain ? 1 : INFER_PANEL, taps = c->kernel[0] * c->kernel[1];
     const size_t width = c->out[1];
@@ -29,7 +28,7 @@ static NAME(conv_patch) NAME(conv_patch_of)(const infer_conv2d *c) {
         return p;
     if (!c->plain && width < 10 && c->out[0] > 1)
         return p;
-    if ((taps == 1 && c->group > 1) || (c->plain && taps > BLOCK_K))
+    if (c->plain && taps > BLOCK_K)
         return p;
     for (int axis = 0; axis < 2; axis++)
         p.padded = p.padded || c->before[axis] > 0 ||

@@ -23,6 +23,7 @@ typedef struct NAME(conv_ahead) {
 typedef struct NAME(conv_product) {
     NAME(conv_walk) walk;
     size_t k, lda;
+    size_t first, lines; /* floats of the first piece; rows of the kernel until its block ends */
     const T *a, *b;
     size_t panel;
     const T *init;
@@ -48,8 +49,9 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
     foreach (r, rows)
         foreach (v, vecs)
             sum[r][v] = V(set1)(0);
-    for (size_t k = p->k, i = p->walk.rows, j = p->walk.columns; k;) {
-        const size_t n = k < p->walk.piece ? k : p->walk.piece;
+    size_t piece = p->first;
+    for (size_t k = p->k, i = p->lines, j = p->walk.columns; k; piece = p->walk.piece) {
+        const size_t n = k < piece ? k : piece;
         const T *at[TILE_ROWS];
         foreach (q, (rows + step - 1) / step)
             at[q] = a + q * step * lda;
@@ -79,16 +81,18 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
     /* What there was joins the sum of this window as one term: small products are not rounded to
      * the last digit of a large bias, and errors grow with a window's length, not the whole sum's.
      */
+    const T *init = p->init, *add = p->last ? p->add : NULL;
+    T *y = p->y; /* stores may change what p has, as far as compilers know */
+    const size_t ldi = p->ldi, ldp = p->ldp, plane = p->plane;
     foreach (r, rows)
         foreach (v, vecs)
-            sum[r][v] =
-                V(add)(sum[r][v], V(load)(p->init + r * p->ldi + v * LANES / INFER_PANEL * p->ldp +
-                                          v * LANES % INFER_PANEL));
-#define AT (v * LANES / INFER_PANEL * p->plane + r * INFER_PANEL + v * LANES % INFER_PANEL)
-    if (p->last && p->add)
+            sum[r][v] = V(add)(sum[r][v], V(load)(init + r * ldi + v * LANES / INFER_PANEL * ldp +
+                                                  v * LANES % INFER_PANEL));
+#define AT (v * LANES / INFER_PANEL * plane + r * INFER_PANEL + v * LANES % INFER_PANEL)
+    if (add)
         foreach (r, rows)
             foreach (v, vecs)
-                sum[r][v] = V(add)(sum[r][v], V(load)(p->add + AT));
+                sum[r][v] = V(add)(sum[r][v], V(load)(add + AT));
     if (p->last) {
         VEC low = V(set1)(p->low);
         foreach (r, rows)
@@ -97,7 +101,7 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
     }
     foreach (r, rows)
         foreach (v, vecs)
-            V(store)(p->y + AT, sum[r][v]);
+            V(store)(y + AT, sum[r][v]);
 #undef AT
 }
 

@@ -176,6 +176,8 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
             NAME(conv_product)
             q = {.walk = {INFER_PANEL, 1, 1, 0, 0, g->most * INFER_PANEL},
                  .k = depth,
+                 .first = INFER_PANEL,
+                 .lines = 1,
                  .lda = INFER_PANEL,
                  .a = input + i * g->input + from * g->most,
                  .b = packed + i * matrix,

@@ -203,6 +203,19 @@ static void convolutions(void **state) {
             c.before[axis] = c.after[axis] = 0;
         conv_case(&c);
     }
+    /* Groups of single taps that begin within a block, in maps of several tiles. */
+    for (size_t i = 0; i < 40; i++) {
+        infer_conv2d c = geometry(6);
+        c.in[1] = 12 + choose(30);
+        c.kernel[0] = c.kernel[1] = 1;
+        c.stride[1] = 1 + choose(2);
+        for (int axis = 0; choose(3) && axis < 2; axis++)
+            c.before[axis] = c.after[axis] = 0;
+        c.group = 2 + choose(4);
+        c.channels = c.group * (1 + choose(70));
+        c.outputs = c.group * (1 + choose(40));
+        conv_case(&c);
+    }
     /* Winograd's: odd channels, tiles that are cut off, several passes. */
     for (size_t i = 0; i < 40; i++) {
         infer_conv2d c = {.group = 1,
