@@ -78,6 +78,8 @@
  *                 count as large.
  * lrn_blocked     y = x / (bias + scale * s)^(3/4), s being the sum of the squares of `size`
  *                 channels around, (size - 1) / 2 of them before: INFER_LRN_BLOCKED at most.
+ * shuffle_blocked one block of y, whose channel i is channel i % group * (channels / group) +
+ *                 i / group of x; the extents are c->in.
  * affine_blocked  y = clip(x * scale + shift); the extents are c->in.
  * gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place allowed; the error is
  *                 below 2^-23 |x|.
@@ -116,6 +118,7 @@
     X(void, pool_blocked_f32, (const infer_conv2d *c, const float *x, float *y))                   \
     X(void, lrn_blocked_f32,                                                                       \
       (const infer_conv2d *c, size_t size, float scale, float bias, const float *x, float *y))     \
+    X(void, shuffle_blocked_f32, (const infer_conv2d *c, size_t block, const float *x, float *y))  \
     X(void, affine_blocked_f32,                                                                    \
       (const infer_conv2d *c, const float *x, const float *scale, const float *shift, float *y))   \
     X(void, gelu_f32, (const float *x, float *y, size_t n))                                        \

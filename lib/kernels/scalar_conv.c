@@ -179,6 +179,16 @@ static void lrn_blocked_f32(const infer_conv2d *c, size_t size, float scale, flo
     }
 }
 
+static void shuffle_blocked_f32(const infer_conv2d *c, size_t block, const float *x, float *y) {
+    const size_t plane = c->in[0] * c->in[1];
+    for (size_t m = 0; m < BLOCK; m++) {
+        size_t i = block * BLOCK + m < c->channels ? block * BLOCK + m : c->channels - 1;
+        i = i % c->group * (c->channels / c->group) + i / c->group;
+        for (size_t k = 0; k < plane; k++)
+            y[k * BLOCK + m] = x[(i / BLOCK * plane + k) * BLOCK + i % BLOCK];
+    }
+}
+
 static void affine_blocked_f32(const infer_conv2d *c, const float *x, const float *scale,
                                const float *shift, float *y) {
     size_t plane = c->in[0] * c->in[1];

@@ -22,6 +22,7 @@
 #include "simd_gelu.inc.h"
 #include "simd_rows.inc.h"
 #include "simd_scaled.inc.h"
+#include "simd_shuffle.inc.h"
 #include "simd_winograd.inc.h"
 
 #include "simd_conv_copy.inc.h"

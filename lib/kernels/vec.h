@@ -21,6 +21,8 @@
  *     inverse_34(a)              a^(-3/4), a few units in the last place; 0 of inf; in float alone
  *     widen(p)                   LANES integers of 8 bits from p; in float alone
  *     turn(p, ld, q, ldq)        8 x 8 elements, rows to columns; in float alone
+ *     pick(a, b, picks(p))       for each lane lane p[i] of b, of a lane i itself where that is -1;
+ *                                picks makes a vec_pick_S; in float alone
  */
 #ifndef INFER_KERNELS_VEC_H
 #define INFER_KERNELS_VEC_H

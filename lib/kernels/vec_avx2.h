@@ -177,6 +177,15 @@ VEC_INLINE vec_f32 v_widen_half_f32(const uint16_t *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 
+/* The sign of a lane's number says that it is not b's. */
+typedef __m256i vec_pick_f32;
+VEC_INLINE vec_pick_f32 v_picks_f32(const int32_t *lanes) {
+    return _mm256_loadu_si256((const void *)lanes);
+}
+VEC_INLINE vec_f32 v_pick_f32(vec_f32 a, vec_f32 b, vec_pick_f32 p) {
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(b, p), a, _mm256_castsi256_ps(p));
+}
+
 #include "vec_x86_turn.h"
 
 #endif

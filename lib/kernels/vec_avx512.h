@@ -161,6 +161,18 @@ VEC_INLINE vec_f32 v_widen_half_f32(const uint16_t *p) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1);
 }
 
+typedef struct vec_pick_f32 {
+    __m512i lanes;
+    __mmask16 own;
+} vec_pick_f32;
+VEC_INLINE vec_pick_f32 v_picks_f32(const int32_t *lanes) {
+    const __m512i v = _mm512_loadu_si512(lanes);
+    return (vec_pick_f32){v, _mm512_cmpge_epi32_mask(v, _mm512_setzero_si512())};
+}
+VEC_INLINE vec_f32 v_pick_f32(vec_f32 a, vec_f32 b, vec_pick_f32 p) {
+    return _mm512_mask_permutexvar_ps(a, p.own, p.lanes, b);
+}
+
 #include "vec_x86_turn.h"
 
 #endif

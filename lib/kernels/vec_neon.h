@@ -179,4 +179,16 @@ VEC_INLINE void v_turn_f32(const float *from, size_t ld, float *to, size_t ldt) 
         }
 }
 
+/* Bytes; those past the last of b leave a's. */
+typedef uint8x16_t vec_pick_f32;
+VEC_INLINE vec_pick_f32 v_picks_f32(const int32_t *lanes) {
+    uint8_t bytes[16];
+    for (size_t i = 0; i < 16; i++)
+        bytes[i] = lanes[i / 4] < 0 ? 255 : (uint8_t)(lanes[i / 4] * 4 + (int32_t)(i % 4));
+    return vld1q_u8(bytes);
+}
+VEC_INLINE vec_f32 v_pick_f32(vec_f32 a, vec_f32 b, vec_pick_f32 p) {
+    return vreinterpretq_f32_u8(vqtbx1q_u8(vreinterpretq_u8_f32(a), vreinterpretq_u8_f32(b), p));
+}
+
 #endif

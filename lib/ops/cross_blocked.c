@@ -46,37 +46,21 @@ typedef struct shuffle_job {
     size_t blocks, parts;
 } shuffle_job;
 
-static void shuffle_block(const shuffle_params *p, const infer_view *x, const float *from,
-                          size_t block, float *to) {
-    const size_t plane = (size_t)(x->dim[2] * x->dim[3]), channels = (size_t)p->channels;
-    const size_t each = channels / (size_t)p->group;
-    const float *lanes[INFER_BLOCK];
-    for (size_t lane = 0; lane < INFER_BLOCK; lane++) {
-        size_t i = block * INFER_BLOCK + lane;
-        i = i < channels ? i : channels - 1;
-        i = i % (size_t)p->group * each + i / (size_t)p->group;
-        lanes[lane] = from + i / INFER_BLOCK * plane * INFER_BLOCK + i % INFER_BLOCK;
-    }
-    /* The channels of a group lie together: a place's come from a few lines. */
-#define LANE(i) to[k + (i)] = lanes[i][k];
-    for (size_t k = 0; k < plane * INFER_BLOCK; k += INFER_BLOCK) {
-        LANE(0)
-        LANE(1) LANE(2) LANE(3) LANE(4) LANE(5) LANE(6) LANE(7) LANE(8) LANE(9) LANE(10) LANE(11)
-            LANE(12) LANE(13) LANE(14) LANE(15)
-    }
-#undef LANE
-}
-
 static void shuffle_part(void *arg, size_t part, size_t worker) {
     const shuffle_job *j = arg;
+    const shuffle_params *p = j->env->params;
     const infer_view *x = j->env->in[0];
-    const size_t size = (size_t)(x->dim[2] * x->dim[3]) * INFER_BLOCK, count = (size_t)x->dim[1];
+    const infer_conv2d c = {.channels = (size_t)p->channels,
+                            .group = (size_t)p->group,
+                            .in = {(size_t)x->dim[2], (size_t)x->dim[3]}};
+    const size_t size = c.in[0] * c.in[1] * INFER_BLOCK, count = (size_t)x->dim[1];
     size_t first, end;
     (void)worker;
     infer_part(j->blocks, 1, j->parts, part, &first, &end);
     for (size_t i = first; i < end; i++)
-        shuffle_block(j->env->params, x, (const float *)x->data + i / count * count * size,
-                      i % count, (float *)j->env->out[0]->data + i * size);
+        j->env->kernels->shuffle_blocked_f32(&c, i % count,
+                                             (const float *)x->data + i / count * count * size,
+                                             (float *)j->env->out[0]->data + i * size);
 }
 
 static infer_status shuffle_run(infer_op_env *env) {

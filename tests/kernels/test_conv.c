@@ -370,12 +370,32 @@ static void lrn(void **state) {
     }
 }
 
+static void shuffles(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 80; i++) {
+        infer_conv2d c = geometry(9);
+        c.group = 1 + choose(choose(2) ? 4 : 40);
+        c.channels = c.group * (1 + choose(choose(2) ? 10 : 70));
+        const size_t plane = c.in[0] * c.in[1], block = choose(blocks_of(c.channels));
+        const float *x = fill_blocks(0, c.channels, plane);
+        for (size_t v = 0; v < count; v++) {
+            float *y = fill(1, plane * 16);
+            list[v].k.shuffle_blocked_f32(&c, block, x, y);
+            assert_true(fence_holds(1));
+            for (size_t at = 0; at < plane * 16; at++) {
+                size_t ch = block * 16 + at % 16, each = c.channels / c.group;
+                size_t from = ch % c.group * each + ch / c.group;
+                assert_true(ch >= c.channels ||
+                            y[at] == x[(from / 16 * plane + at / 16) * 16 + from % 16]);
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions),
-        cmocka_unit_test(pools),
-        cmocka_unit_test(affine),
-        cmocka_unit_test(lrn),
+        cmocka_unit_test(convolutions), cmocka_unit_test(pools),    cmocka_unit_test(affine),
+        cmocka_unit_test(lrn),          cmocka_unit_test(shuffles),
     };
     count = variants_find(list);
     return cmocka_run_group_tests_name("convolutions", tests, NULL, NULL);

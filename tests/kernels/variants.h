@@ -50,6 +50,7 @@ size_t choose(size_t n);
     X(pool_blocked)                                                                                \
     X(affine_blocked)                                                                              \
     X(lrn_blocked)                                                                                 \
+    X(shuffle_blocked)                                                                             \
     X(gelu)                                                                                        \
     X(attend)                                                                                      \
     X(clip)                                                                                        \
