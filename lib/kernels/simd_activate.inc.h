@@ -26,7 +26,15 @@ VEC_INLINE void NAME(activate_as)(const infer_activation_kind kind, const infer_
     const VEC scale = V(set1)(a->scale), shift = V(set1)(a->shift);
     const VEC low = V(set1)(a->low), high = V(set1)(a->high);
     const bool affine = kind && (a->scale < 1 || a->scale > 1 || a->shift < 0 || a->shift > 0);
-    for (size_t i = 0; i < n; i += LANES) {
+    const bool bounded = a->low > -INFINITY || a->high < INFINITY;
+    const bool simple = kind && kind < INFER_ACTIVATION_SIGMOID; /* some instructions */
+    size_t i = 0;
+    for (; simple && !affine && !bounded && n - i >= 4 * LANES; i += 4 * LANES)
+        foreach (u, 4) {
+            const VEC v = V(load)(x + i + u * LANES);
+            V(store)(y + i + u * LANES, NAME(activation_of)(kind, alpha, beta, v));
+        }
+    for (; i < n; i += LANES) {
         const size_t left = n - i;
         VEC v = left < LANES ? V(load_part)(x + i, left, beta) : V(load)(x + i);
         v = NAME(activation_of)(kind, alpha, beta, v);

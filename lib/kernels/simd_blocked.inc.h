@@ -7,7 +7,8 @@
  * lie. */
 #define DEPTHWISE_ROWS 8
 #define DEPTHWISE_RING 64
-#define DEPTHWISE_TAPS 15 /* with fewer the ends of rows cost less than copies */
+#define DEPTHWISE_TAPS 15 /* with fewer the ends of rows cost less than copies, but for... */
+#define DEPTHWISE_FEW  8  /* ...rows of so few places */
 
 /* What a row of output places needs to know. */
 typedef struct NAME(blocked_row) {
@@ -138,7 +139,7 @@ static bool NAME(ring_fits)(const infer_conv2d *c, NAME(depthwise_ring) * ring) 
     ring->width = reach > whole ? reach : whole;
     ring->columns = c->in[1];
     return ring->width <= DEPTHWISE_RING && c->out[1] >= 4 && c->stride[1] == 1 &&
-           c->kernel[0] * c->kernel[1] >= DEPTHWISE_TAPS;
+           (c->kernel[0] * c->kernel[1] >= DEPTHWISE_TAPS || c->out[1] <= DEPTHWISE_FEW);
 }
 
 /* Brings rows of x up to number `last` into the ring. */
@@ -343,3 +344,4 @@ static void NAME(affine_blocked)(const infer_conv2d *c, const T *x, const T *sca
 #undef DEPTHWISE_ROWS
 #undef DEPTHWISE_RING
 #undef DEPTHWISE_TAPS
+#undef DEPTHWISE_FEW
