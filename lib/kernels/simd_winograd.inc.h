@@ -62,19 +62,30 @@ static void NAME(winograd_load)(const infer_conv2d *c, const T *x, size_t row, s
     const size_t top = c->before[0], left = c->before[1], width = c->in[1];
     bool inside =
         row >= top && row - top + 6 <= c->in[0] && column >= left && column - left + 6 <= width;
-    foreach (v, INFER_PANEL / LANES) {
-        VEC d[36], e[36], f[6];
+    const T *patch = x;
+    size_t line = width * INFER_PANEL;
+    T copy[36 * INFER_PANEL];
+    if (inside) {
+        patch += ((row - top) * width + (column - left)) * INFER_PANEL;
+    } else {
+        patch = copy;
+        line = 6 * INFER_PANEL;
         for (size_t i = 0; i < 6; i++)
             for (size_t j = 0; j < 6; j++) {
-                bool is = inside || (row + i >= top && row + i - top < c->in[0] &&
-                                     column + j >= left && column + j - left < width);
-                d[i * 6 + j] =
-                    is ? V(load)(x + ((row + i - top) * width + (column + j - left)) * INFER_PANEL +
-                                 v * LANES)
-                       : V(set1)(0);
+                const size_t r = row + i - top, q = column + j - left; /* wrap before the first */
+                if (r < c->in[0] && q < width)
+                    memcpy(copy + (i * 6 + j) * INFER_PANEL, x + (r * width + q) * INFER_PANEL,
+                           INFER_PANEL * sizeof(T));
+                else
+                    memset(copy + (i * 6 + j) * INFER_PANEL, 0, INFER_PANEL * sizeof(T));
             }
+    }
+    foreach (v, INFER_PANEL / LANES) {
+        VEC d[6], e[36], f[6];
         foreach (j, 6) {
-            NAME(winograd_input)(d + j, 6, f);
+            foreach (i, 6)
+                d[i] = V(load)(patch + i * line + j * INFER_PANEL + v * LANES);
+            NAME(winograd_input)(d, 1, f);
             foreach (i, 6)
                 e[i * 6 + j] = f[i];
         }
@@ -90,18 +101,21 @@ static void NAME(winograd_load)(const infer_conv2d *c, const T *x, size_t row, s
 static void NAME(winograd_pack)(size_t n, const T *w, size_t step, T *to) {
     for (size_t k = 0; k < n; k++)
         foreach (v, INFER_PANEL / LANES) {
-            VEC g[9], e[18], f[6];
-            foreach (t, 9)
-                g[t] = V(load)(w + (t * n + k) * INFER_PANEL + v * LANES);
+            VEC g[3], e[18], f[6];
             foreach (j, 3) {
-                NAME(winograd_weights)(g + j, 3, f);
+                foreach (i, 3)
+                    g[i] = V(load)(w + ((i * 3 + j) * n + k) * INFER_PANEL + v * LANES);
+                NAME(winograd_weights)(g, 1, f);
                 foreach (i, 6)
                     e[i * 3 + j] = f[i];
             }
             foreach (i, 6) {
                 NAME(winograd_weights)(e + i * 3, 1, f);
-                foreach (j, 6)
-                    V(store)(to + (i * 6 + j) * step + k * INFER_PANEL + v * LANES, f[j]);
+                foreach (j, 6) {
+                    T *at = to + (i * 6 + j) * step + k * INFER_PANEL + v * LANES;
+                    __builtin_prefetch(at + 2 * INFER_PANEL, 1, 3); /* it is in the second cache */
+                    V(store)(at, f[j]);
+                }
             }
         }
 }
@@ -115,17 +129,21 @@ static void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t st
     const size_t rows = c->out[0] - row < 4 ? c->out[0] - row : 4;
     const size_t columns = c->out[1] - column < 4 ? c->out[1] - column : 4;
     foreach (v, INFER_PANEL / LANES) {
-        VEC m[36], e[24], f[4], first = V(load)(bias + v * LANES);
-        foreach (i, 36)
-            m[i] = V(load)(sums + i * step + v * LANES);
+        VEC m[6], e[24], f[4], first = V(load)(bias + v * LANES);
         foreach (j, 6) {
-            NAME(winograd_output)(m + j, 6, f);
+            foreach (i, 6)
+                m[i] = V(load)(sums + (i * 6 + j) * step + v * LANES);
+            NAME(winograd_output)(m, 1, f);
             foreach (i, 4)
                 e[i * 6 + j] = f[i];
         }
-        for (size_t i = 0; i < rows; i++) {
+        foreach (i, 4) {
+            if (i >= rows)
+                break;
             NAME(winograd_output)(e + i * 6, 1, f);
-            for (size_t j = 0; j < columns; j++) {
+            foreach (j, 4) {
+                if (j >= columns)
+                    break;
                 size_t at = ((row + i) * c->out[1] + column + j) * INFER_PANEL + v * LANES;
                 VEC s = V(add)(f[j], first);
                 if (add)
