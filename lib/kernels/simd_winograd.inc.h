@@ -56,8 +56,8 @@ VEC_INLINE void NAME(winograd_output)(const VEC *m, const size_t step, VEC *o) {
 }
 
 /* Tile number `tile` of one channel block into the 36 places of `to`, which lie `step` apart. */
-static void NAME(winograd_load)(const infer_conv2d *c, const T *x, size_t row, size_t column,
-                                size_t step, T *to) {
+VEC_ONCE void NAME(winograd_load)(const infer_conv2d *c, const T *x, size_t row, size_t column,
+                                  size_t step, T *to) {
     /* The patch's place in the padded input; what of it lies inside. */
     const size_t top = c->before[0], left = c->before[1], width = c->in[1];
     bool inside =
@@ -80,7 +80,7 @@ static void NAME(winograd_load)(const infer_conv2d *c, const T *x, size_t row, s
                     memset(copy + (i * 6 + j) * INFER_PANEL, 0, INFER_PANEL * sizeof(T));
             }
     }
-    foreach (v, INFER_PANEL / LANES) {
+    for (size_t v = 0; v < INFER_PANEL / LANES; v++) {
         VEC d[6], e[36], f[6];
         foreach (j, 6) {
             foreach (i, 6)
@@ -98,9 +98,9 @@ static void NAME(winograd_load)(const infer_conv2d *c, const T *x, size_t row, s
 }
 
 /* The kernels of n channels of a block to one panel, [9][n][16], into 36 matrices `step` apart. */
-static void NAME(winograd_pack)(size_t n, const T *w, size_t step, T *to) {
+VEC_ONCE void NAME(winograd_pack)(size_t n, const T *w, size_t step, T *to) {
     for (size_t k = 0; k < n; k++)
-        foreach (v, INFER_PANEL / LANES) {
+        for (size_t v = 0; v < INFER_PANEL / LANES; v++) {
             VEC g[3], e[18], f[6];
             foreach (j, 3) {
                 foreach (i, 3)
@@ -121,14 +121,14 @@ static void NAME(winograd_pack)(size_t n, const T *w, size_t step, T *to) {
 }
 
 /* The 36 sums of one tile, `step` apart, to the outputs of one panel. */
-static void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t step, const T *bias,
-                                 const T *add, size_t row, size_t column,
-                                 const infer_activation *act, T *y) {
+VEC_ONCE void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t step, const T *bias,
+                                   const T *add, size_t row, size_t column,
+                                   const infer_activation *act, T *y) {
     const infer_activation bounds = NAME(bounds_of)(c);
     const VEC low = V(set1)(bounds.low), high = V(set1)(bounds.high);
     const size_t rows = c->out[0] - row < 4 ? c->out[0] - row : 4;
     const size_t columns = c->out[1] - column < 4 ? c->out[1] - column : 4;
-    foreach (v, INFER_PANEL / LANES) {
+    for (size_t v = 0; v < INFER_PANEL / LANES; v++) {
         VEC m[6], e[24], f[4], first = V(load)(bias + v * LANES);
         foreach (j, 6) {
             foreach (i, 6)
