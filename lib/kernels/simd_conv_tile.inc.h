@@ -140,6 +140,33 @@ static NAME(conv_tile_fn) *const NAME(conv_tiles)[2][2][TILE_ROWS + 1] = {
     {{APART_NARROW_(1) TILE_LIST(APART_NARROW_)}, {APART_WIDE_(1) TILE_LIST(APART_WIDE_)}},
     {{CONV_NARROW_(1) TILE_LIST(CONV_NARROW_)}, {CONV_WIDE_(1) TILE_LIST(CONV_WIDE_)}}};
 
+/* Rows two floats apart, as strides of 2 make them in plain inputs, where pieces are short: the
+ * largest tiles, and those with a row less. */
+#define TILE_TWO(name, rows, vecs)                                                                 \
+    static void NAME(name)(const NAME(conv_product) * p) {                                         \
+        NAME(conv_tile)(rows, vecs, 2, p);                                                         \
+    }
+TILE_TWO(two_wide, TILE_ROWS, TILE_VECS)
+TILE_TWO(two_wide_less, TILE_ROWS - 1, TILE_VECS)
+#if TILE_VECS * LANES > INFER_PANEL
+TILE_TWO(two_narrow, TILE_ROWS, 1)
+TILE_TWO(two_narrow_less, TILE_ROWS - 1, 1)
+#define TWO_NARROW NAME(two_narrow), NAME(two_narrow_less)
+#else
+#define TWO_NARROW NAME(two_wide), NAME(two_wide_less)
+#endif
+
+static void NAME(conv_tile_run)(size_t rows, bool wide, const NAME(conv_product) * p) {
+    static NAME(conv_tile_fn) *const two[2][2] = {{TWO_NARROW},
+                                                  {NAME(two_wide), NAME(two_wide_less)}};
+    if (p->lda == 2 && rows >= TILE_ROWS - 1)
+        two[wide][TILE_ROWS - rows](p);
+    else
+        NAME(conv_tiles)[p->lda == INFER_PANEL][wide][rows](p);
+}
+
+#undef TILE_TWO
+#undef TWO_NARROW
 #undef TILE_FUNCTION
 #undef TILE_ENTRY
 #undef CONV_WIDE

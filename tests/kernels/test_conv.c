@@ -203,6 +203,16 @@ static void convolutions(void **state) {
             c.before[axis] = c.after[axis] = 0;
         conv_case(&c);
     }
+    /* Plain inputs at every other place, in rows of the largest tiles. */
+    for (size_t i = 0; i < 30; i++) {
+        infer_conv2d c = geometry(6);
+        c.plain = true;
+        c.stride[1] = 2;
+        c.in[1] = 50 + choose(30);
+        c.channels = 1 + choose(5);
+        c.outputs = 1 + choose(40);
+        conv_case(&c);
+    }
     /* Groups of single taps that begin within a block, in maps of several tiles. */
     for (size_t i = 0; i < 40; i++) {
         infer_conv2d c = geometry(6);
