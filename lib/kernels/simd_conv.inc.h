@@ -49,7 +49,7 @@ VEC_ONCE void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product
             q->later = NAME(conv_share)(next, length, q->k, u, all);
         else
             q->later = (NAME(conv_ahead)){q->b, 0, 0, 0};
-        NAME(conv_tile_run)(rows, wide, q);
+        NAME(conv_tile_of)(s->lda, wide, rows)(q);
         for (size_t v = 0; q->last && (act->kind || act->high < INFINITY) && v <= wide; v++) {
             const infer_activation part = INFER_ACTIVATION_AT(*act, v);
             NAME(activate)(&part, q->y + v * q->plane, q->y + v * q->plane, rows * INFER_PANEL);

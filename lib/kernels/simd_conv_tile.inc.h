@@ -117,9 +117,11 @@ typedef void NAME(conv_tile_fn)(const NAME(conv_product) * p);
 #define APART_WIDE(rows)       EXPAND(TILE_FUNCTION, NAME(apart_wide), rows, TILE_VECS, 0)
 #define APART_NARROW(rows)     EXPAND(TILE_FUNCTION, NAME(apart_narrow), rows, 1, 0)
 #define TILE_ENTRY(name, rows) [rows] = JOIN(name, rows),
-#define CONV_WIDE_(rows)       EXPAND(TILE_ENTRY, NAME(conv_wide), rows)
-#define APART_WIDE_(rows)      EXPAND(TILE_ENTRY, NAME(apart_wide), rows)
-#define APART_NARROW_(rows)    EXPAND(TILE_ENTRY, NAME(apart_narrow), rows)
+/* Small tiles are not worth a copy of their own. */
+#define CONV_WIDE_(rows)                                                                           \
+    [rows] = 2 * (rows) < TILE_ROWS ? JOIN(NAME(apart_wide), rows) : JOIN(NAME(conv_wide), rows),
+#define APART_WIDE_(rows)   EXPAND(TILE_ENTRY, NAME(apart_wide), rows)
+#define APART_NARROW_(rows) EXPAND(TILE_ENTRY, NAME(apart_narrow), rows)
 
 CONV_WIDE(1)
 TILE_LIST(CONV_WIDE)
@@ -140,33 +142,41 @@ static NAME(conv_tile_fn) *const NAME(conv_tiles)[2][2][TILE_ROWS + 1] = {
     {{APART_NARROW_(1) TILE_LIST(APART_NARROW_)}, {APART_WIDE_(1) TILE_LIST(APART_WIDE_)}},
     {{CONV_NARROW_(1) TILE_LIST(CONV_NARROW_)}, {CONV_WIDE_(1) TILE_LIST(CONV_WIDE_)}}};
 
-/* Rows two floats apart, as strides of 2 make them in plain inputs, where pieces are short: the
- * largest tiles, and those with a row less. */
-#define TILE_TWO(name, rows, vecs)                                                                 \
+/* The largest tiles have their rows' distance in addresses where it is two floats, as strides of 2
+ * make it in plain inputs, whose pieces are short; and of one panel where it is a panel. Elsewhere
+ * distances are in registers. */
+#define TILE_FIXED(name, rows, vecs, lda)                                                          \
     static void NAME(name)(const NAME(conv_product) * p) {                                         \
-        NAME(conv_tile)(rows, vecs, 2, p);                                                         \
+        NAME(conv_tile)(rows, vecs, lda, p);                                                       \
     }
-TILE_TWO(two_wide, TILE_ROWS, TILE_VECS)
-TILE_TWO(two_wide_less, TILE_ROWS - 1, TILE_VECS)
+TILE_FIXED(two_wide, TILE_ROWS, TILE_VECS, 2)
+TILE_FIXED(two_wide_1, TILE_ROWS - 1, TILE_VECS, 2)
 #if TILE_VECS * LANES > INFER_PANEL
-TILE_TWO(two_narrow, TILE_ROWS, 1)
-TILE_TWO(two_narrow_less, TILE_ROWS - 1, 1)
-#define TWO_NARROW NAME(two_narrow), NAME(two_narrow_less)
-#else
-#define TWO_NARROW NAME(two_wide), NAME(two_wide_less)
+TILE_FIXED(two_narrow, TILE_ROWS, 1, 2)
+TILE_FIXED(two_narrow_1, TILE_ROWS - 1, 1, 2)
+TILE_FIXED(one_narrow, TILE_ROWS, 1, INFER_PANEL)
+TILE_FIXED(one_narrow_1, TILE_ROWS - 1, 1, INFER_PANEL)
+TILE_FIXED(one_narrow_2, TILE_ROWS - 2, 1, INFER_PANEL)
 #endif
 
-static void NAME(conv_tile_run)(size_t rows, bool wide, const NAME(conv_product) * p) {
-    static NAME(conv_tile_fn) *const two[2][2] = {{TWO_NARROW},
-                                                  {NAME(two_wide), NAME(two_wide_less)}};
-    if (p->lda == 2 && rows >= TILE_ROWS - 1)
-        two[wide][TILE_ROWS - rows](p);
-    else
-        NAME(conv_tiles)[p->lda == INFER_PANEL][wide][rows](p);
+static NAME(conv_tile_fn) * NAME(conv_tile_of)(size_t lda, bool wide, size_t rows) {
+    static NAME(conv_tile_fn) *const two[] = {NAME(two_wide), NAME(two_wide_1)};
+    const size_t less = TILE_ROWS - rows;
+#if TILE_VECS * LANES > INFER_PANEL
+    static NAME(conv_tile_fn) *const two_narrow[] = {NAME(two_narrow), NAME(two_narrow_1)};
+    static NAME(conv_tile_fn) *const narrow[] = {NAME(one_narrow), NAME(one_narrow_1),
+                                                 NAME(one_narrow_2)};
+    if (lda == 2 && !wide && less < 2)
+        return two_narrow[less];
+    if (lda == INFER_PANEL && !wide && less < 3)
+        return narrow[less];
+#endif
+    if (lda == 2 && less < 2)
+        return two[less];
+    return NAME(conv_tiles)[lda == INFER_PANEL][wide][rows];
 }
 
-#undef TILE_TWO
-#undef TWO_NARROW
+#undef TILE_FIXED
 #undef TILE_FUNCTION
 #undef TILE_ENTRY
 #undef CONV_WIDE
