@@ -1,5 +1,5 @@
 /* Template: what works on each channel alone, over blocks of channels, in the words of vec.h:
- * depthwise convolutions, pools, affine maps; in float alone. */
+ * depthwise convolutions, LRN, affine maps; in float alone. */
 
 #define EACH_VEC foreach (v, INFER_PANEL / LANES)
 
@@ -199,81 +199,6 @@ static void NAME(conv_depthwise)(const infer_conv2d *c, const T *x, const T *w, 
             add = add ? add + row : NULL;
         }
     }
-}
-
-/* n places of row i from place j on, for which the same taps lie inside. */
-VEC_INLINE void NAME(pool_places)(const size_t n, const bool average, const infer_conv2d *c,
-                                  const T *x, size_t i, size_t j, const size_t *rows,
-                                  const size_t *columns, T count, T *y) {
-    const size_t step = c->dilation[1] * INFER_PANEL, next = c->stride[1] * INFER_PANEL;
-    EACH_VEC {
-        VEC all[4], sum[4], some[4];
-        foreach (q, n)
-            all[q] = V(set1)(average ? 0 : -(T)INFINITY);
-        for (size_t k = rows[0]; k < rows[1] && columns[0] < columns[1]; k++) {
-            const T *a = x + ((i * c->stride[0] + k * c->dilation[0] - c->before[0]) * c->in[1] +
-                              j * c->stride[1] + columns[0] * c->dilation[1] - c->before[1]) *
-                                 INFER_PANEL;
-            a += v * LANES;
-            foreach (q, n)
-                sum[q] = some[q] = V(set1)(0);
-            for (size_t l = columns[0]; l < columns[1]; l++, a += step) {
-                foreach (q, n) {
-                    const VEC u = V(load)(a + q * next);
-                    if (average)
-                        some[q] = V(add)(some[q], u);
-                    else
-                        all[q] = V(max)(u, all[q]);
-                }
-                /* Sums of sums: an average over a whole image rounds no small numbers into a large
-                 * one. */
-                if (average && (l - columns[0]) % 16 == 15)
-                    foreach (q, n) {
-                        sum[q] = V(add)(sum[q], some[q]);
-                        some[q] = V(set1)(0);
-                    }
-            }
-            if (average)
-                foreach (q, n)
-                    all[q] = V(add)(all[q], V(add)(sum[q], some[q]));
-        }
-        foreach (q, n)
-            V(store)
-        (y + q * INFER_PANEL + v * LANES, average ? V(div)(all[q], V(set1)(count)) : all[q]);
-    }
-}
-
-/* Places whose windows lie inside of a row, four at a time; the others one by one. */
-VEC_INLINE void NAME(pool_rows)(const bool average, const infer_conv2d *c, const T *x, T *y) {
-    const size_t blocks = (c->channels + 15) / INFER_PANEL, whole[2] = {0, c->kernel[1]};
-    size_t inner[2], last[2];
-    infer_conv_inside(c, 1, 0, &inner[0], &inner[1]);
-    infer_conv_inside(c, 1, c->kernel[1] - 1, &last[0], &last[1]);
-    inner[0] = inner[0] > last[0] ? inner[0] : last[0];
-    inner[1] = inner[1] < last[1] ? inner[1] : last[1];
-    for (size_t p = 0; p < blocks; p++, x += c->in[0] * c->in[1] * INFER_PANEL)
-        for (size_t i = 0; i < c->out[0]; i++) {
-            size_t rows[2], columns[2];
-            infer_conv_taps(c, 0, i, &rows[0], &rows[1]);
-            const T full = average ? infer_pool_count(c, i, inner[0]) : 1;
-            for (size_t j = 0, n; j < c->out[1]; j += n, y += n * INFER_PANEL) {
-                n = j >= inner[0] && j + 4 <= inner[1] ? 4 : 1;
-                if (n == 4) {
-                    NAME(pool_places)(4, average, c, x, i, j, rows, whole, full, y);
-                    continue;
-                }
-                infer_conv_taps(c, 1, j, &columns[0], &columns[1]);
-                const T count = average ? infer_pool_count(c, i, j) : 1;
-                NAME(pool_places)(1, average, c, x, i, j, rows, columns, count, y);
-            }
-        }
-}
-
-static void NAME(pool_blocked)(const infer_conv2d *c, const T *x, T *y) {
-    if (c->average)
-        NAME(pool_rows)(true, c, x, y);
-    else
-        NAME(pool_rows)(false, c, x, y);
 }
 
 /* The squares of the channels of so many blocks at one place, with the block before and the one

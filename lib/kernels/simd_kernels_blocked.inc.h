@@ -20,6 +20,7 @@
 #include "simd_attention.inc.h"
 #include "simd_conv.inc.h"
 #include "simd_gelu.inc.h"
+#include "simd_pool.inc.h"
 #include "simd_rows.inc.h"
 #include "simd_scaled.inc.h"
 #include "simd_shuffle.inc.h"

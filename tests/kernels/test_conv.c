@@ -328,6 +328,15 @@ static void pools(void **state) {
         c.average = choose(2);
         c.with_padding = choose(2);
         pool_case(&c);
+        /* The largest of three columns, in runs of places. */
+        c.average = false;
+        c.in[1] = 4 + choose(40);
+        c.kernel[1] = 3;
+        c.stride[1] = 1 + choose(2);
+        c.dilation[1] = 1;
+        c.before[1] = choose(3);
+        c.after[1] = choose(3);
+        pool_case(&c);
     }
 }
 
