@@ -51,8 +51,8 @@ typedef struct infer_conv2d {
     infer_activation act;       /* convolutions: what results go through; affine maps: its bounds */
 } infer_conv2d;
 
-/* What to compute of an image's convolution: panels of 16 outputs, and places (for Winograd's:
- * tiles) of all rows, one after the other. The bits do not depend on it. */
+/* What to compute of an image's convolution: panels of 16 outputs, and places (for Winograd's and
+ * those along a line: tiles) of all rows, one after the other. The bits do not depend on it. */
 typedef struct infer_conv_part {
     size_t place, places;
     size_t panel, panels;

@@ -33,6 +33,7 @@
 
 #include "attend.h"
 #include "conv2d.h"
+#include "conv_line.h"
 #include "half.h"
 #include "walk.h"
 
@@ -73,6 +74,8 @@
  *                 scratch has INFER_CONV_SCRATCH floats, 64-byte aligned.
  * conv_winograd   the same of less arithmetic where infer_conv_is_winograd says so. scratch has
  *                 infer_winograd_scratch floats.
+ * conv_line       the same along one axis where infer_conv_is_line says so; places are its tiles.
+ *                 scratch has infer_line_scratch floats.
  * conv_depthwise  the same where each output channel has one input channel.
  * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
  *                 count as large.
@@ -110,6 +113,9 @@
       (const infer_conv2d *c, const infer_conv_part *part, const float *x, const float *w,         \
        const float *bias, const float *add, float *y, float *scratch))                             \
     X(void, conv_winograd_f32,                                                                     \
+      (const infer_conv2d *c, const infer_conv_part *part, const float *x, const float *w,         \
+       const float *bias, const float *add, float *y, float *scratch))                             \
+    X(void, conv_line_f32,                                                                         \
       (const infer_conv2d *c, const infer_conv_part *part, const float *x, const float *w,         \
        const float *bias, const float *add, float *y, float *scratch))                             \
     X(void, conv_depthwise_f32,                                                                    \

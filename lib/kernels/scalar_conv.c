@@ -67,17 +67,24 @@ static void sum_place(const infer_conv2d *c, const size_t *o, size_t first, size
     }
 }
 
-/* Places are counted by themselves or, `tile` being 4, by tiles of 4 x 4. */
+/* Of the tiles of conv_line.h, the one that a place of all lines is in. */
+static size_t line_tile(const infer_line *l, size_t place) {
+    const size_t at = place % l->out;
+    return place / l->out * l->of_line + at / l->step / l->outputs * l->step + at % l->step;
+}
+
+/* Places are counted by themselves or, `tile` being 4, by tiles of 4 x 4, or by those of a line. */
 static void conv_part(const infer_conv2d *c, const infer_conv_part *part, size_t tile,
-                      const float *x, const float *w, const float *bias, const float *add,
-                      float *y) {
+                      const infer_line *line, const float *x, const float *w, const float *bias,
+                      const float *add, float *y) {
     size_t taps = c->kernel[0] * c->kernel[1], columns = (c->out[1] + tile - 1) / tile, at = 0;
     for (size_t p = 0; p < part->panel + part->panels; p++) {
         size_t first, end, o[2];
         infer_conv_range(c, p, &first, &end);
         for (o[0] = 0; o[0] < c->out[0]; o[0]++)
             for (o[1] = 0; o[1] < c->out[1]; o[1]++, at += BLOCK) {
-                size_t place = o[0] / tile * columns + o[1] / tile;
+                size_t place = line ? line_tile(line, o[0] * c->out[1] + o[1])
+                                    : o[0] / tile * columns + o[1] / tile;
                 if (p < part->panel || place < part->place || place - part->place >= part->places)
                     continue;
                 float sum[BLOCK] = {0};
@@ -94,15 +101,23 @@ static void conv_blocked_f32(const infer_conv2d *c, const infer_conv_part *part,
                              const float *w, const float *bias, const float *add, float *y,
                              float *scratch) {
     (void)scratch;
-    conv_part(c, part, 1, x, w, bias, add, y);
+    conv_part(c, part, 1, NULL, x, w, bias, add, y);
 }
 
-/* The reference saves nothing. */
+/* The references save nothing. */
 static void conv_winograd_f32(const infer_conv2d *c, const infer_conv_part *part, const float *x,
                               const float *w, const float *bias, const float *add, float *y,
                               float *scratch) {
     (void)scratch;
-    conv_part(c, part, 4, x, w, bias, add, y);
+    conv_part(c, part, 4, NULL, x, w, bias, add, y);
+}
+
+static void conv_line_f32(const infer_conv2d *c, const infer_conv_part *part, const float *x,
+                          const float *w, const float *bias, const float *add, float *y,
+                          float *scratch) {
+    const infer_line line = infer_line_of(c);
+    (void)scratch;
+    conv_part(c, part, 1, &line, x, w, bias, add, y);
 }
 
 static void conv_depthwise_f32(const infer_conv2d *c, const float *x, const float *w,

@@ -141,25 +141,10 @@ static void NAME(conv_by_patches)(const infer_conv2d *c, const infer_conv_part *
     }
 }
 
-/* Kernels of one column that leave rows as wide as they are walk over the rows as over one. */
-VEC_INLINE void NAME(conv_flatten)(infer_conv2d *c) {
-    const size_t width = c->in[1];
-    if (c->plain || c->kernel[1] != 1 || c->stride[0] != 1 || c->stride[1] != 1 ||
-        c->before[1] != 0 || c->out[1] != width)
-        return;
-    c->kernel[1] = c->kernel[0];
-    c->dilation[1] = c->dilation[0] * width;
-    c->before[1] = c->before[0] * width;
-    c->in[1] *= c->in[0];
-    c->out[1] *= c->out[0];
-    c->kernel[0] = c->in[0] = c->out[0] = 1;
-    c->before[0] = 0;
-}
-
 static void NAME(conv_blocked)(const infer_conv2d *conv, const infer_conv_part *part, const T *x,
                                const T *w, const T *bias, const T *add, T *y, T *scratch) {
     infer_conv2d c = *conv;
-    NAME(conv_flatten)(&c);
+    infer_conv_flatten(&c);
     NAME(conv_patch) patch = NAME(conv_patch_of)(&c);
     if (patch.rows)
         NAME(conv_by_patches)(&c, part, &patch, x, w, bias, add, y, scratch);

@@ -19,6 +19,7 @@
 
 #include "simd_attention.inc.h"
 #include "simd_conv.inc.h"
+#include "simd_conv_line.inc.h"
 #include "simd_gelu.inc.h"
 #include "simd_pool.inc.h"
 #include "simd_rows.inc.h"

@@ -121,6 +121,7 @@ static size_t scratch_of(const infer_conv2d *c, int64_t images) {
         return 0;
     size_t floats = infer_conv_joins(c, images) ? infer_conv_joined_scratch(c)
                     : infer_conv_is_winograd(c) ? infer_winograd_scratch(c)
+                    : infer_conv_is_line(c)     ? infer_line_scratch(c)
                                                 : INFER_CONV_SCRATCH;
     return floats * sizeof(float);
 }
@@ -204,6 +205,8 @@ static void conv_part(void *arg, size_t number, size_t worker) {
         (float *)((char *)w->env->scratch + worker * scratch_of(w->c, w->env->in[X]->dim[0]));
     if (infer_conv_is_winograd(w->c))
         w->env->kernels->conv_winograd_f32(w->c, &part, x, weights, bias, plus, y, scratch);
+    else if (infer_conv_is_line(w->c))
+        w->env->kernels->conv_line_f32(w->c, &part, x, weights, bias, plus, y, scratch);
     else
         w->env->kernels->conv_blocked_f32(w->c, &part, x, weights, bias, plus, y, scratch);
 }
@@ -239,6 +242,11 @@ static infer_status run_conv(infer_op_env *env, const infer_activation *act) {
         infer_winograd tiles = infer_winograd_of(&c);
         w.places = tiles.tiles;
         w.unit = tiles.most;
+        w.least = 1;
+    } else if (infer_conv_is_line(&c)) {
+        infer_line line = infer_line_of(&c);
+        w.places = line.tiles;
+        w.unit = line.most;
         w.least = 1;
     }
     cut_image(&w, images);

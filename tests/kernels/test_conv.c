@@ -70,8 +70,10 @@ static double exact(const infer_conv2d *c, const float *x, const float *w, size_
 static void run(const variant *v, const infer_conv2d *c, const float *x, const float *packed,
                 const float *bias, const float *add, float *y, float *scratch, size_t rows,
                 size_t columns) {
-    bool fast = infer_conv_is_winograd(c);
-    size_t places = fast ? infer_winograd_of(c).tiles : c->out[0] * c->out[1];
+    const bool fast = infer_conv_is_winograd(c), line = !fast && infer_conv_is_line(c);
+    size_t places = fast   ? infer_winograd_of(c).tiles
+                    : line ? infer_line_of(c).tiles
+                           : c->out[0] * c->out[1];
     size_t panels = blocks_of(c->outputs);
     if (infer_conv_is_depthwise(c)) {
         v->k.conv_depthwise_f32(c, x, packed, bias, add, y);
@@ -84,6 +86,8 @@ static void run(const variant *v, const infer_conv2d *c, const float *x, const f
             part.panels = panels * (j + 1) / columns - part.panel;
             if (fast)
                 v->k.conv_winograd_f32(c, &part, x, packed, bias, add, y, scratch);
+            else if (line)
+                v->k.conv_line_f32(c, &part, x, packed, bias, add, y, scratch);
             else
                 v->k.conv_blocked_f32(c, &part, x, packed, bias, add, y, scratch);
         }
@@ -100,10 +104,12 @@ static bool same_outputs(const infer_conv2d *c, const float *a, const float *b) 
     return true;
 }
 
-/* Of Winograd's convolutions: for each product of numbers below 1. */
+/* Of Winograd's convolutions and those along a line: for each product of numbers below 1. */
 #define WINOGRAD_ERROR 3e-7
+#define LINE_ERROR     2e-7
 
-static double worst;
+static double worst[2];
+static size_t lines;
 
 #define MOST_OUTPUTS (1 << 17)
 
@@ -121,10 +127,14 @@ static void conv_case(infer_conv2d *c) {
     assert_true(fence_holds(2));
     const float *bias = fill(3, blocks_of(c->outputs) * 16);
     const float *add = choose(2) ? fill_blocks(4, c->outputs, places) : NULL;
-    bool fast = infer_conv_is_winograd(c);
+    const bool fast = infer_conv_is_winograd(c), line = !fast && infer_conv_is_line(c);
     static _Alignas(64) float scratch[36 * 40000];
-    const size_t used = (fast ? infer_winograd_scratch(c) : INFER_CONV_SCRATCH) * sizeof *scratch;
+    const double fine = line ? LINE_ERROR : WINOGRAD_ERROR;
+    const size_t used = sizeof *scratch * (fast   ? infer_winograd_scratch(c)
+                                           : line ? infer_line_scratch(c)
+                                                  : INFER_CONV_SCRATCH);
     assert_true(used <= sizeof scratch);
+    lines += line;
     /* What is right, and how far from it an output may be. */
     static double right[MOST_OUTPUTS], bounds[MOST_OUTPUTS];
     assert_true(blocks_of(c->outputs) * places * 16 <= MOST_OUTPUTS);
@@ -136,8 +146,8 @@ static void conv_case(infer_conv2d *c) {
             sum += (double)bias[m] + (add ? (double)add[at] : 0);
             right[at] = activated(&c->act, m, sum);
             bounds[at] = (double)(terms + 3) * 0x1p-24 * magnitude;
-            if (fast) /* x and w are below 1 */
-                bounds[at] = WINOGRAD_ERROR * (double)terms;
+            if (fast || line) /* x and w are below 1 */
+                bounds[at] = fine * (double)terms;
             if (c->act.kind) /* which rounds a few times more */
                 bounds[at] = 1.5 * bounds[at] + 0x1p-22;
         }
@@ -157,8 +167,8 @@ static void conv_case(infer_conv2d *c) {
             for (size_t i = 0; i < places; i++) {
                 size_t at = (m / 16 * places + i) * 16 + m % 16;
                 double error = fabs((double)y[at] - right[at]);
-                if (fast && !c->act.kind)
-                    worst = fmax(worst, error * WINOGRAD_ERROR / bounds[at]);
+                if ((fast || line) && !c->act.kind)
+                    worst[line] = fmax(worst[line], error * fine / bounds[at]);
                 if (!(error <= bounds[at]))
                     fail_msg("%s: %zu to %zu channels, group %zu, %zux%zu, kernel %zux%zu, "
                              "stride %zu, plain %d: output %zu at %zu: %g instead of %g",
@@ -253,7 +263,28 @@ static void convolutions(void **state) {
         c.outputs = 16 + choose(60);
         conv_case(&c);
     }
-    print_message("the worst error of Winograd's: %g a product\n", worst);
+    /* Along a line: either axis, dilations, kernels in pieces, odd channels, several passes. */
+    for (size_t i = 0; i < 60; i++) {
+        const int axis = (int)choose(2);
+        infer_conv2d c = {.group = 1,
+                          .winograd = true,
+                          .in = {1 + choose(4), 1 + choose(4)},
+                          .kernel = {1, 1},
+                          .stride = {1, 1},
+                          .dilation = {1, 1},
+                          .act = any_activation()};
+        c.in[axis] = 30 + choose(choose(3) ? 40 : 400);
+        c.kernel[axis] = 2 + choose(10);
+        c.dilation[axis] = 1 + choose(choose(2) ? 1 : 4);
+        c.before[axis] = choose(4);
+        c.after[axis] = choose(4);
+        c.channels = 16 + choose(choose(3) ? 40 : 180);
+        c.outputs = 16 + choose(60);
+        conv_case(&c);
+    }
+    assert_true(lines > 30);
+    print_message("the worst errors of Winograd's: %g a product, along a line: %g\n", worst[0],
+                  worst[1]);
     /* More than one window and one pass. */
     infer_conv2d c = geometry(12);
     c = (infer_conv2d){.channels = 200,

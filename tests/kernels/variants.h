@@ -46,6 +46,7 @@ size_t choose(size_t n);
 #define JUDGED_BLOCKED(X)                                                                          \
     X(conv_blocked)                                                                                \
     X(conv_winograd)                                                                               \
+    X(conv_line)                                                                                   \
     X(conv_depthwise)                                                                              \
     X(pool_blocked)                                                                                \
     X(affine_blocked)                                                                              \

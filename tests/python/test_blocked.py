@@ -583,6 +583,32 @@ def test_winograd_is_an_option(allowed):
     assert np.all(got[~near] == 0) != allowed
 
 
+@pytest.mark.parametrize("kernel,dilation,size", [((1, 3), 1, (3, 50)), ((3, 1), 1, (40, 5)), ((1, 3), 7, (1, 90)),
+                                                  ((5, 1), 1, (61, 1)), ((1, 9), 2, (1, 70)), ((2, 1), 3, (41, 2))])
+def test_along_one_axis(kernel, dilation, size):
+    net = Net()
+    rows = kernel[1] == 1
+    pads = [1, 0, 2, 0] if rows else [0, 1, 0, 2]
+    y = net.conv("x", 33, 40, kernel=kernel, dilations=[dilation, 1] if rows else [1, dilation], pads=pads)
+    y = net.add("LeakyRelu", y)
+    check(net.model(33, size, y), 2, 33, *size, nodes=["ToBlocks", "ConvActivated", "FromBlocks"])
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_one_axis_is_an_option(allowed):
+    """Fewer products spread an infinity over the tile that has it; a direct sum does not."""
+    net = Net()
+    net.add("Conv", "x", np.ones((32, 32, 1, 3), np.float32), pads=[0, 1, 0, 1])
+    x = np.zeros((1, 32, 1, 100), np.float32)
+    x[0, 3, 0, 9] = np.inf
+    with libinfer.load(net.model(32, (1, 100), "v0"), without=[] if allowed else ["allow-winograd"]) as model:
+        got = model.run({"x": x})["v0"]
+    near = np.zeros(got.shape, bool)
+    near[:, :, :, 8:11] = True
+    assert np.all(~np.isfinite(got[near]))
+    assert np.all(got[~near] == 0) != allowed
+
+
 def test_forged_records(tmp_path):
     """Numbers of the records that are not what the passes wrote: refused, or harmless."""
     net = Net()
