@@ -14,7 +14,7 @@
  * transformed inputs. */
 #define INFER_LINE_POINTS   8
 #define INFER_LINE_TAPS     5
-#define INFER_LINE_TILES    112
+#define INFER_LINE_TILES    224
 #define INFER_LINE_CHANNELS 128
 #define INFER_LINE_INPUT    ((size_t)1 << 18)
 
@@ -23,7 +23,19 @@
  * proven: the worst that chosen signs reach is 116 roundings. */
 #define INFER_LINE_ERROR (150 * 0x1p-24)
 
+/* The points are 0, pairs of +-q and infinity: q is 1/2, 1 and 2, or the roots of 1/2 and of 2, so
+ * that nearly all factors are exact. */
+typedef struct infer_line_numbers {
+    float q[3], square[3]; /* q and q q; 0 of a pair that is left out */
+    float factor[3];       /* 1 / (2 q q) over the product of q q - r r of the other pairs */
+    /* x (x +- q) times the product of x x - r r: the factors of x x and of what has two more, those
+     * of x being q times as large; and the product of x x - r r of all pairs, as the points 0 and
+     * infinity have it. */
+    float input[3][3], zero[4], last[4];
+} infer_line_numbers;
+
 typedef struct infer_line {
+    const infer_line_numbers *numbers;
     size_t lines, in, out;    /* places of a line */
     size_t step, before;      /* dilation and padding in places */
     size_t taps, all, pieces; /* of a piece, of the kernel */
@@ -35,66 +47,14 @@ typedef struct infer_line {
 } infer_line;
 
 /* Kernels of one column that leave rows as wide as they are walk over the rows as over one. */
-static inline void infer_conv_flatten(infer_conv2d *c) {
-    const size_t width = c->in[1];
-    if (c->plain || c->kernel[1] != 1 || c->stride[0] != 1 || c->stride[1] != 1 ||
-        c->before[1] != 0 || c->out[1] != width)
-        return;
-    c->kernel[1] = c->kernel[0];
-    c->dilation[1] = c->dilation[0] * width;
-    c->before[1] = c->before[0] * width;
-    c->in[1] *= c->in[0];
-    c->out[1] *= c->out[0];
-    c->kernel[0] = c->in[0] = c->out[0] = 1;
-    c->before[0] = 0;
-}
+void infer_conv_flatten(infer_conv2d *c);
 
-/* Takes a number of products if a tile is cheaper with it. */
-static inline void infer_line_choose(infer_line *l, size_t points, size_t most_taps) {
-    infer_line n = *l;
-    const size_t places = (l->out + l->step - 1) / l->step; /* of one phase of the dilation */
-    n.points = points;
-    n.pieces = (l->all + most_taps - 1) / most_taps;
-    n.taps = (l->all + n.pieces - 1) / n.pieces;
-    n.outputs = points + 1 - n.taps;
-    n.of_line = l->step * ((places + n.outputs - 1) / n.outputs);
-    n.tiles = n.of_line * l->lines;
-    if (!l->tiles || n.tiles * n.points * n.pieces < l->tiles * l->points * l->pieces)
-        *l = n;
-}
+/* How a convolution is cut; most is 0 where the algorithm is of no use. */
+infer_line infer_line_of(const infer_conv2d *c);
+size_t infer_line_scratch(const infer_conv2d *c);
 
-static inline infer_line infer_line_of(const infer_conv2d *conv) {
-    infer_conv2d c = *conv;
-    infer_conv_flatten(&c);
-    infer_line l = {.lines = c.out[0],
-                    .in = c.in[1],
-                    .out = c.out[1],
-                    .step = c.dilation[1],
-                    .before = c.before[1],
-                    .all = c.kernel[1]};
-    const size_t blocks = (c.channels + 15) / 16;
-    if (!c.winograd || c.plain || c.group != 1 || c.kernel[0] != 1 || c.kernel[1] < 2 ||
-        c.stride[0] != 1 || c.stride[1] != 1 || c.before[0] != 0 || c.in[0] != c.out[0] ||
-        c.channels < 16 || c.outputs < 16 || l.out == 0 || l.step > l.out || l.lines == 0)
-        return l;
-    infer_line_choose(&l, 6, 4);
-    if (l.all > 2) /* else outputs are sums of such large terms that little is left of them */
-        infer_line_choose(&l, 8, 5);
-    const size_t fits = INFER_LINE_INPUT / l.points / (blocks * l.pieces * 16);
-    if (fits == 0)
-        return l;
-    const size_t least = fits < INFER_LINE_TILES ? fits : INFER_LINE_TILES;
-    const size_t passes = (l.tiles + least - 1) / least;
-    l.most = (l.tiles + passes - 1) / passes;
-    l.input = (blocks * l.pieces * l.most + 1) * 16;
-    l.sums = (2 * l.most + 1) * 16;
-    return l;
-}
-
-static inline size_t infer_line_scratch(const infer_conv2d *c) {
-    infer_line l = infer_line_of(c);
-    return l.points * (l.input + l.sums + (INFER_LINE_CHANNELS * 2 + 1) * 16);
-}
+/* Whether a convolution may be computed so, and takes less time. */
+bool infer_conv_is_line(const infer_conv2d *c);
 
 /* Tiles in their order: neighbours are neighbouring phases of the dilation, so that their places
  * are neighbours. */
@@ -103,11 +63,7 @@ typedef struct infer_line_tile {
     size_t phase, number;
 } infer_line_tile;
 
-static inline infer_line_tile infer_line_at(const infer_line *l, size_t tile) {
-    const size_t number = tile % l->of_line, phase = number % l->step;
-    return (infer_line_tile){tile / l->of_line, (number - phase) * l->outputs + phase, phase,
-                             number};
-}
+infer_line_tile infer_line_at(const infer_line *l, size_t tile);
 
 static inline void infer_line_next(const infer_line *l, infer_line_tile *t) {
     t->place++;
@@ -119,20 +75,32 @@ static inline void infer_line_next(const infer_line *l, infer_line_tile *t) {
         *t = (infer_line_tile){.line = t->line + 1};
 }
 
-/* Whether a convolution may be computed so, and takes less time: counted in multiply-adds of whole
- * vectors. */
-static inline bool infer_conv_is_line(const infer_conv2d *c) {
-    infer_line l = infer_line_of(c);
-    if (l.most == 0)
-        return false;
-    const double inputs = (double)c->channels, panels = (double)((c->outputs + 15) / 16);
-    const double pieces = (double)l.pieces, tiles = (double)l.tiles;
-    const double passes = tiles / (double)l.most;
-    const double direct = (double)l.all * inputs * panels * (double)(l.lines * l.out);
-    const double fast =
-        tiles * ((double)l.points * pieces * (1.1 * inputs * panels + inputs / 2) + 60 * panels) +
-        passes * 30 * pieces * inputs * panels;
-    return fast < direct;
-}
+/* The 8 inputs of a line from its padded place `first` on, zeros for those that are not there. */
+const float *infer_line_edge(const infer_line *l, const float *x, size_t first, float *edge);
+
+/* Where a panel's sums go. */
+typedef struct infer_line_end {
+    infer_activation act;
+    const float *bias, *add;
+    float *y;
+} infer_line_end;
+
+/* What is a tier's own. wide: products take two panels at once. */
+typedef struct infer_line_kernels {
+    void (*load)(const infer_line *l, const float *x, size_t tile, size_t n, size_t piece,
+                 size_t apart, float *to);
+    void (*pack)(const infer_line *l, size_t from, size_t n, const float *w, size_t apart,
+                 float *to);
+    void (*product)(const infer_line *l, size_t n, size_t depth, bool wide, bool begun,
+                    const float *a, const float *b, float *sums);
+    void (*store)(const infer_line *l, const infer_line_end *e, const float *sums, size_t apart,
+                  size_t tile, size_t n);
+    bool wide;
+} infer_line_kernels;
+
+/* conv_line of kernels.h. */
+void infer_line_run(const infer_line_kernels *k, const infer_conv2d *c, const infer_conv_part *part,
+                    const float *x, const float *w, const float *bias, const float *add, float *y,
+                    float *scratch);
 
 #endif

@@ -20,7 +20,7 @@ for name in test_products test_functions test_conv test_winograd test_attention 
         -fno-trapping-math -ffp-contract=off -DINFER_TEST_PLAIN -DINFER_TEST_SWEEP=100000 \
         -I"$root/include" -I"$lib/base" -I"$lib/cpu" -I"$lib/kernels" -I"$here" \
         "$here/$name.c" "$here/variants.c" "$lib/cpu/features.c" "$lib/cpu/aarch64.c" \
-        "$lib/kernels/dispatch.c" "$lib/kernels/dispatch_blocked.c" "$lib/kernels/dispatch_bytes.c" "$lib/kernels/scalar.c" "$lib/kernels/scalar_bytes.c" "$lib/kernels/scalar_conv.c" "$lib/kernels/scalar_trees.c" "$lib/kernels/conv_pack.c" \
+        "$lib/kernels/dispatch.c" "$lib/kernels/dispatch_blocked.c" "$lib/kernels/dispatch_bytes.c" "$lib/kernels/scalar.c" "$lib/kernels/scalar_bytes.c" "$lib/kernels/scalar_conv.c" "$lib/kernels/scalar_trees.c" "$lib/kernels/conv_line.c" "$lib/kernels/conv_pack.c" \
         "$lib/kernels/neon.c" "$lib/kernels/neon_blocked.c" "$lib/kernels/neon_bytes.c" \
         "$lib/kernels/pack.c" -lm -o "$out/$name"
     "$emulator" "$out/$name"
