@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#define LATE 5 /* the input that is added behind an activation */
+
 /* What a node's result goes through. */
 typedef struct ending {
     infer_activation act;
@@ -44,6 +46,7 @@ static const struct {
     infer_activation_kind kind;
     float alpha, beta;
 } activations[] = {
+    {"Gelu", INFER_ACTIVATION_GELU, 0, 0},
     {"HardSigmoid", INFER_ACTIVATION_HARD_SIGMOID, 0.2f, 0.5f},
     {"HardSwish", INFER_ACTIVATION_HARD_SWISH, 1.0f / 6, 0.5f},
     {"LeakyRelu", INFER_ACTIVATION_LEAKY, 0.01f, 0},
@@ -52,6 +55,10 @@ static const struct {
 };
 
 static bool take_activation(const graph_node *r, ending *e) {
+    const infer_attr *how =
+        infer_graph_is_op(r, "", "Gelu") ? infer_graph_find_attr(r, "approximate") : NULL;
+    if (how && (how->count != 4 || memcmp(how->data, "none", 4) != 0))
+        return false;
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
         if (!e->act.kind && !e->clipped && infer_graph_is_op(r, "", activations[i].op)) {
             e->act.kind = activations[i].kind;
@@ -192,11 +199,21 @@ static bool same_shape(const infer_graph *g, const uint32_t *batch, uint32_t x, 
     return same;
 }
 
+/* Whether what is added to a convolution may come behind its activation: the kernels of 3 x 3 taps
+ * and of single channels do not know that. */
+static bool may_be_late(const graph_node *n) {
+    return infer_graph_is_op(n, "infer", "ConvActivated") && infer_graph_int(n, "group", 1) == 1 &&
+           (infer_graph_number(n, "kernel_shape", 0, 0) != 3 ||
+            infer_graph_number(n, "kernel_shape", 1, 0) != 3) &&
+           (n->in_count <= 3 || n->in[3] == INFER_NO_VALUE) && n->in_count <= LATE;
+}
+
 /* The node at place i takes that of the addition behind it: what is added is there by then. */
 static infer_status fuse_addition(infer_graph *g, graph_uses *u, const uint32_t *batch, size_t i) {
     graph_node **nodes = g->now->nodes, *n = nodes[i], *r = infer_graph_sole_reader(u, n);
-    if (n->in_count > 3 || (!infer_graph_is_op(r, "", "Add") && !infer_graph_is_op(r, "", "Sum")) ||
-        r->in_count != 2)
+    const bool late = may_be_late(n);
+    if ((!late && n->in_count > 3) ||
+        (!infer_graph_is_op(r, "", "Add") && !infer_graph_is_op(r, "", "Sum")) || r->in_count != 2)
         return INFER_OK;
     uint32_t other = infer_graph_resolve(g, r->in[infer_graph_resolve(g, r->in[0]) == n->out[0]]);
     if (g->values[other].constant || !same_shape(g, batch, other, n->out[0]))
@@ -204,8 +221,10 @@ static infer_status fuse_addition(infer_graph *g, graph_uses *u, const uint32_t 
     size_t at = i;
     while (nodes[at] != r)
         at++;
-    n->in[3] = other;
-    n->in_count = 4;
+    for (uint32_t e = n->in_count; late && e < LATE; e++)
+        n->in[e] = INFER_NO_VALUE;
+    n->in[late ? LATE : 3] = other;
+    n->in_count = late ? LATE + 1 : 4;
     infer_graph_absorb(u, n, r);
     if (u->reader[other] == r)
         u->reader[other] = n;
@@ -226,6 +245,8 @@ infer_status infer_graph_fuse_blocked(infer_graph *g) {
         if (infer_graph_is_op(n, "infer", "ConvBlocked") ||
             infer_graph_is_op(n, "infer", "AffineBlocked"))
             INFER_TRY(fuse_ending(g, &u, n));
+        if (may_be_late(n))
+            INFER_TRY(fuse_addition(g, &u, batch, i));
     }
     return INFER_OK;
 }

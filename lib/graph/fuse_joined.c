@@ -124,8 +124,8 @@ static infer_status split_conv(infer_graph *g, const graph_uses *u, graph_node *
     size_t row, first = 0;
     infer_view w,
         none = infer_lay_flat(infer_blocks(infer_graph_int(n, "outputs", 0)) * INFER_BLOCK);
-    if (!gather(g, u, n->in[X], true, 0, &p) || !pays(g, n, &p, &row))
-        return INFER_OK;
+    if (n->in_count > ADD + 2 || !gather(g, u, n->in[X], true, 0, &p) || !pays(g, n, &p, &row))
+        return INFER_OK; /* of the first: another sum comes behind the activation */
     const size_t all = (size_t)infer_graph_int(n, "channels", 0),
                  panels = (size_t)none.dim[0] / INFER_BLOCK;
     const float *weights = infer_graph_floats(g, n->in[WEIGHTS], &w);

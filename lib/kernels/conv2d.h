@@ -17,7 +17,8 @@ typedef enum infer_activation_kind {
     INFER_ACTIVATION_HARD_SIGMOID = 2, /* alpha v + beta, bounded to 0 and 1 */
     INFER_ACTIVATION_HARD_SWISH = 3,   /* v times that */
     INFER_ACTIVATION_SIGMOID = 4,      /* of v */
-    INFER_ACTIVATION_SWISH = 5         /* v times the sigmoid of alpha v */
+    INFER_ACTIVATION_SWISH = 5,        /* v times the sigmoid of alpha v */
+    INFER_ACTIVATION_GELU = 6          /* v / 2 (1 + erf(v / sqrt(2))) */
 } infer_activation_kind;
 
 /* clip(f(v) * scale + shift), each step rounded, or clip(v) where there is no f; NaN passes. */
@@ -25,18 +26,19 @@ typedef struct infer_activation {
     infer_activation_kind kind;
     float alpha, beta, scale, shift, low, high;
     const float *slopes; /* NULL, or alpha of LEAKY for each channel, in whole panels */
+    bool late;           /* what a convolution adds comes behind all that */
 } infer_activation;
 
 /* That of the panels from number `panel` on. */
 #define INFER_ACTIVATION_AT(act, panel)                                                            \
     (infer_activation) {                                                                           \
         (act).kind, (act).alpha, (act).beta, (act).scale, (act).shift, (act).low, (act).high,      \
-            (act).slopes ? (act).slopes + (panel)*16 : NULL                                        \
+            (act).slopes ? (act).slopes + (panel)*16 : NULL, (act).late                            \
     }
 
 #define INFER_ACTIVATION(kind, alpha, beta)                                                        \
     (infer_activation) {                                                                           \
-        kind, alpha, beta, 1, 0, -INFINITY, INFINITY, NULL                                         \
+        kind, alpha, beta, 1, 0, -INFINITY, INFINITY, NULL, false                                  \
     }
 
 /* One image; extents are rows, columns. */

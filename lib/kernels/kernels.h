@@ -70,13 +70,14 @@
 /* Over blocks of channels (conv2d.h), in float alone. bias, scale and shift have whole panels. y
  * overlaps no input; but affine_blocked may be in place.
  *
- * conv_blocked    y = act(x * w + bias + add) for a part of an image (add NULL: nothing).
+ * conv_blocked    y = act(x * w + bias + add) for a part of an image (add NULL: nothing), where the
+ *                 activation is late y = act(x * w + bias) + add, but not of the next one.
  *                 scratch has INFER_CONV_SCRATCH floats, 64-byte aligned.
  * conv_winograd   the same of less arithmetic where infer_conv_is_winograd says so. scratch has
  *                 infer_winograd_scratch floats.
  * conv_line       the same along one axis where infer_conv_is_line says so; places are its tiles.
  *                 scratch has infer_line_scratch floats.
- * conv_depthwise  the same where each output channel has one input channel.
+ * conv_depthwise  the same where each output channel has one input channel; nothing is late.
  * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
  *                 count as large.
  * lrn_blocked     y = x / (bias + scale * s)^(3/4), s being the sum of the squares of `size`

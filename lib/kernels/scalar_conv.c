@@ -33,6 +33,9 @@ static float activated(const infer_activation *a, size_t ch, float v) {
     case INFER_ACTIVATION_SWISH:
         v *= 1 / (1 + expf(-a->alpha * v));
         break;
+    case INFER_ACTIVATION_GELU:
+        v = v / 2 * (1 + erff(v * 0.70710678f));
+        break;
     }
     return clipped(a, v * a->scale + a->shift);
 }
@@ -89,9 +92,11 @@ static void conv_part(const infer_conv2d *c, const infer_conv_part *part, size_t
                     continue;
                 float sum[BLOCK] = {0};
                 sum_place(c, o, first, end, x, w, sum);
-                for (size_t m = 0; m < BLOCK; m++)
-                    y[at + m] = activated(&c->act, p * BLOCK + m,
-                                          sum[m] + bias[p * BLOCK + m] + (add ? add[at + m] : 0));
+                for (size_t m = 0; m < BLOCK; m++) {
+                    const float plus = add ? add[at + m] : 0, s = sum[m] + bias[p * BLOCK + m];
+                    y[at + m] = c->act.late ? activated(&c->act, p * BLOCK + m, s) + plus
+                                            : activated(&c->act, p * BLOCK + m, s + plus);
+                }
             }
         w += (end - first) * taps * BLOCK;
     }

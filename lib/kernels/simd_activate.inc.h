@@ -66,6 +66,16 @@ static void NAME(activate)(const infer_activation *a, const T *x, T *y, size_t n
         NAME(activate_slopes)(a, x, y, n);
         return;
     }
+    if (a->kind == INFER_ACTIVATION_GELU) { /* long enough to be there once */
+        infer_activation rest = *a;
+        NAME(gelu)(x, y, n);
+        rest.kind = INFER_ACTIVATION_LEAKY;
+        rest.alpha = 1;
+        if (a->scale < 1 || a->scale > 1 || a->shift < 0 || a->shift > 0 || a->low > -INFINITY ||
+            a->high < INFINITY)
+            NAME(activate)(&rest, y, y, n);
+        return;
+    }
     switch (a->kind) {
 #define AS(kind)                                                                                   \
     case kind:                                                                                     \

@@ -41,7 +41,7 @@ VEC_ONCE void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product
         q->a = a + r * s->next + at * s->lda;
         q->init = q->ldi ? y + place : init;
         q->y = y + place;
-        q->add = add ? add + place : NULL;
+        q->add = add && !act->late ? add + place : NULL;
         if (first && s->far && u + 1 < all)
             q->later = (NAME(conv_ahead)){q->a, INFER_PANEL, 0,
                                           t + 1 < tiles ? rows * s->lda : s->next - at * s->lda};
@@ -52,7 +52,10 @@ VEC_ONCE void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product
         NAME(conv_tile_of)(s->lda, wide, rows)(q);
         for (size_t v = 0; q->last && (act->kind || act->high < INFINITY) && v <= wide; v++) {
             const infer_activation part = INFER_ACTIVATION_AT(*act, v);
-            NAME(activate)(&part, q->y + v * q->plane, q->y + v * q->plane, rows * INFER_PANEL);
+            T *end = q->y + v * q->plane;
+            NAME(activate)(&part, end, end, rows * INFER_PANEL);
+            if (add && act->late)
+                NAME(add)(end, 1, add + place + v * q->plane, 1, end, rows * INFER_PANEL);
         }
     }
 }

@@ -123,7 +123,7 @@ static void NAME(line_store)(const infer_line *l, const infer_line_end *e, const
                 if (i + 1 == l->outputs)
                     s = V(add)(s, V(load)(sums + last * apart + v));
                 s = V(add)(s, start);
-                if (e->add)
+                if (e->add && !e->act.late)
                     s = V(add)(s, V(load)(e->add + first + i * step + v));
                 V(store)(to + i * width + v, V(min)(high, V(max)(low, s)));
                 foreach (j, 3) { /* the next output has the next power of q */
@@ -136,8 +136,13 @@ static void NAME(line_store)(const infer_line *l, const infer_line_end *e, const
         if (bounded)
             continue;
         NAME(activate)(&e->act, rows, rows, count * INFER_PANEL);
-        for (size_t i = 0; i < count; i++)
-            memcpy(e->y + first + i * step, rows + i * INFER_PANEL, INFER_PANEL * sizeof(T));
+        for (size_t i = 0; i < count * INFER_PANEL; i += LANES) {
+            const size_t at = first + i / INFER_PANEL * step + i % INFER_PANEL;
+            VEC s = V(load)(rows + i);
+            if (e->add && e->act.late)
+                s = V(add)(s, V(load)(e->add + at));
+            V(store)(e->y + at, s);
+        }
     }
 }
 

@@ -12,6 +12,8 @@
 
 #include "simd_exp.inc.h"
 
+#include "simd_gelu.inc.h"
+
 #include "simd_activate.inc.h"
 #include "simd_binary.inc.h"
 #include "simd_blocked.inc.h"
@@ -20,7 +22,6 @@
 #include "simd_attention.inc.h"
 #include "simd_conv.inc.h"
 #include "simd_conv_line.inc.h"
-#include "simd_gelu.inc.h"
 #include "simd_pool.inc.h"
 #include "simd_rows.inc.h"
 #include "simd_scaled.inc.h"

@@ -25,13 +25,16 @@ typedef struct infer_conv_blocked_params {
 } infer_conv_blocked_params;
 
 /* infer.ConvActivated: infer.ConvBlocked whose result goes through an activation (conv2d.h), is
- * scaled and shifted before it is clipped. Another input: the slope of each output, in panels, or
- * nothing. */
+ * scaled and shifted before it is clipped. Other inputs: the slope of each output, in panels, or
+ * nothing; what is added behind all that, in blocks, where nothing is before it. */
 typedef struct infer_conv_activated_params {
     INFER_CONV_BLOCKED_FIELDS
     int64_t activation; /* infer_activation_kind */
     float alpha, beta, scale, shift;
 } infer_conv_activated_params;
+
+/* What is added to a convolution's result, before its activation or behind it; or NULL. */
+const infer_view *infer_conv_addend(const infer_op_env *env);
 
 /* infer.PoolBlocked. whole: one window of all places. */
 typedef struct infer_pool_blocked_params {

@@ -66,7 +66,12 @@ void infer_blocked_geometry(const infer_window *w, infer_conv2d *c) {
 
 /* ---- ConvBlocked ---- */
 
-enum { X, WEIGHTS, BIAS, ADD, SLOPES };
+enum { X, WEIGHTS, BIAS, ADD, SLOPES, LATE };
+
+const infer_view *infer_conv_addend(const infer_op_env *env) {
+    const infer_view *add = infer_input(env, ADD);
+    return add ? add : infer_input(env, LATE);
+}
 
 static infer_status check_input(const infer_conv_blocked_params *p, const infer_view *x) {
     if (!p->plain)
@@ -128,7 +133,7 @@ static size_t scratch_of(const infer_conv2d *c, int64_t images) {
 
 static infer_status conv_infer(infer_op_env *env) {
     const infer_conv_blocked_params *p = env->params;
-    const infer_view *x = env->in[X], *add = infer_input(env, ADD);
+    const infer_view *x = env->in[X], *add = infer_conv_addend(env);
     infer_view spare, *y = infer_out(env, 0, x->type, 5, &spare);
     infer_conv2d c;
     infer_window w;
@@ -179,7 +184,7 @@ static void cut_image(conv_work *w, size_t images) {
 static void conv_part(void *arg, size_t number, size_t worker) {
     const conv_work *w = arg;
     const size_t parts = w->by_place * w->by_panel, image = number / parts;
-    const infer_view *add = infer_input(w->env, ADD);
+    const infer_view *add = infer_conv_addend(w->env);
     const float *x = (const float *)w->env->in[X]->data + image * w->in;
     const float *plus = add ? (const float *)add->data + image * w->out : NULL;
     const float *weights = w->env->in[WEIGHTS]->data, *bias = w->env->in[BIAS]->data;
@@ -265,7 +270,7 @@ _Static_assert(offsetof(infer_conv_activated_params, high) ==
 
 static infer_status activated_infer(infer_op_env *env) {
     const infer_conv_activated_params *p = env->params;
-    if (p->activation < INFER_ACTIVATION_NONE || p->activation > INFER_ACTIVATION_SWISH)
+    if (p->activation < INFER_ACTIVATION_NONE || p->activation > INFER_ACTIVATION_GELU)
         return infer_fail(INFER_ERROR_VALUE, "no activation has the number %lld",
                           (long long)p->activation);
     const infer_view *slopes = infer_input(env, SLOPES);
@@ -274,6 +279,10 @@ static infer_status activated_infer(infer_op_env *env) {
                    infer_view_count(slopes) != infer_blocks(p->outputs) * INFER_BLOCK))
         return infer_fail(INFER_ERROR_SHAPE, "%lld slopes for %lld outputs",
                           (long long)infer_view_count(slopes), (long long)p->outputs);
+    const int64_t *taps = infer_list_data(env, &p->window.kernel_shape);
+    if (infer_input(env, LATE) &&
+        (infer_input(env, ADD) || p->group != 1 || (taps && taps[0] == 3 && taps[1] == 3)))
+        return infer_fail(INFER_ERROR_FORMAT, "nothing is added behind such a convolution");
     return INFER_OK;
 }
 
@@ -287,7 +296,8 @@ static infer_status activated_run(infer_op_env *env) {
                                   .shift = p->shift,
                                   .low = p->low,
                                   .high = p->high,
-                                  .slopes = slopes ? slopes->data : NULL};
+                                  .slopes = slopes ? slopes->data : NULL,
+                                  .late = infer_input(env, LATE) != NULL};
     return run_conv(env, &act);
 }
 
@@ -391,7 +401,7 @@ const infer_op infer_op_infer_conv_blocked = {
 const infer_op infer_op_infer_conv_activated = {
     COMMON("ConvActivated", activated_attrs, infer_conv_activated_params),
     .min_in = 3,
-    .max_in = 5,
+    .max_in = 6,
     .types = {T(FLOAT)},
     .infer = activated_infer,
     .run = activated_run,

@@ -129,11 +129,18 @@ static void copy_rows(const joined_work *w, size_t row, size_t rows, float *a, f
     }
 }
 
+/* One place's sums of so many panels. */
+static void add_places(float *sum, const float *plus, size_t panels, size_t places) {
+    for (size_t p = 0; plus && p < panels; p++, plus += places * INFER_BLOCK)
+        for (size_t j = 0; j < INFER_BLOCK; j++)
+            sum[p * INFER_BLOCK + j] += plus[j];
+}
+
 static void joined_part(void *arg, size_t number, size_t worker) {
     const joined_work *w = arg;
     const infer_conv2d *c = w->c;
     const size_t places = c->out[0] * c->out[1], depth = depth_of(c);
-    const infer_view *add = w->env->in_count > 3 ? w->env->in[3] : NULL;
+    const infer_view *add = infer_conv_addend(w->env);
     const float *weights = w->env->in[1]->data;
     const float *bias = w->env->in[2]->data, *plus = add ? add->data : NULL;
     float *y = w->env->out[0]->data;
@@ -153,14 +160,15 @@ static void joined_part(void *arg, size_t number, size_t worker) {
         size_t at = (row + i) / places * w->out + (row + i) % places * INFER_BLOCK;
         at += panel * places * INFER_BLOCK;
         kernels->add_f32(sum, 1, bias + panel * INFER_BLOCK, 1, sum, width);
-        for (size_t p = 0; plus && p < last - panel; p++)
-            for (size_t j = 0; j < INFER_BLOCK; j++)
-                sum[p * INFER_BLOCK + j] += plus[at + p * places * INFER_BLOCK + j];
+        if (!c->act.late)
+            add_places(sum, plus ? plus + at : NULL, last - panel, places);
         for (size_t p = panel; p < last; p++) {
             const infer_activation act = INFER_ACTIVATION_AT(c->act, p);
             float *of_panel = sum + (p - panel) * INFER_BLOCK;
             kernels->activate_f32(&act, of_panel, of_panel, INFER_BLOCK);
         }
+        if (c->act.late)
+            add_places(sum, plus ? plus + at : NULL, last - panel, places);
         for (size_t p = 0; p < last - panel; p++)
             memcpy(y + at + p * places * INFER_BLOCK, sum + p * INFER_BLOCK,
                    INFER_BLOCK * sizeof *y);

@@ -30,6 +30,9 @@ static inline double activated(const infer_activation *a, size_t ch, double v) {
     case INFER_ACTIVATION_SWISH:
         v /= 1 + exp(-alpha * v);
         break;
+    case INFER_ACTIVATION_GELU:
+        v = v / 2 * (1 + erf(v * sqrt(0.5)));
+        break;
     }
     if (a->kind)
         v = v * (double)a->scale + (double)a->shift;
@@ -42,7 +45,7 @@ static inline double activated(const infer_activation *a, size_t ch, double v) {
 /* One of every kind, in turns: no result moves by more than 1.5 times what v does. */
 static inline infer_activation any_activation(void) {
     infer_activation a =
-        INFER_ACTIVATION((infer_activation_kind)choose(INFER_ACTIVATION_SWISH + 1), 0.25f, 0.5f);
+        INFER_ACTIVATION((infer_activation_kind)choose(INFER_ACTIVATION_GELU + 1), 0.25f, 0.5f);
     if (choose(3) == 0) {
         a.scale = 0.75f;
         a.shift = -0.375f;

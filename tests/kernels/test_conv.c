@@ -129,6 +129,7 @@ static void conv_case(infer_conv2d *c) {
     const float *add = choose(2) ? fill_blocks(4, c->outputs, places) : NULL;
     const bool fast = infer_conv_is_winograd(c), line = !fast && infer_conv_is_line(c);
     static _Alignas(64) float scratch[36 * 40000];
+    c->act.late = add && c->act.kind && !fast && !infer_conv_is_depthwise(c) && choose(2);
     const double fine = line ? LINE_ERROR : WINOGRAD_ERROR;
     const size_t used = sizeof *scratch * (fast   ? infer_winograd_scratch(c)
                                            : line ? infer_line_scratch(c)
@@ -143,8 +144,9 @@ static void conv_case(infer_conv2d *c) {
             size_t at = (m / 16 * places + i) * 16 + m % 16, terms = 0;
             double magnitude = fabs((double)bias[m]) + 1;
             double sum = exact(c, x, w, m, i / c->out[1], i % c->out[1], &magnitude, &terms);
-            sum += (double)bias[m] + (add ? (double)add[at] : 0);
-            right[at] = activated(&c->act, m, sum);
+            const double plus = add ? (double)add[at] : 0;
+            sum += (double)bias[m] + (c->act.late ? 0 : plus);
+            right[at] = activated(&c->act, m, sum) + (c->act.late ? plus : 0);
             bounds[at] = (double)(terms + 3) * 0x1p-24 * magnitude;
             if (fast || line) /* x and w are below 1 */
                 bounds[at] = fine * (double)terms;

@@ -594,6 +594,35 @@ def test_along_one_axis(kernel, dilation, size):
     check(net.model(33, size, y), 2, 33, *size, nodes=["ToBlocks", "ConvActivated", "FromBlocks"])
 
 
+@pytest.mark.parametrize("kernel,size,images", [((1, 3), (1, 90), 1), ((1, 1), (9, 7), 1), ((5, 1), (61, 1), 1),
+                                               ((1, 3), (1, 9), 4), ((2, 2), (3, 3), 3)])
+def test_residual_behind_gelu(kernel, size, images):
+    """What is added behind an activation is, too, where results are written."""
+    net = Net()
+    x = net.conv("x", 33, 40, kernel=(1, 1))
+    y = net.conv(x, 40, 40, kernel=kernel, auto_pad="SAME_UPPER")
+    erf = net.add("Erf", net.add("Div", y, np.float32(np.sqrt(2))))
+    y = net.add("Mul", net.add("Mul", y, net.add("Add", erf, np.float32(1))), np.float32(0.5))
+    y = net.add("Add", y, x)
+    check(net.model(33, size, y), images, 33, *size, nodes=["ToBlocks", "ConvBlocked", "ConvActivated", "FromBlocks"])
+
+
+def test_residual_that_stays():
+    """Kernels of 3 x 3 taps and of single channels add before their activation alone."""
+    for group in (1, 32):
+        net = Net()
+        x = net.conv("x", 32, 32, kernel=(1, 1))
+        y = net.add("Add", net.add("Sigmoid", net.conv(x, 32, 32, group=group, pads=[1] * 4)), x)
+        check(net.model(32, (9, 9), y), 2, 32, 9, 9,
+              nodes=["ToBlocks", "ConvBlocked", "ConvActivated", "Add", "FromBlocks"])
+
+
+def test_gelu_by_tanh_stays():
+    net = Net()
+    y = net.add("Gelu", net.conv("x", 32, 32), approximate="tanh")
+    check(net.model(32, (9, 9), y, version=20), 2, 32, 9, 9, nodes=["ToBlocks", "ConvBlocked", "Gelu", "FromBlocks"])
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_one_axis_is_an_option(allowed):
     """Fewer products spread an infinity over the tile that has it; a direct sum does not."""
