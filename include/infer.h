@@ -183,8 +183,8 @@ typedef struct infer_options {
                                  commas between: drop-nothing, merge-equal, fold-linear, fold-norm,
                                  fuse-idioms, fuse-gates, fuse-one-hot, fuse-attention, fuse-rotary,
                                  sink-transposes, lay-blocks, fuse-blocks, fuse-joined,
-                                 allow-winograd (convolutions of 3 x 3 taps and along one axis are
-                                 direct sums without it),
+                                 allow-winograd (convolutions of several taps are direct sums
+                                 without it),
                                  fuse-products, join-products, fuse-chains; NULL: none.
                                  For finding which of them makes a difference, and for the smaller
                                  errors of direct sums; a prepared image is UNSUPPORTED */

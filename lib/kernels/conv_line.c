@@ -60,22 +60,26 @@ infer_line infer_line_of(const infer_conv2d *conv) {
                     .out = c.out[1],
                     .step = c.dilation[1],
                     .before = c.before[1],
+                    .high = c.in[0],
+                    .rows = c.kernel[0],
+                    .stride = c.stride[0],
+                    .apart = c.dilation[0],
+                    .above = c.before[0],
                     .all = c.kernel[1]};
     const size_t blocks = (c.channels + 15) / 16;
-    if (!c.winograd || c.plain || c.group != 1 || c.kernel[0] != 1 || c.kernel[1] < 2 ||
-        c.stride[0] != 1 || c.stride[1] != 1 || c.before[0] != 0 || c.in[0] != c.out[0] ||
+    if (!c.winograd || c.plain || c.group != 1 || c.kernel[1] < 2 || c.stride[1] != 1 ||
         c.channels < 16 || c.outputs < 16 || l.out == 0 || l.step > l.out || l.lines == 0)
         return l;
     choose(&l, 6, 4);
     if (l.all > 2) /* else outputs are sums of such large terms that little is left of them */
         choose(&l, 8, 5);
-    const size_t fits = INFER_LINE_INPUT / l.points / (blocks * l.pieces * 16);
+    const size_t fits = INFER_LINE_INPUT / l.points / (blocks * l.rows * l.pieces * 16);
     if (fits == 0)
         return l;
     const size_t least = fits < INFER_LINE_TILES ? fits : INFER_LINE_TILES;
     const size_t passes = (l.tiles + least - 1) / least;
     l.most = (l.tiles + passes - 1) / passes;
-    l.input = (blocks * l.pieces * l.most + 1) * 16;
+    l.input = (blocks * l.rows * l.pieces * l.most + 1) * 16;
     l.sums = (2 * l.most + 1) * 16;
     return l;
 }
@@ -92,12 +96,12 @@ bool infer_conv_is_line(const infer_conv2d *c) {
     if (l.most == 0)
         return false;
     const double inputs = (double)c->channels, panels = (double)((c->outputs + 15) / 16);
-    const double pieces = (double)l.pieces, tiles = (double)l.tiles;
+    const double pieces = (double)(l.rows * l.pieces), tiles = (double)l.tiles;
     const double passes = tiles / (double)l.most;
-    const double direct = (double)l.all * inputs * panels * (double)(l.lines * l.out);
+    const double direct = (double)(l.rows * l.all) * inputs * panels * (double)(l.lines * l.out);
     const double fast =
         tiles * ((double)l.points * pieces * (1.1 * inputs * panels + inputs / 2) + 60 * panels) +
-        10 * passes * (double)l.points * pieces * inputs * panels;
+        8 * passes * (double)l.points * pieces * inputs * panels;
     return fast < direct;
 }
 
@@ -107,12 +111,22 @@ infer_line_tile infer_line_at(const infer_line *l, size_t tile) {
                              number};
 }
 
-const float *infer_line_edge(const infer_line *l, const float *x, size_t first, float *edge) {
-    for (size_t i = 0; i < INFER_LINE_POINTS; i++, first += l->step)
-        if (first >= l->before && first < l->in + l->before)
-            memcpy(edge + i * BLOCK, x + (first - l->before) * BLOCK, BLOCK * sizeof *edge);
+const float *infer_line_inputs(const infer_line *l, const float *x, const infer_line_tile *t,
+                               size_t piece, float *edge, size_t *step) {
+    const size_t row = t->line * l->stride + piece / l->pieces * l->apart - l->above;
+    const bool there = row < l->high; /* before the first numbers wrap */
+    size_t first = t->place + piece % l->pieces * l->taps * l->step;
+    x += (row * l->in + first - l->before) * BLOCK;
+    *step = l->step * BLOCK;
+    if (there && first >= l->before &&
+        first + (INFER_LINE_POINTS - 1) * l->step < l->in + l->before)
+        return x;
+    for (size_t i = 0; i < INFER_LINE_POINTS; i++, first += l->step, x += *step)
+        if (there && first >= l->before && first < l->in + l->before)
+            memcpy(edge + i * BLOCK, x, BLOCK * sizeof *edge);
         else
             memset(edge + i * BLOCK, 0, BLOCK * sizeof *edge);
+    *step = BLOCK;
     return edge;
 }
 
@@ -125,27 +139,28 @@ typedef struct line_work {
     float *input, *sums, *packed;
 } line_work;
 
-/* The sums of n tiles, whose transformed inputs are there, for `wide` + 1 panels. */
+/* The sums of n tiles, whose transformed inputs are there, for `wide` + 1 panels. Units are blocks
+ * of channels of a piece; those that are not full come last. */
 static void sum_panels(const line_work *k, size_t n, const float *w, bool wide) {
     const infer_line *l = k->l;
-    const size_t panel = k->channels * l->all * BLOCK;
-    bool begun = false;
-    for (size_t piece = 0; piece < l->pieces; piece++)
-        for (size_t from = 0, depth; from < k->channels; from += depth, begun = true) {
-            const size_t left = k->channels - from;
-            depth = left < INFER_LINE_CHANNELS ? left : INFER_LINE_CHANNELS;
-            const size_t matrix = (depth * (wide + 1u) + 1) * BLOCK; /* off others' lines */
-            for (size_t p = 0; p <= wide; p++)
-                for (size_t i = 0; i < depth; i += BLOCK)
-                    k->k->pack(l, piece * l->taps, depth - i < BLOCK ? depth - i : BLOCK,
-                               w + p * panel + (from + i) * l->all * BLOCK, matrix,
-                               k->packed + (p * depth + i) * BLOCK);
-            for (size_t i = 0; i < l->points; i++)
-                k->k->product(l, n, depth, wide, begun,
-                              k->input + i * l->input +
-                                  (piece * k->blocks * BLOCK + from) * l->most,
-                              k->packed + i * matrix, k->sums + i * l->sums);
-        }
+    const size_t pieces = l->rows * l->pieces, taps = l->rows * l->all;
+    const size_t panel = k->channels * taps * BLOCK, full = k->channels / BLOCK * pieces;
+    for (size_t u = 0, count; u < k->blocks * pieces; u += count) {
+        const size_t channels = u < full ? BLOCK : k->channels % BLOCK;
+        const size_t left = (u < full ? full : k->blocks * pieces) - u;
+        count = INFER_LINE_CHANNELS / channels < left ? INFER_LINE_CHANNELS / channels : left;
+        const size_t depth = count * channels;
+        const size_t matrix = (depth * (wide + 1u) + 1) * BLOCK; /* off others' lines */
+        for (size_t p = 0; p <= wide; p++)
+            for (size_t i = 0; i < count; i++)
+                k->k->pack(l, (u + i) % pieces, channels,
+                           w + p * panel + (u + i) / pieces * taps * BLOCK * BLOCK, matrix,
+                           k->packed + (p * depth + i * channels) * BLOCK);
+        for (size_t i = 0; i < l->points; i++)
+            k->k->product(l, n, channels, depth, wide, u > 0,
+                          k->input + i * l->input + u * l->most * BLOCK, k->packed + i * matrix,
+                          k->sums + i * l->sums);
+    }
 }
 
 void infer_line_run(const infer_line_kernels *k, const infer_conv2d *c, const infer_conv_part *part,
@@ -153,7 +168,7 @@ void infer_line_run(const infer_line_kernels *k, const infer_conv2d *c, const in
                     float *scratch) {
     const infer_line l = infer_line_of(c);
     const size_t panels = part->panel + part->panels, tiles = part->place + part->places;
-    const size_t plane = l.lines * l.out * BLOCK, panel = c->channels * l.all * BLOCK;
+    const size_t plane = l.lines * l.out * BLOCK, pieces = l.rows * l.pieces;
     line_work work = {.k = k,
                       .l = &l,
                       .channels = c->channels,
@@ -163,12 +178,12 @@ void infer_line_run(const infer_line_kernels *k, const infer_conv2d *c, const in
     work.packed = work.sums + l.points * l.sums;
     for (size_t from = part->place, n; from < tiles; from += n) {
         n = tiles - from < l.most ? tiles - from : l.most;
-        for (size_t i = 0; i < l.pieces * work.blocks; i++)
-            k->load(&l, x + i % work.blocks * l.lines * l.in * BLOCK, from, n, i / work.blocks,
-                    l.input, work.input + i * l.most * BLOCK);
+        for (size_t u = 0; u < work.blocks * pieces; u++)
+            k->load(&l, x + u / pieces * l.high * l.in * BLOCK, from, n, u % pieces, l.input,
+                    work.input + u * l.most * BLOCK);
         for (size_t p = part->panel, wide; p < panels; p += wide + 1) {
             wide = k->wide && p + 1 < panels;
-            sum_panels(&work, n, w + p * panel, wide);
+            sum_panels(&work, n, w + p * c->channels * l.rows * l.all * BLOCK, wide);
             for (size_t q = p; q <= p + wide; q++) {
                 const infer_line_end end = {.act = INFER_ACTIVATION_AT(c->act, q),
                                             .bias = bias + q * BLOCK,

@@ -1,10 +1,11 @@
-/* Convolutions along a line by the algorithm of Toom and Cook, of which Winograd's F(4 x 4, 3 x 3)
- * is the kin in two axes: the kernel has several taps along one axis alone, which leaves the other
- * as it is.
+/* Convolutions along lines by the algorithm of Toom and Cook, of which Winograd's F(4 x 4, 3 x 3)
+ * is the kin in two axes: kernels that have several taps along the columns, or along the rows
+ * alone.
  *
  * A tile of m outputs that a dilation lies apart needs p inputs, 6 or 8, which are transformed; so
  * is the kernel of p + 1 - m taps. Then p products stand for m (p + 1 - m). A longer kernel is cut
- * into pieces of as many taps, which are summed up before the sums are transformed back. */
+ * into pieces of as many taps, which are summed up before the sums are transformed back, as the
+ * rows of a kernel are. */
 #ifndef INFER_KERNELS_CONV_LINE_H
 #define INFER_KERNELS_CONV_LINE_H
 
@@ -16,7 +17,7 @@
 #define INFER_LINE_TAPS     5
 #define INFER_LINE_TILES    224
 #define INFER_LINE_CHANNELS 128
-#define INFER_LINE_INPUT    ((size_t)1 << 18)
+#define INFER_LINE_INPUT    ((size_t)1 << 19)
 
 /* Results are within this times the sum of X W over all products of the exact ones, where inputs
  * are at most X and weights at most W in magnitude; bias and what is added round as ever. It is not
@@ -36,9 +37,11 @@ typedef struct infer_line_numbers {
 
 typedef struct infer_line {
     const infer_line_numbers *numbers;
-    size_t lines, in, out;    /* places of a line */
-    size_t step, before;      /* dilation and padding in places */
-    size_t taps, all, pieces; /* of a piece, of the kernel */
+    size_t lines, in, out; /* of the output; places of one of the input and of the output */
+    size_t step, before;   /* dilation and padding in places */
+    size_t high;           /* lines of the input, of which a kernel's are these: */
+    size_t rows, stride, apart, above;
+    size_t taps, all, pieces; /* of a piece, of a row of the kernel; in a row */
     size_t points, outputs;   /* of a tile */
     size_t of_line, tiles;    /* tiles of a line, of all lines */
     size_t most;              /* tiles at once; 0 where the algorithm is of no use */
@@ -75,8 +78,10 @@ static inline void infer_line_next(const infer_line *l, infer_line_tile *t) {
         *t = (infer_line_tile){.line = t->line + 1};
 }
 
-/* The 8 inputs of a line from its padded place `first` on, zeros for those that are not there. */
-const float *infer_line_edge(const infer_line *l, const float *x, size_t first, float *edge);
+/* Where the 8 inputs of a tile begin, for piece number `piece` of the kernel's rows, and what lies
+ * between two of them: in a copy with zeros for those that are not there, or as they lie. */
+const float *infer_line_inputs(const infer_line *l, const float *x, const infer_line_tile *t,
+                               size_t piece, float *edge, size_t *step);
 
 /* Where a panel's sums go. */
 typedef struct infer_line_end {
@@ -89,10 +94,10 @@ typedef struct infer_line_end {
 typedef struct infer_line_kernels {
     void (*load)(const infer_line *l, const float *x, size_t tile, size_t n, size_t piece,
                  size_t apart, float *to);
-    void (*pack)(const infer_line *l, size_t from, size_t n, const float *w, size_t apart,
+    void (*pack)(const infer_line *l, size_t piece, size_t n, const float *w, size_t apart,
                  float *to);
-    void (*product)(const infer_line *l, size_t n, size_t depth, bool wide, bool begun,
-                    const float *a, const float *b, float *sums);
+    void (*product)(const infer_line *l, size_t n, size_t channels, size_t depth, bool wide,
+                    bool begun, const float *a, const float *b, float *sums);
     void (*store)(const infer_line *l, const infer_line_end *e, const float *sums, size_t apart,
                   size_t tile, size_t n);
     bool wide;

@@ -10,12 +10,8 @@ static void NAME(line_load)(const infer_line *l, const T *x, size_t tile, size_t
     infer_line_tile t = infer_line_at(l, tile);
     for (; n > 0; n--, to += INFER_PANEL, infer_line_next(l, &t)) {
         T edge[INFER_LINE_POINTS * INFER_PANEL];
-        const size_t first = t.place + piece * l->taps * l->step;
-        const bool inside = first >= l->before && first + 7 * l->step < l->in + l->before;
-        const T *from = x + (t.line * l->in + first - l->before) * INFER_PANEL;
-        const size_t step = (inside ? l->step : 1) * INFER_PANEL;
-        if (!inside)
-            from = infer_line_edge(l, x + t.line * l->in * INFER_PANEL, first, edge);
+        size_t step;
+        const T *from = infer_line_inputs(l, x, &t, piece, edge, &step);
         for (size_t v = 0; v < INFER_PANEL; v += LANES) {
             VEC d[INFER_LINE_POINTS];
             foreach (i, INFER_LINE_POINTS)
@@ -42,18 +38,21 @@ static void NAME(line_load)(const infer_line *l, const T *x, size_t tile, size_t
     }
 }
 
-/* Taps from `from` on of the kernels of n channels of a block to one panel, [all][n][16], into a
- * matrix for each point, `apart`. Past the last tap there are zeros. */
-static void NAME(line_pack)(const infer_line *l, size_t from, size_t n, const T *w, size_t apart,
+/* A piece of the kernels of n channels of a block to one panel, [rows][all][n][16], into a matrix
+ * for each point, `apart`. Past the last tap there are zeros. */
+static void NAME(line_pack)(const infer_line *l, size_t piece, size_t n, const T *w, size_t apart,
                             T *to) {
     const infer_line_numbers *q = l->numbers;
-    const size_t left = l->all - from, taps = left < l->taps ? left : l->taps;
+    const size_t from = piece % l->pieces * l->taps, left = l->all - from;
+    const size_t taps = left < l->taps ? left : l->taps;
     const VEC zero = V(set1)(0);
-    w += from * n * INFER_PANEL;
+    w += (piece / l->pieces * l->all + from) * n * INFER_PANEL;
     for (size_t k = 0; k < n * INFER_PANEL; k += LANES) {
         VEC g[INFER_LINE_TAPS];
         foreach (t, INFER_LINE_TAPS)
             g[t] = t < taps ? V(load)(w + t * n * INFER_PANEL + k) : zero;
+        for (size_t i = 0; i < l->points; i++) /* they are in the second cache */
+            __builtin_prefetch(to + i * apart + k + 2 * INFER_PANEL, 1, 3);
         V(store)(to + k, g[0]);
         V(store)
         (to + (l->points - 1) * apart + k,
@@ -68,17 +67,19 @@ static void NAME(line_pack)(const infer_line *l, size_t from, size_t n, const T 
     }
 }
 
-/* The product of one point: n tiles and `depth` channels with `wide` + 1 panels, added to the sums
- * where these are begun. */
-static void NAME(line_product)(const infer_line *l, size_t n, size_t depth, bool wide, bool begun,
-                               const T *a, const T *b, T *sums) {
+/* The product of one point: n tiles and a sum over `depth`, so many channels of each piece, with
+ * `wide` + 1 panels, added to the sums where these are begun. */
+static void NAME(line_product)(const infer_line *l, size_t n, size_t channels, size_t depth,
+                               bool wide, bool begun, const T *a, const T *b, T *sums) {
     static const T zeros[INFER_PANEL];
     const infer_activation none = INFER_ACTIVATION(INFER_ACTIVATION_NONE, 0, 0);
     const NAME(conv_source) s = {.lda = INFER_PANEL, .segments = 1, .count = n, .width = n};
     NAME(conv_product)
-    q = {.walk = {INFER_PANEL, 1, 1, 0, 0, l->most * INFER_PANEL},
+    q = {.walk = {channels, 1, 1, 0, 0, l->most * INFER_PANEL},
          .k = depth,
          .lda = INFER_PANEL,
+         .first = channels,
+         .lines = 1,
          .a = a,
          .b = b,
          .panel = depth * INFER_PANEL,

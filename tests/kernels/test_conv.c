@@ -111,7 +111,7 @@ static bool same_outputs(const infer_conv2d *c, const float *a, const float *b) 
 static double worst[2];
 static size_t lines;
 
-#define MOST_OUTPUTS (1 << 17)
+#define MOST_OUTPUTS (1 << 18)
 
 static void conv_case(infer_conv2d *c) {
     size_t plane = c->in[0] * c->in[1], places, size;
@@ -277,6 +277,13 @@ static void convolutions(void **state) {
                           .act = any_activation()};
         c.in[axis] = 30 + choose(choose(3) ? 40 : 400);
         c.kernel[axis] = 2 + choose(10);
+        if (choose(3) == 0 && axis == 1) { /* kernels of several rows, too */
+            c.in[0] = 8 + choose(9);
+            c.kernel[0] = 2 + choose(5);
+            c.stride[0] = 1 + choose(2);
+            c.dilation[0] = 1 + choose(2);
+            c.before[0] = choose(3);
+        }
         c.dilation[axis] = 1 + choose(choose(2) ? 1 : 4);
         c.before[axis] = choose(4);
         c.after[axis] = choose(4);

@@ -584,8 +584,9 @@ def test_winograd_is_an_option(allowed):
 
 
 @pytest.mark.parametrize("kernel,dilation,size", [((1, 3), 1, (3, 50)), ((3, 1), 1, (40, 5)), ((1, 3), 7, (1, 90)),
-                                                  ((5, 1), 1, (61, 1)), ((1, 9), 2, (1, 70)), ((2, 1), 3, (41, 2))])
-def test_along_one_axis(kernel, dilation, size):
+                                                  ((5, 1), 1, (61, 1)), ((1, 9), 2, (1, 70)), ((2, 1), 3, (41, 2)),
+                                                  ((5, 5), 1, (24, 24)), ((4, 2), 2, (20, 31))])
+def test_along_lines(kernel, dilation, size):
     net = Net()
     rows = kernel[1] == 1
     pads = [1, 0, 2, 0] if rows else [0, 1, 0, 2]
