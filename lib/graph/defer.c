@@ -19,6 +19,13 @@ bool infer_graph_is_loose(const infer_view *v) {
     return v->type == INFER_TYPE_FLOAT && (uintptr_t)v->data % sizeof(float) != 0;
 }
 
+/* Floats of which the pass fuse-quantized may take the integers. */
+static bool dequantizes(const infer_graph *g, const graph_node *n) {
+    return infer_graph_is_op(n, "", "DequantizeLinear") &&
+           g->values[n->out[0]].view.type == INFER_TYPE_FLOAT &&
+           g->values[infer_graph_resolve(g, n->in[0])].view.data;
+}
+
 /* Floats that quantized models make of integers: products and tables take these as they are
  * (quantized.c). Nothing is made of what is made so, or chains of recipes would be as deep as a
  * model likes. */
@@ -43,7 +50,7 @@ static bool packs(const infer_graph *g, const graph_node *n) {
 
 bool infer_graph_defer(infer_graph *g, graph_node *n) {
     if (n->in_count > MOST_IN || n->out_count != 1 || n->out[0] == INFER_NO_VALUE ||
-        (!packs(g, n) && !widens(g, n)))
+        (!packs(g, n) && !widens(g, n) && !dequantizes(g, n)))
         return false;
     g->values[n->out[0]].recipe = n;
     g->values[n->out[0]].constant = true;

@@ -166,6 +166,7 @@ infer_status infer_graph_fuse_chains(infer_graph *g);
 infer_status infer_graph_fuse_joined(infer_graph *g);
 infer_status infer_graph_fuse_one_hot(infer_graph *g);
 infer_status infer_graph_fuse_products(infer_graph *g);
+infer_status infer_graph_fuse_quantized(infer_graph *g);
 infer_status infer_graph_join_products(infer_graph *g);
 infer_status infer_graph_fuse_rotary(infer_graph *g);
 infer_status infer_graph_round_weights(infer_graph *g);

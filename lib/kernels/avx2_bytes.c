@@ -294,6 +294,75 @@ static void range_f32(const float *x, size_t n, float *low, float *high) {
     }
 }
 
+static void lookup_8(const uint8_t *x, size_t n, const uint8_t *table, uint8_t *y) {
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) { /* a word at a time: stores are what there is least of */
+        uint64_t from, to = 0;
+        memcpy(&from, x + i, sizeof from);
+        foreach (q, 8)
+            to |= (uint64_t)table[from >> 8 * q & 255] << 8 * q;
+        memcpy(y + i, &to, sizeof to);
+    }
+    for (; i < n; i++)
+        y[i] = table[x[i]];
+}
+
+/* The last bytes, with anything behind them. */
+typedef struct last_bytes {
+    uint8_t a[32], b[32], y[32];
+} last_bytes;
+
+VEC_INLINE __m256i wide(const uint8_t *x, bool sign) {
+    const __m128i v = _mm_loadl_epi64((const __m128i *)x);
+    return sign ? _mm256_cvtepi8_epi32(v) : _mm256_cvtepu8_epi32(v);
+}
+
+static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
+                  float rest, uint8_t *y) {
+    const __m256 ra = _mm256_set1_ps(by_a), rb = _mm256_set1_ps(by_b), more = _mm256_set1_ps(rest);
+    for (size_t i = 0; i < n; i += 32) {
+        last_bytes last = {{0}, {0}, {0}};
+        const bool whole = n - i >= 32;
+        const uint8_t *x = whole ? a + i : memcpy(last.a, a + i, n - i);
+        const uint8_t *z = whole ? b + i : memcpy(last.b, b + i, n - i);
+        __m256i v[4];
+        foreach (q, 4) {
+            const __m256 first = _mm256_cvtepi32_ps(wide(x + 8 * q, sign));
+            const __m256 second = _mm256_cvtepi32_ps(wide(z + 8 * q, sign));
+            const __m256 sum = _mm256_add_ps(_mm256_add_ps(more, _mm256_mul_ps(first, ra)),
+                                             _mm256_mul_ps(second, rb));
+            v[q] = rounded(sum, _mm256_setzero_si256());
+        }
+        store_8(v, sign, whole ? y + i : last.y);
+        if (!whole)
+            memcpy(y + i, last.y, n - i);
+    }
+}
+
+static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a,
+                  int32_t zero_b, float scale, int32_t zero, uint8_t *y) {
+    const __m256i za = _mm256_set1_epi32(zero_a), zb = _mm256_set1_epi32(zero_b);
+    const __m256i move = _mm256_set1_epi32(zero);
+    const __m256 by = _mm256_set1_ps(scale);
+    for (size_t i = 0; i < n; i += 32) {
+        last_bytes last = {{0}, {0}, {0}};
+        const bool whole = n - i >= 32;
+        const uint8_t *x = whole ? a + i : memcpy(last.a, a + i, n - i);
+        const uint8_t *z = whole ? b + i : memcpy(last.b, b + i, n - i);
+        __m256i v[4];
+        foreach (q, 4) {
+            const __m256i first = _mm256_sub_epi32(wide(x + 8 * q, sign), za);
+            const __m256i second = _mm256_sub_epi32(wide(z + 8 * q, sign), zb);
+            const __m256 product = /* exact */
+                _mm256_mul_ps(_mm256_cvtepi32_ps(first), _mm256_cvtepi32_ps(second));
+            v[q] = rounded(_mm256_mul_ps(product, by), move);
+        }
+        store_8(v, sign, whole ? y + i : last.y);
+        if (!whole)
+            memcpy(y + i, last.y, n - i);
+    }
+}
+
 void infer_kernels_avx2_bytes(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BYTES(INSTALL)

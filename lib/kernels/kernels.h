@@ -168,7 +168,9 @@ typedef struct infer_runs {
  * step]. dequantize_8   y = (x - zero) * scale. rescale_f32    y = (x + add) * scale[i * step] +
  * bias[i] (NULL: none), rounded after each. axpy_i32       y += by * x. taps_i16       y[i] = sum
  * of w[t] * x[offset[t] + i], t below taps; w and x are of 8 bits and a sign. range_f32      the
- * smallest and the largest of the numbers and 0, past NaN. */
+ * smallest and the largest of the numbers and 0, past NaN. lookup_8       y = table[x], x as
+ * unsigned; in place, too. add_8          y = rest + a * by_a + b * by_b, rounded after each. mul_8
+ * y = (a - zero_a) * (b - zero_b) * scale. */
 #define INFER_KERNELS_BYTES(X)                                                                     \
     X(void, pack_s8,                                                                               \
       (size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,             \
@@ -193,7 +195,14 @@ typedef struct infer_runs {
       (size_t n, size_t taps, const int16_t *w, const size_t *offset, const int16_t *x,            \
        int32_t *y))                                                                                \
     X(void, axpy_i32, (size_t n, uint32_t by, const int32_t *x, int32_t *y))                       \
-    X(void, range_f32, (const float *x, size_t n, float *low, float *high))
+    X(void, range_f32, (const float *x, size_t n, float *low, float *high))                        \
+    X(void, lookup_8, (const uint8_t *x, size_t n, const uint8_t *table, uint8_t *y))              \
+    X(void, add_8,                                                                                 \
+      (const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,            \
+       float rest, uint8_t *y))                                                                    \
+    X(void, mul_8,                                                                                 \
+      (const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a, int32_t zero_b,    \
+       float scale, int32_t zero, uint8_t *y))
 
 /* Over decision trees.
  *

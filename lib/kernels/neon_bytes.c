@@ -65,7 +65,92 @@ static void taps_i16(size_t n, size_t taps, const int16_t *w, const size_t *offs
     }
 }
 
+/* ---- elements ---- */
+
+/* A quarter of the table at a time: what is past it leaves what was there. */
+static void lookup_8(const uint8_t *x, size_t n, const uint8_t *table, uint8_t *y) {
+    uint8x16x4_t t[4];
+    foreach (q, 4)
+        t[q] = vld1q_u8_x4(table + 64 * q);
+    size_t i = 0;
+    for (; n - i >= 16; i += 16) {
+        const uint8x16_t v = vld1q_u8(x + i);
+        uint8x16_t found = vqtbl4q_u8(t[0], v);
+        foreach (q, 3)
+            found = vqtbx4q_u8(found, t[q + 1], vsubq_u8(v, vdupq_n_u8((uint8_t)(64 * q + 64))));
+        vst1q_u8(y + i, found);
+    }
+    for (; i < n; i++)
+        y[i] = table[x[i]];
+}
+
+/* Eight numbers. */
+VEC_INLINE int16x8_t wide(const uint8_t *x, bool sign) {
+    const uint8x8_t v = vld1_u8(x);
+    return sign ? vmovl_s8(vreinterpret_s8_u8(v)) : vreinterpretq_s16_u16(vmovl_u8(v));
+}
+
+/* Beyond what 8 bits and a zero point of them can be. NaN, which there is none of, is as zero. */
+#define FAR 1024.0f
+
+VEC_INLINE void store(float32x4_t low, float32x4_t high, int32_t zero, bool sign, uint8_t *y) {
+    const float32x4_t most = vdupq_n_f32(FAR), least = vdupq_n_f32(-FAR);
+    const int32x4_t move = vdupq_n_s32(zero);
+    low = vminq_f32(vmaxq_f32(low, least), most);
+    high = vminq_f32(vmaxq_f32(high, least), most);
+    const int16x8_t all = vcombine_s16(vqmovn_s32(vaddq_s32(vcvtnq_s32_f32(low), move)),
+                                       vqmovn_s32(vaddq_s32(vcvtnq_s32_f32(high), move)));
+    vst1_u8(y, sign ? vreinterpret_u8_s8(vqmovn_s16(all)) : vqmovun_s16(all));
+}
+
+VEC_INLINE float32x4_t half(int16x8_t v, bool second) {
+    return vcvtq_f32_s32(vmovl_s16(second ? vget_high_s16(v) : vget_low_s16(v)));
+}
+
+typedef struct last_bytes {
+    uint8_t a[8], b[8], y[8];
+} last_bytes;
+
+static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
+                  float rest, uint8_t *y) {
+    const float32x4_t more = vdupq_n_f32(rest);
+    for (size_t i = 0; i < n; i += 8) {
+        last_bytes last = {{0}, {0}, {0}};
+        const bool whole = n - i >= 8;
+        const int16x8_t u = wide(whole ? a + i : memcpy(last.a, a + i, n - i), sign);
+        const int16x8_t v = wide(whole ? b + i : memcpy(last.b, b + i, n - i), sign);
+        float32x4_t sum[2];
+        foreach (q, 2)
+            sum[q] = vaddq_f32(vaddq_f32(more, vmulq_n_f32(half(u, q), by_a)),
+                               vmulq_n_f32(half(v, q), by_b));
+        store(sum[0], sum[1], 0, sign, whole ? y + i : last.y);
+        if (!whole)
+            memcpy(y + i, last.y, n - i);
+    }
+}
+
+static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a,
+                  int32_t zero_b, float scale, int32_t zero, uint8_t *y) {
+    const int16x8_t za = vdupq_n_s16((int16_t)zero_a), zb = vdupq_n_s16((int16_t)zero_b);
+    for (size_t i = 0; i < n; i += 8) {
+        last_bytes last = {{0}, {0}, {0}};
+        const bool whole = n - i >= 8;
+        const int16x8_t u = wide(whole ? a + i : memcpy(last.a, a + i, n - i), sign);
+        const int16x8_t v = wide(whole ? b + i : memcpy(last.b, b + i, n - i), sign);
+        float32x4_t product[2];
+        foreach (q, 2)
+            product[q] = vmulq_n_f32(
+                vmulq_f32(half(vsubq_s16(u, za), q), half(vsubq_s16(v, zb), q)), scale);
+        store(product[0], product[1], zero, sign, whole ? y + i : last.y);
+        if (!whole)
+            memcpy(y + i, last.y, n - i);
+    }
+}
+
 void infer_kernels_neon_bytes(infer_kernels *k) {
+    k->lookup_8 = lookup_8;
+    k->add_8 = add_8;
+    k->mul_8 = mul_8;
     k->taps_i16 = taps_i16;
     k->gather_s8 = gather_s8;
     k->gemm_u8s8 = gemm_u8s8;

@@ -105,6 +105,29 @@ static void range_f32(const float *x, size_t n, float *low, float *high) {
     }
 }
 
+static void lookup_8(const uint8_t *x, size_t n, const uint8_t *table, uint8_t *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = table[x[i]];
+}
+
+static int32_t byte(uint8_t x, bool sign) {
+    return sign ? (int8_t)x : x;
+}
+
+static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
+                  float rest, uint8_t *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = rounded(rest + (float)byte(a[i], sign) * by_a + (float)byte(b[i], sign) * by_b, 0,
+                       sign);
+}
+
+static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a,
+                  int32_t zero_b, float scale, int32_t zero, uint8_t *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = rounded((float)((byte(a[i], sign) - zero_a) * (byte(b[i], sign) - zero_b)) * scale,
+                       zero, sign);
+}
+
 void infer_kernels_scalar_bytes(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BYTES(INSTALL)

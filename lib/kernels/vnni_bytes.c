@@ -3,6 +3,7 @@
 #include "bytes.h"
 #include "kernels.h"
 
+#include <cpuid.h>
 #include <immintrin.h>
 #include <math.h>
 
@@ -258,7 +259,89 @@ static void range_f32(const float *x, size_t n, float *low, float *high) {
     *high = _mm512_reduce_max_ps(most[0]);
 }
 
+/* ---- elements ---- */
+
+/* Permutations of bytes in two registers of the table's four; not every processor with VNNI has
+ * them. */
+__attribute__((target("avx512vbmi"))) static void
+lookup_8(const uint8_t *x, size_t n, const uint8_t *table, uint8_t *y) {
+    __m512i t[4];
+    foreach (q, 4)
+        t[q] = _mm512_loadu_si512(table + 64 * q);
+    for (size_t i = 0; i < n; i += 64) {
+        const __mmask64 mask = n - i < 64 ? ((__mmask64)1 << (n - i)) - 1 : ~(__mmask64)0;
+        const __m512i v = _mm512_maskz_loadu_epi8(mask, x + i);
+        const __m512i low = _mm512_permutex2var_epi8(t[0], v, t[1]);
+        const __m512i high = _mm512_permutex2var_epi8(t[2], v, t[3]);
+        _mm512_mask_storeu_epi8(y + i, mask,
+                                _mm512_mask_blend_epi8(_mm512_movepi8_mask(v), low, high));
+    }
+}
+
+static bool has_vbmi(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c & bit_AVX512VBMI;
+}
+
+VEC_INLINE __m512i wide(__m512i x, size_t q, bool sign) {
+    const __m128i part = q == 0   ? _mm512_castsi512_si128(x)
+                         : q == 1 ? _mm512_extracti32x4_epi32(x, 1)
+                         : q == 2 ? _mm512_extracti32x4_epi32(x, 2)
+                                  : _mm512_extracti32x4_epi32(x, 3);
+    return sign ? _mm512_cvtepi8_epi32(part) : _mm512_cvtepu8_epi32(part);
+}
+
+VEC_INLINE void store_some(const __m512i v[4], bool sign, size_t n, uint8_t *y) {
+    uint8_t last[64];
+    store_64(v, sign, n < 64 ? last : y);
+    if (n < 64)
+        memcpy(y, last, n);
+}
+
+VEC_INLINE __m512i load_some(const uint8_t *x, size_t n) {
+    return _mm512_maskz_loadu_epi8(n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0, x);
+}
+
+static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
+                  float rest, uint8_t *y) {
+    const __m512 ra = _mm512_set1_ps(by_a), rb = _mm512_set1_ps(by_b), more = _mm512_set1_ps(rest);
+    for (size_t i = 0; i < n; i += 64) {
+        const __m512i x = load_some(a + i, n - i), z = load_some(b + i, n - i);
+        __m512i v[4];
+        foreach (q, 4) {
+            const __m512 first = _mm512_mul_ps(_mm512_cvtepi32_ps(wide(x, q, sign)), ra);
+            const __m512 second = _mm512_mul_ps(_mm512_cvtepi32_ps(wide(z, q, sign)), rb);
+            v[q] = rounded(_mm512_add_ps(_mm512_add_ps(more, first), second),
+                           _mm512_setzero_si512());
+        }
+        store_some(v, sign, n - i, y + i);
+    }
+}
+
+static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a,
+                  int32_t zero_b, float scale, int32_t zero, uint8_t *y) {
+    const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
+    const __m512i move = _mm512_set1_epi32(zero);
+    const __m512 by = _mm512_set1_ps(scale);
+    for (size_t i = 0; i < n; i += 64) {
+        const __m512i x = load_some(a + i, n - i), z = load_some(b + i, n - i);
+        __m512i v[4];
+        foreach (q, 4) {
+            const __m512i first = _mm512_sub_epi32(wide(x, q, sign), za);
+            const __m512i second = _mm512_sub_epi32(wide(z, q, sign), zb);
+            const __m512 product = /* exact */
+                _mm512_mul_ps(_mm512_cvtepi32_ps(first), _mm512_cvtepi32_ps(second));
+            v[q] = rounded(_mm512_mul_ps(product, by), move);
+        }
+        store_some(v, sign, n - i, y + i);
+    }
+}
+
 void infer_kernels_vnni_bytes(infer_kernels *k) {
+    if (has_vbmi())
+        k->lookup_8 = lookup_8;
+    k->add_8 = add_8;
+    k->mul_8 = mul_8;
     k->quantize_8 = quantize_8;
     k->requantize_8 = requantize_8;
     k->rescale_f32 = rescale_f32;

@@ -6,8 +6,10 @@
 #include "elementwise.h"
 #include "ms.h"
 #include "quantize.h"
+#include "share.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- scales and zero points ---- */
 
@@ -53,67 +55,97 @@ static infer_status binary_infer(infer_op_env *env) {
     return INFER_OK;
 }
 
-/* n results from operands that advance by sa and sb, before they are rounded. */
-typedef void binary_row(const infer_op_env *env, const float *a, size_t sa, const float *b,
-                        size_t sb, float *c, size_t n);
+/* n results of operands that lie side by side. */
+typedef void binary_row(const infer_op_env *env, const uint8_t *a, const uint8_t *b, size_t n,
+                        uint8_t *y);
+
+static bool is_signed(const infer_op_env *env) {
+    return env->in[A]->type == INFER_TYPE_INT8;
+}
 
 /* The zero points are part of one constant, as onnxruntime has it: so it is that the result's is
  * there before the rounding. */
-static void add_row(const infer_op_env *env, const float *a, size_t sa, const float *b, size_t sb,
-                    float *c, size_t n) {
+static void add_row(const infer_op_env *env, const uint8_t *a, const uint8_t *b, size_t n,
+                    uint8_t *y) {
     const float scale = number(env, C_SCALE);
     const float ra = number(env, A_SCALE) / scale, rb = number(env, B_SCALE) / scale;
     const float rest = number(env, C_ZERO) - (ra * number(env, A_ZERO) + rb * number(env, B_ZERO));
-    if (!sa || !sb) {
-        const float *x = sa ? a : b;
-        const float r = sa ? ra : rb, all = rest + (sa ? rb * *b : ra * *a);
-        for (size_t i = 0; i < n; i++)
-            c[i] = all + x[sa | sb ? i : 0] * r;
+    env->kernels->add_8(a, b, n, is_signed(env), ra, rb, rest, y);
+}
+
+static void mul_row(const infer_op_env *env, const uint8_t *a, const uint8_t *b, size_t n,
+                    uint8_t *y) {
+    const float scale = number(env, A_SCALE) * number(env, B_SCALE) / number(env, C_SCALE);
+    env->kernels->mul_8(a, b, n, is_signed(env), (int32_t)number(env, A_ZERO),
+                        (int32_t)number(env, B_ZERO), scale, (int32_t)number(env, C_ZERO), y);
+}
+
+typedef struct binary_job {
+    const infer_op_env *env;
+    binary_row *row;
+    infer_rows rows;
+    size_t parts;
+} binary_job;
+
+/* Numbers of a row that one is repeated for at a time. */
+#define REPEATED 1024
+
+/* inner results of operands that advance or stay. */
+static void binary_line(const binary_job *j, const uint8_t *a, size_t sa, const uint8_t *b,
+                        size_t sb, uint8_t *y, size_t inner) {
+    uint8_t same[2][REPEATED];
+    if (sa && sb) {
+        j->row(j->env, a, b, inner, y);
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        c[i] = rest + a[i] * ra + b[i] * rb;
+    const size_t room = inner < REPEATED ? inner : REPEATED;
+    memset(same[0], *a, room);
+    memset(same[1], *b, room);
+    for (size_t i = 0, n; i < inner; i += n) {
+        n = inner - i < REPEATED ? inner - i : REPEATED;
+        j->row(j->env, sa ? a + i : same[0], sb ? b + i : same[1], n, y + i);
+    }
 }
 
-static void mul_row(const infer_op_env *env, const float *a, size_t sa, const float *b, size_t sb,
-                    float *c, size_t n) {
-    const float za = number(env, A_ZERO), zb = number(env, B_ZERO);
-    const float scale = number(env, A_SCALE) * number(env, B_SCALE) / number(env, C_SCALE);
-    for (size_t i = 0; i < n; i++)
-        c[i] = (a[i * sa] - za) * (b[i * sb] - zb) * scale;
-}
-
-static infer_status binary_run(infer_op_env *env, binary_row *row, float zero) {
-    const infer_view *both[] = {env->in[A], env->in[B]};
-    infer_view *y = env->out[0];
-    const infer_type type = (infer_type)env->in[A]->type;
+static void binary_part(void *arg, size_t part, size_t worker) {
+    const binary_job *j = arg;
+    const infer_view *all = j->env->out[0];
+    size_t first, end, at = 0;
+    (void)worker;
+    infer_part(j->rows.count, 1, j->parts, part, &first, &end);
+    const infer_view a = infer_rows_cut(j->env->in[A], all, j->rows, first, end);
+    const infer_view b = infer_rows_cut(j->env->in[B], all, j->rows, first, end);
+    const infer_view y = infer_rows_cut(all, all, j->rows, first, end);
+    const infer_view *both[] = {&a, &b};
     infer_broadcast walk;
-    if (!y)
-        return INFER_OK;
-    infer_broadcast_begin(&walk, both, 2, y);
+    infer_broadcast_begin(&walk, both, 2, &y);
     if (walk.empty)
-        return INFER_OK;
-    size_t at = 0;
+        return;
     do {
-        for (size_t i = 0, n; i < walk.inner; i += n, at += n) {
-            infer_chunk a, b, c;
-            n = walk.inner - i < INFER_CHUNK ? walk.inner - i : INFER_CHUNK;
-            const size_t sa = walk.step[0], sb = walk.step[1];
-            row(env, infer_load_float(type, both[0]->data, walk.at[0] + i * sa, sa ? n : 1, &a), sa,
-                infer_load_float(type, both[1]->data, walk.at[1] + i * sb, sb ? n : 1, &b), sb, c.f,
-                n);
-            infer_quantize(type, c.f, n, &zero, 0, y->data, at, true);
-        }
+        binary_line(j, (const uint8_t *)a.data + walk.at[0], walk.step[0],
+                    (const uint8_t *)b.data + walk.at[1], walk.step[1], (uint8_t *)y.data + at,
+                    walk.inner);
+        at += walk.inner;
     } while (infer_broadcast_next(&walk));
+}
+
+static infer_status binary_run(infer_op_env *env, binary_row *row) {
+    const infer_view *y = env->out[0];
+    if (!y || infer_view_count(y) == 0)
+        return INFER_OK;
+    binary_job j = {env, row, infer_rows_of(y), 1};
+    j.parts = infer_parts(env, j.rows.count,
+                          (double)infer_view_count(y) / (double)j.rows.count / 4);
+    infer_parallel(env, j.parts, binary_part, &j);
     return INFER_OK;
 }
 
 static infer_status add_run(infer_op_env *env) {
-    return binary_run(env, add_row, 0);
+    return binary_run(env, add_row);
 }
 
 static infer_status mul_run(infer_op_env *env) {
-    return binary_run(env, mul_row, number(env, C_ZERO));
+    return binary_run(env, mul_row);
 }
 
 /* ---- functions of one number ---- */
@@ -158,8 +190,7 @@ static infer_status table_run(infer_op_env *env, function_row *function) {
     for (int i = 0; i < 256; i++)
         chunk.f[i] = (float)(x->type == INFER_TYPE_INT8 && i > 127 ? i - 256 : i);
     map_row(env, function, chunk.f, 256, table, 0);
-    for (size_t i = 0; i < n; i++)
-        to[i] = table[from[i]];
+    env->kernels->lookup_8(from, n, table, to);
     return INFER_OK;
 }
 

@@ -233,10 +233,43 @@ static void quantizing(void **state) {
     }
 }
 
+static void elements(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 2000; i++) {
+        const size_t n = choose(choose(8) ? 140 : 600);
+        const bool sign = choose(2);
+        const int32_t least = sign ? -128 : 0, zero_a = (int32_t)choose(256) + least;
+        const int32_t zero_b = (int32_t)choose(256) + least, zero = (int32_t)choose(256) + least;
+        const float by_a = (float)number() * (choose(4) ? 2 : 1e6f), by_b = (float)number();
+        const float rest = (float)number() * 100, scale = (float)number() * (choose(4) ? 0.05f : 0.5f);
+        const uint8_t *a = bytes(0, n), *b = bytes(1, n), *table = bytes(2, 256);
+        for (size_t v = 0; v < count; v++) {
+            uint8_t *y = fenced(3, n), *again = memcpy(fenced(4, n), a, n);
+            list[v].k.lookup_8(a, n, table, y);
+            list[v].k.lookup_8(again, n, table, again);
+            for (size_t j = 0; j < n; j++) {
+                assert_int_equal(y[j], table[a[j]]);
+                assert_int_equal(again[j], y[j]);
+            }
+            list[v].k.add_8(a, b, n, sign, by_a, by_b, rest, y);
+            list[v].k.mul_8(a, b, n, sign, zero_a, zero_b, scale, zero, again);
+            for (size_t j = 0; j < n; j++) {
+                const int32_t x = sign ? (int8_t)a[j] : a[j], z = sign ? (int8_t)b[j] : b[j];
+                const float first = (float)x * by_a, second = (float)z * by_b, some = rest + first;
+                const float sum = some + second;
+                const float product = (float)((x - zero_a) * (z - zero_b)) * scale;
+                assert_int_equal(y[j], rounded((double)sum, 0, sign));
+                assert_int_equal(again[j], rounded((double)product, zero, sign));
+            }
+            assert_true(fence_holds(3) && fence_holds(4));
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(tiles),
                                        cmocka_unit_test(gathering), cmocka_unit_test(taps),
-                                       cmocka_unit_test(quantizing)};
+                                       cmocka_unit_test(quantizing), cmocka_unit_test(elements)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }

@@ -5,6 +5,9 @@ the order of its terms, everything behind it moves, and some networks, quantized
 nothing about the parts. A node's floats have to meet RTOL and ATOL of compare.py, its integers of 32 and 64 bits have to
 be the same, and of its 8-bit integers one in a thousand (at least one) may be one step away. A quantized LSTM rounds
 within itself: its floats may be a thousandth of the largest away.
+
+What a QuantizeLinear makes of an operator between dequantized values is judged as one step, too, as is a product of
+dequantized values: libinfer computes these with the integers.
 """
 
 import numpy as np
@@ -15,18 +18,69 @@ FEW = 1e-3
 LSTM = 1e-3
 
 
-def parts(source):
-    """Every node of the model's graph as a model of its own, with the names of what it needs."""
-    import onnx
-    from onnx import helper
+PRODUCTS = ("Conv", "MatMul", "Gemm")
+BOUNDS = ("Relu", "Clip")
 
-    model = onnx.load_from_string(source) if isinstance(source, bytes) else onnx.load(str(source))
-    weights = {weight.name: weight for weight in model.graph.initializer}
+
+def loaded_model(source):
+    import onnx
+
+    return onnx.load_from_string(source) if isinstance(source, bytes) else onnx.load(str(source))
+
+
+def groups(graph):
+    """Lists of nodes that make one step between integers: DequantizeLinear, an operator, QuantizeLinear."""
+    makers = {name: node for node in graph.node for name in node.output if name}
+
+    def made_by(name, *ops):
+        node = makers.get(name)
+        return node if node and (not ops or node.op_type in ops) else None
+
+    def reals(node):
+        return [maker for maker in (made_by(name, "DequantizeLinear") for name in node.input) if maker]
+
+    def functions(node):
+        """What makes the operands that are functions of another value, as the Sigmoid of x * Sigmoid(x) is."""
+        found = []
+        for real in reals(node):
+            quantize = made_by(real.input[0], "QuantizeLinear")
+            function = quantize and made_by(quantize.input[0])
+            if function and len(function.input) == 1 and reals(function):
+                found += [*reals(function), function, quantize]
+        return found
+
+    for node in graph.node:
+        steps, last = [], None
+        if node.op_type == "QuantizeLinear":
+            last, step = node, made_by(node.input[0])
+            if step and step.op_type in BOUNDS and not reals(step):
+                steps, step = [step], made_by(step.input[0])
+        elif node.op_type in PRODUCTS:
+            step = node
+        else:
+            continue
+        if not step or not reals(step):
+            continue
+        group = [*reals(step), step, *steps, *([last] if last else [])]
+        yield step, group
+        if last and functions(step):
+            yield step, [*functions(step), *group]
+
+
+def parts(source):
+    """Every step of the model's graph as a model of its own: a node for messages, nodes, the names of what they need,
+    the names that are judged."""
+    import onnx
+
+    model = loaded_model(source)
     for node in model.graph.node:
         if any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute):
             raise judge.Difference(f"{node.name}: a node with a graph inside cannot be judged by itself")
-        yield node, [weights[name] for name in dict.fromkeys(node.input) if name in weights], \
-            [name for name in dict.fromkeys(node.input) if name and name not in weights], model, helper
+    for node, nodes in [*((node, [node]) for node in model.graph.node), *groups(model.graph)]:
+        unique = [each for i, each in enumerate(nodes) if each not in nodes[:i]]
+        there = {name for each in unique for name in each.output}
+        yield node, unique, [name for name in dict.fromkeys(name for each in unique for name in each.input)
+                             if name and name not in there], [name for name in unique[-1].output if name]
 
 
 def everything(model):
@@ -58,16 +112,17 @@ def check(tally, node, name, expected, actual):
 def compare(model, data, sources, quick):
     """The tally; raises Difference."""
     import onnx
+    from onnx import helper
 
     import libinfer
     import run as runner
 
     tally = judge.Tally()
     for source in sources:
-        loaded = onnx.load_from_string(source) if isinstance(source, bytes) else onnx.load(str(source))
+        loaded = loaded_model(source)
         ask = runner.onnxruntime_runner(everything(loaded), False)
         asked = []
-        weights = {weight.name for weight in loaded.graph.initializer}
+        weights = {weight.name: weight for weight in loaded.graph.initializer}
         lone = next(value.name for value in loaded.graph.input if value.name not in weights)
 
         def remember(feeds, ask=ask, asked=asked, lone=lone, loaded=loaded):
@@ -80,15 +135,17 @@ def compare(model, data, sources, quick):
             raise judge.Difference("several models at work together cannot be judged node by node")
         runner.answers(model, data, [remember], quick)
         for values in asked:
-            for node, weights, needs, whole, helper in parts(source):
-                if node.op_type in ("RandomNormal", "RandomUniform") or not all(name in values for name in needs):
+            for node, nodes, needs, gives in parts(source):
+                fed = [name for name in needs if name not in weights]
+                if node.op_type in ("RandomNormal", "RandomUniform") or not all(name in values for name in fed):
                     continue
                 ports = [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(values[name].dtype),
-                                                       [None] * values[name].ndim) for name in needs]
-                outputs = [onnx.ValueInfoProto(name=name) for name in node.output if name]
-                graph = helper.make_graph([node], "part", ports, outputs, weights)
-                part = helper.make_model(graph, opset_imports=whole.opset_import, ir_version=whole.ir_version)
-                answer = libinfer.load(part.SerializeToString()).run({name: values[name] for name in needs}, numpy=True)
+                                                       [None] * values[name].ndim) for name in fed]
+                outputs = [onnx.ValueInfoProto(name=name) for name in gives]
+                graph = helper.make_graph(nodes, "part", ports, outputs,
+                                          [weights[name] for name in needs if name in weights])
+                part = helper.make_model(graph, opset_imports=loaded.opset_import, ir_version=loaded.ir_version)
+                answer = libinfer.load(part.SerializeToString()).run({name: values[name] for name in fed}, numpy=True)
                 for name, actual in answer.items():
                     check(tally, node, name, np.asarray(values[name]), np.asarray(actual))
         tally.stepped += len(asked)

@@ -1,0 +1,182 @@
+/* fuse-quantized: convolutions and products of quantized values become those of integers. */
+#include "fuse_quantized.h"
+
+#include "status.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What rounding a bias of floats to the scale of the sums may move an output by, in its steps. */
+#define BIAS_ERROR 1e-3f
+#define BIAS_MOST  1e9f
+
+/* ---- Conv ---- */
+
+/* Weights [M][...], constant, with one scale or one for each output. */
+static bool are_kernels(infer_graph *g, uint32_t value, graph_quantized *w) {
+    if (!infer_graph_dequantized(g, value, w) || w->type == INFER_TYPE_INT32 ||
+        !infer_graph_is_constant(g, w->integers))
+        return false;
+    const infer_view *v = infer_graph_view(g, w->integers);
+    return v->rank >= 3 && (w->count == 1 || (w->axis == 0 && w->count == v->dim[0]));
+}
+
+/* The product of the scales for one output. */
+static float sum_scale(const graph_quantized *x, const graph_quantized *w, int64_t channel) {
+    return *x->scales * w->scales[w->count == 1 ? 0 : channel];
+}
+
+/* Whether a bias is integers of the sums' scale already. */
+static bool is_counted(infer_graph *g, uint32_t bias, const graph_quantized *x,
+                       const graph_quantized *w, int64_t channels, uint32_t *value) {
+    graph_quantized b;
+    if (!infer_graph_dequantized(g, bias, &b) || b.type != INFER_TYPE_INT32 ||
+        !infer_graph_is_constant(g, b.integers) || infer_graph_zero(g, &b) ||
+        (b.count != 1 && b.count != channels))
+        return false;
+    for (int64_t i = 0; i < channels; i++) {
+        const float scale = sum_scale(x, w, i), own = b.scales[b.count == 1 ? 0 : i];
+        if (!(fabsf(own - scale) <= 1e-6f * scale))
+            return false;
+    }
+    *value = b.integers;
+    return true;
+}
+
+/* A bias as integers of the sums' scale; *value INFER_NO_VALUE where they are too coarse. */
+static infer_status count_bias(infer_graph *g, uint32_t bias, const graph_quantized *x,
+                               const graph_quantized *w, const graph_quantized *y,
+                               int64_t channels, uint32_t *value) {
+    infer_view v;
+    *value = INFER_NO_VALUE;
+    if (!infer_graph_are_floats(g, bias, &v) || v.rank != 1 || v.dim[0] != channels ||
+        is_counted(g, bias, x, w, channels, value))
+        return INFER_OK;
+    const float *from = infer_graph_floats(g, bias, &v);
+    int32_t *to = infer_arena_array(&g->scratch, (size_t)channels, sizeof *to);
+    if (!from || !to)
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
+    for (int64_t i = 0; i < channels; i++) {
+        const float scale = sum_scale(x, w, i), count = from[i] / scale;
+        if (!(fabsf(count) < BIAS_MOST) ||
+            !(fabsf(from[i] - rintf(count) * scale) <= BIAS_ERROR * *y->scales))
+            return INFER_OK;
+        to[i] = (int32_t)rintf(count);
+    }
+    v.type = INFER_TYPE_INT32;
+    v.data = to;
+    return infer_graph_keep(g, &v, value);
+}
+
+static infer_status plan_conv(infer_graph *g, const graph_node *n, const graph_quantized *y,
+                              uint32_t *in, graph_plan *plan, bool *fits) {
+    graph_quantized x, w;
+    const bool biased = n->in_count > 2 && n->in[2] != INFER_NO_VALUE;
+    uint32_t bias = INFER_NO_VALUE;
+    if (!infer_graph_is_plain(g, n->in[0], &x) || !are_kernels(g, n->in[1], &w))
+        return INFER_OK;
+    if (biased) {
+        const int64_t channels = infer_graph_view(g, w.integers)->dim[0];
+        INFER_TRY(count_bias(g, n->in[2], &x, &w, y, channels, &bias));
+        if (bias == INFER_NO_VALUE)
+            return INFER_OK;
+    }
+    in[0] = x.integers;
+    in[1] = x.scale;
+    INFER_TRY(infer_graph_zero_value(g, &x, &in[2]));
+    in[3] = w.integers;
+    in[4] = w.scale;
+    INFER_TRY(infer_graph_zero_value(g, &w, &in[5]));
+    in[6] = y->scale;
+    INFER_TRY(infer_graph_zero_value(g, y, &in[7]));
+    in[8] = bias;
+    *plan = (graph_plan){"", "QLinearConv", in, biased ? 9 : 8, n};
+    *fits = true;
+    return INFER_OK;
+}
+
+/* ---- MatMul and Gemm ---- */
+
+/* A matrix of constants with one scale or one for each column; axis: where its columns are. */
+static bool is_matrix(infer_graph *g, uint32_t value, int64_t axis, graph_quantized *b) {
+    if (!infer_graph_dequantized(g, value, b) || b->type == INFER_TYPE_INT32 ||
+        !infer_graph_is_constant(g, b->integers))
+        return false;
+    const infer_view *v = infer_graph_view(g, b->integers);
+    return v->rank == 2 && (b->count == 1 || (b->axis == axis && b->count == v->dim[axis]));
+}
+
+static infer_status plan_matmul(infer_graph *g, const graph_node *n, const graph_quantized *y,
+                                uint32_t *in, graph_plan *plan, bool *fits) {
+    graph_quantized a, b;
+    if (!infer_graph_is_plain(g, n->in[0], &a) ||
+        (!is_matrix(g, n->in[1], 1, &b) && !infer_graph_is_plain(g, n->in[1], &b)) ||
+        infer_graph_view(g, a.integers)->rank < 1 || infer_graph_view(g, b.integers)->rank < 1)
+        return INFER_OK;
+    in[0] = a.integers;
+    in[1] = a.scale;
+    INFER_TRY(infer_graph_zero_value(g, &a, &in[2]));
+    in[3] = b.integers;
+    in[4] = b.scale;
+    INFER_TRY(infer_graph_zero_value(g, &b, &in[5]));
+    in[6] = y->scale;
+    INFER_TRY(infer_graph_zero_value(g, y, &in[7]));
+    *plan = (graph_plan){"", "QLinearMatMul", in, 8, NULL};
+    *fits = true;
+    return INFER_OK;
+}
+
+infer_status infer_graph_plan_product(infer_graph *g, const graph_node *n, const graph_quantized *y,
+                                      uint32_t *in, graph_plan *plan, bool *fits) {
+    *fits = false;
+    if (infer_graph_is_op(n, "", "Conv"))
+        return plan_conv(g, n, y, in, plan, fits);
+    if (infer_graph_is_op(n, "", "MatMul"))
+        return plan_matmul(g, n, y, in, plan, fits);
+    return INFER_OK;
+}
+
+static infer_status transpose(infer_graph *g, const graph_node *n, uint32_t *value) {
+    const graph_plan plan = {"", "Transpose", value, 1, NULL};
+    uint32_t turned;
+    INFER_TRY(infer_graph_make(g, n, &plan, &turned));
+    *value = turned;
+    return INFER_OK;
+}
+
+/* One element for each of so many columns, or nothing. */
+static bool is_row(const infer_graph *g, const graph_node *n, int64_t columns, uint32_t *value) {
+    infer_view v;
+    *value = n->in_count > 2 ? infer_graph_resolve(g, n->in[2]) : INFER_NO_VALUE;
+    return *value == INFER_NO_VALUE ||
+           (infer_graph_are_floats(g, *value, &v) && v.rank == 1 && v.dim[0] == columns);
+}
+
+infer_status infer_graph_plan_floats(infer_graph *g, const graph_node *n, uint32_t *in,
+                                     graph_plan *plan, bool *fits) {
+    const bool gemm = infer_graph_is_op(n, "", "Gemm");
+    const int64_t turned = gemm ? infer_graph_int(n, "transB", 0) : 0, axis = turned ? 0 : 1;
+    graph_quantized a, b;
+    uint32_t bias = INFER_NO_VALUE;
+    *fits = false;
+    if ((!gemm && !infer_graph_is_op(n, "", "MatMul")) || n->out[0] == INFER_NO_VALUE ||
+        !infer_graph_is_plain(g, n->in[0], &a) || !is_matrix(g, n->in[1], axis, &b) ||
+        infer_graph_view(g, a.integers)->rank < 1)
+        return INFER_OK;
+    if (gemm && (infer_graph_int(n, "transA", 0) || infer_graph_float(n, "alpha", 1) != 1 ||
+                 infer_graph_float(n, "beta", 1) != 1 ||
+                 !is_row(g, n, infer_graph_view(g, b.integers)->dim[axis], &bias)))
+        return INFER_OK;
+    in[0] = a.integers;
+    in[1] = b.integers;
+    in[2] = a.scale;
+    in[3] = b.scale;
+    in[4] = a.zero;
+    in[5] = b.zero;
+    in[6] = bias;
+    if (turned)
+        INFER_TRY(transpose(g, n, &in[1]));
+    *plan = (graph_plan){"com.microsoft", "MatMulIntegerToFloat", in, 7, NULL};
+    *fits = true;
+    return INFER_OK;
+}

@@ -1,0 +1,116 @@
+/* fuse-quantized: what computes each number of 8 bits from one by itself, in however many
+ * operators, becomes a table of what each of the 256 gives. The operators are run to fill it. */
+#include "fuse_quantized.h"
+
+#include "status.h"
+
+#define DEEPEST 8 /* operators in a row */
+
+/* Operators whose elements follow from one element of each input. */
+static const char elementwise[] =
+    " Abs Add Celu Clip Div Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Max Min Mish Mul "
+    "Neg Pow Reciprocal Relu Selu Sigmoid Softplus Softsign Sqrt Sub Swish Tanh ThresholdedRelu ";
+
+typedef struct tabling {
+    infer_graph *g;
+    const graph_uses *u;
+    const graph_node *like;
+    uint32_t root; /* the value of bytes that all follows from; INFER_NO_VALUE: none yet */
+    infer_status status;
+} tabling;
+
+static uint32_t make(tabling *t, const graph_plan *plan) {
+    uint32_t value = INFER_NO_VALUE;
+    if (t->status == INFER_OK)
+        t->status = infer_graph_make(t->g, t->like, plan, &value);
+    return t->status == INFER_OK && infer_graph_is_constant(t->g, value) ? value : INFER_NO_VALUE;
+}
+
+/* All numbers of a type in the order of their bits. */
+static uint32_t all_numbers(tabling *t, infer_type type) {
+    uint8_t bits[256];
+    uint32_t value = INFER_NO_VALUE;
+    for (size_t i = 0; i < sizeof bits; i++)
+        bits[i] = (uint8_t)i;
+    const infer_view v = {.type = (uint8_t)type, .rank = 1, .dim = {sizeof bits}, .data = bits};
+    if (t->status == INFER_OK)
+        t->status = infer_graph_keep(t->g, &v, &value);
+    return value;
+}
+
+/* A constant of one element as a scalar, which leaves shapes as they are. */
+static uint32_t scalar(tabling *t, uint32_t value) {
+    infer_view v;
+    const float *data = infer_graph_floats(t->g, value, &v);
+    uint32_t one = INFER_NO_VALUE;
+    if (!data || infer_view_count(&v) != 1)
+        return INFER_NO_VALUE;
+    v.rank = 0;
+    if (t->status == INFER_OK)
+        t->status = infer_graph_keep(t->g, &v, &one);
+    return one;
+}
+
+/* The floats that a quantized value stands for, number by number of the root. */
+static uint32_t numbers(tabling *t, const graph_quantized *q) {
+    const graph_node *n = infer_graph_made_by(t->g, q->integers);
+    const bool tabled = infer_graph_is_op(n, "infer", "LookupBytes");
+    const uint32_t root = tabled ? infer_graph_resolve(t->g, n->in[0]) : q->integers;
+    if (t->root != INFER_NO_VALUE && t->root != root)
+        return INFER_NO_VALUE;
+    t->root = root;
+    const uint32_t in[] = {tabled ? n->in[1] : all_numbers(t, q->type), q->scale, q->zero};
+    return make(t, &(graph_plan){"", "DequantizeLinear", in, 3, NULL});
+}
+
+static uint32_t tabulate(tabling *t, uint32_t value, int depth) {
+    graph_quantized q;
+    const uint32_t v = infer_graph_resolve(t->g, value);
+    if (v != INFER_NO_VALUE && infer_graph_is_constant(t->g, v))
+        return scalar(t, v);
+    if (infer_graph_is_plain(t->g, v, &q))
+        return numbers(t, &q);
+    const graph_node *n = infer_graph_made_by(t->g, v);
+    uint32_t in[3];
+    if (!n || depth == DEEPEST || n->op->domain[0] || n->out_count != 1 || n->in_count > 3 ||
+        v >= t->u->count || t->u->reads[v] != 1 || !infer_graph_is_among(n->op->name, elementwise))
+        return INFER_NO_VALUE;
+    for (uint32_t i = 0; i < n->in_count; i++) {
+        const bool there = n->in[i] != INFER_NO_VALUE;
+        in[i] = there ? tabulate(t, n->in[i], depth + 1) : INFER_NO_VALUE;
+        if (there && in[i] == INFER_NO_VALUE)
+            return INFER_NO_VALUE;
+    }
+    return make(t, &(graph_plan){"", n->op->name, in, n->in_count, n});
+}
+
+infer_status infer_graph_tabulate(infer_graph *g, const graph_uses *u, const graph_node *n,
+                                  uint32_t *from, uint32_t *table, bool *found) {
+    tabling t = {.g = g, .u = u, .like = n, .root = INFER_NO_VALUE};
+    const uint32_t x = tabulate(&t, n->in[0], 0);
+    *found = false;
+    if (x == INFER_NO_VALUE || t.root == INFER_NO_VALUE)
+        return t.status;
+    const int32_t rank = infer_graph_view(g, t.root)->rank;
+    if (rank < 0 || rank != infer_graph_view(g, n->in[0])->rank)
+        return t.status;
+    const uint32_t in[] = {x, n->in[1], n->in_count > 2 ? n->in[2] : INFER_NO_VALUE};
+    *table = make(&t, &(graph_plan){"", "QuantizeLinear", in, 3, n});
+    *from = t.root;
+    *found = *table != INFER_NO_VALUE;
+    return t.status;
+}
+
+infer_status infer_graph_rescale(infer_graph *g, const graph_node *like, const graph_quantized *x,
+                                 const graph_quantized *y, uint32_t *from, uint32_t *table,
+                                 bool *found) {
+    tabling t = {.g = g, .like = like, .root = INFER_NO_VALUE};
+    const uint32_t in[] = {numbers(&t, x), y->scale, y->zero};
+    *from = t.root;
+    *found = false;
+    if (in[0] == INFER_NO_VALUE)
+        return t.status;
+    *table = make(&t, &(graph_plan){"", "QuantizeLinear", in, 3, NULL});
+    *found = *table != INFER_NO_VALUE;
+    return t.status;
+}

@@ -1,0 +1,151 @@
+/* What fuse-quantized reads of a graph, and how it puts nodes in place of others. */
+#include "fuse_quantized.h"
+
+#include "status.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- reading ---- */
+
+graph_node *infer_graph_made_by(const infer_graph *g, uint32_t value) {
+    const uint32_t v = infer_graph_resolve(g, value);
+    graph_node *n = v == INFER_NO_VALUE ? NULL : g->values[v].maker;
+    bool makes = false;
+    if (!n || n->dead || g->values[v].home != g->now || g->values[v].constant)
+        return NULL;
+    for (uint32_t o = 0; o < n->out_count; o++)
+        makes = makes || n->out[o] == v;
+    return makes ? n : NULL;
+}
+
+static bool is_byte(infer_type type) {
+    return type == INFER_TYPE_INT8 || type == INFER_TYPE_UINT8;
+}
+
+/* Scales that divide and multiply without surprise: far from the ends of the floats. */
+static bool are_usual(const float *scales, int64_t count) {
+    bool usual = scales != NULL;
+    for (int64_t i = 0; usual && i < count; i++)
+        usual = scales[i] > 1e-20f && scales[i] < 1e20f; /* no NaN either */
+    return usual;
+}
+
+/* Scale and zero point of a node that quantizes or the like, x being of the integers' shape. */
+static bool read_scale(infer_graph *g, const graph_node *n, const infer_view *x,
+                       graph_quantized *q) {
+    infer_view scale;
+    if (infer_graph_int(n, "block_size", 0) || n->in_count < 2)
+        return false;
+    q->scale = infer_graph_resolve(g, n->in[1]);
+    q->zero = n->in_count > 2 ? infer_graph_resolve(g, n->in[2]) : INFER_NO_VALUE;
+    q->scales = infer_graph_floats(g, q->scale, &scale);
+    q->count = q->scales ? infer_view_count(&scale) : 0;
+    q->axis = infer_graph_int(n, "axis", 1);
+    q->axis += q->axis < 0 && x->rank > 0 ? x->rank : 0;
+    if (scale.rank > 1 || q->count < 1 || !are_usual(q->scales, q->count))
+        return false;
+    if (q->zero == INFER_NO_VALUE)
+        return true;
+    const infer_view *zero = infer_graph_view(g, q->zero);
+    return infer_graph_is_constant(g, q->zero) && zero->rank <= 1 &&
+           infer_view_count(zero) == q->count && zero->type == q->type;
+}
+
+bool infer_graph_dequantized(infer_graph *g, uint32_t value, graph_quantized *q) {
+    const uint32_t v = infer_graph_resolve(g, value);
+    if (v == INFER_NO_VALUE || g->values[v].view.type != INFER_TYPE_FLOAT)
+        return false;
+    const graph_node *n = g->values[v].constant ? g->values[v].recipe : infer_graph_made_by(g, v);
+    if (!infer_graph_is_op(n, "", "DequantizeLinear"))
+        return false;
+    q->integers = infer_graph_resolve(g, n->in[0]);
+    const infer_view *x = infer_graph_view(g, q->integers);
+    q->type = (infer_type)x->type;
+    return (is_byte(q->type) || q->type == INFER_TYPE_INT32) && read_scale(g, n, x, q);
+}
+
+bool infer_graph_is_plain(infer_graph *g, uint32_t value, graph_quantized *q) {
+    return infer_graph_dequantized(g, value, q) && is_byte(q->type) && q->count == 1;
+}
+
+bool infer_graph_quantizes(infer_graph *g, const graph_node *n, graph_quantized *q) {
+    if (!infer_graph_is_op(n, "", "QuantizeLinear") || n->out[0] == INFER_NO_VALUE)
+        return false;
+    const infer_view *x = infer_graph_view(g, n->in[0]), *y = infer_graph_view(g, n->out[0]);
+    const int64_t precision = infer_graph_int(n, "precision", 0);
+    q->integers = n->out[0];
+    q->type = (infer_type)y->type;
+    return x->type == INFER_TYPE_FLOAT && is_byte(q->type) &&
+           (!precision || precision == INFER_TYPE_FLOAT) && read_scale(g, n, x, q) && q->count == 1;
+}
+
+int32_t infer_graph_zero(infer_graph *g, const graph_quantized *q) {
+    const void *data = q->zero == INFER_NO_VALUE ? NULL : infer_graph_elements(g, q->zero);
+    return !data                        ? 0
+           : q->type == INFER_TYPE_INT8 ? *(const int8_t *)data
+           : q->type == INFER_TYPE_UINT8
+               ? *(const uint8_t *)data
+               : *(const int32_t *)data;
+}
+
+infer_status infer_graph_zero_value(infer_graph *g, const graph_quantized *q, uint32_t *value) {
+    int32_t none = 0;
+    *value = q->zero;
+    if (q->zero != INFER_NO_VALUE)
+        return INFER_OK;
+    return infer_graph_keep(g, &(infer_view){.type = (uint8_t)q->type, .data = &none}, value);
+}
+
+bool infer_graph_same_scale(infer_graph *g, const graph_quantized *a, const graph_quantized *b) {
+    return a->type == b->type && a->count == 1 && b->count == 1 && *a->scales == *b->scales &&
+           infer_graph_zero(g, a) == infer_graph_zero(g, b);
+}
+
+/* ---- nodes ---- */
+
+infer_status infer_graph_keep(infer_graph *g, const infer_view *view, uint32_t *value) {
+    return infer_graph_constant(g, "", view, true, value);
+}
+
+/* Room for inputs that packing adds. */
+#define MORE_IN 8
+
+static infer_status fill(infer_graph *g, graph_node *n, const graph_plan *to) {
+    const size_t attrs = to->attrs ? to->attrs->attr_count : 0;
+    const infer_attr *from = attrs ? to->attrs->attrs : NULL; /* which may be n's own */
+    n->op = infer_op_find(to->domain, to->op);
+    n->in_room = to->in_count + MORE_IN;
+    n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
+    n->attrs = infer_arena_array(&g->arena, attrs + 1, sizeof *n->attrs);
+    if (!n->in || !n->attrs)
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
+    n->version = n->op->newest;
+    n->in_count = to->in_count;
+    n->attr_count = attrs;
+    n->attr_room = attrs + 1;
+    n->bound = false;
+    for (uint32_t i = 0; i < n->in_room; i++)
+        n->in[i] = i < to->in_count ? to->in[i] : INFER_NO_VALUE;
+    if (attrs)
+        memcpy(n->attrs, from, attrs * sizeof *n->attrs);
+    return infer_graph_add_node(g, n);
+}
+
+infer_status infer_graph_remake(infer_graph *g, graph_node *n, const graph_plan *to) {
+    return fill(g, n, to);
+}
+
+infer_status infer_graph_make(infer_graph *g, const graph_node *like, const graph_plan *plan,
+                              uint32_t *value) {
+    const infer_view unknown = {.rank = -1};
+    graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
+    if (!n || !(n->out = infer_arena_array(&g->arena, 1, sizeof *n->out)))
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
+    n->name = like->name;
+    n->out_count = 1;
+    INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[0]));
+    INFER_TRY(fill(g, n, plan));
+    *value = infer_graph_resolve(g, n->out[0]);
+    return INFER_OK;
+}
