@@ -363,6 +363,41 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
     }
 }
 
+VEC_INLINE __m256i larger(__m256i a, __m256i b, bool sign) {
+    return sign ? _mm256_max_epi8(a, b) : _mm256_max_epu8(a, b);
+}
+
+static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
+    for (size_t i = 0; i < n; i += 32) {
+        uint8_t last[32] = {0};
+        const bool whole = n - i >= 32;
+        __m256i most = _mm256_set1_epi8(sign ? -128 : 0);
+        for (size_t t = 0; t < taps; t++) {
+            const uint8_t *from = x + t * step + i;
+            if (!whole)
+                from = memcpy(last, from, n - i);
+            most = larger(most, _mm256_loadu_si256((const __m256i *)from), sign);
+        }
+        _mm256_storeu_si256((__m256i *)(whole ? y + i : last), most);
+        if (!whole)
+            memcpy(y + i, last, n - i);
+    }
+}
+
+static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
+    const __m256i even = _mm256_set1_epi16(0xff);
+    size_t i = 0;
+    for (; step == 2 && n - i > 32; i += 32) { /* of the last a byte less may be there */
+        const __m256i a = _mm256_loadu_si256((const __m256i *)(x + 2 * i));
+        const __m256i b = _mm256_loadu_si256((const __m256i *)(x + 2 * i + 32));
+        const __m256i all =
+            _mm256_packus_epi16(_mm256_and_si256(a, even), _mm256_and_si256(b, even));
+        _mm256_storeu_si256((__m256i *)(y + i), _mm256_permute4x64_epi64(all, 0xd8));
+    }
+    for (; i < n; i++)
+        y[i] = x[i * step];
+}
+
 void infer_kernels_avx2_bytes(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BYTES(INSTALL)

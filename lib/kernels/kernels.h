@@ -170,7 +170,8 @@ typedef struct infer_runs {
  * of w[t] * x[offset[t] + i], t below taps; w and x are of 8 bits and a sign. range_f32      the
  * smallest and the largest of the numbers and 0, past NaN. lookup_8       y = table[x], x as
  * unsigned; in place, too. add_8          y = rest + a * by_a + b * by_b, rounded after each. mul_8
- * y = (a - zero_a) * (b - zero_b) * scale. */
+ * y = (a - zero_a) * (b - zero_b) * scale. max_8          y[i] = the largest of x[t * step + i], t
+ * below taps. pick_8         y[i] = x[i * step]. */
 #define INFER_KERNELS_BYTES(X)                                                                     \
     X(void, pack_s8,                                                                               \
       (size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,             \
@@ -202,7 +203,10 @@ typedef struct infer_runs {
        float rest, uint8_t *y))                                                                    \
     X(void, mul_8,                                                                                 \
       (const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a, int32_t zero_b,    \
-       float scale, int32_t zero, uint8_t *y))
+       float scale, int32_t zero, uint8_t *y))                                                     \
+    X(void, max_8,                                                                                 \
+      (const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y))               \
+    X(void, pick_8, (const uint8_t *x, size_t step, size_t n, uint8_t *y))
 
 /* Over decision trees.
  *

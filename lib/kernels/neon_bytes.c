@@ -147,7 +147,35 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
     }
 }
 
+static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
+    const uint8x16_t flip = vdupq_n_u8(sign ? 128 : 0);
+    for (size_t i = 0; i < n; i += 16) {
+        uint8_t last[16] = {0};
+        const bool whole = n - i >= 16;
+        uint8x16_t most = vdupq_n_u8(0);
+        for (size_t t = 0; t < taps; t++) {
+            const uint8_t *from = x + t * step + i;
+            if (!whole)
+                from = memcpy(last, from, n - i);
+            most = vmaxq_u8(most, veorq_u8(vld1q_u8(from), flip));
+        }
+        vst1q_u8(whole ? y + i : last, veorq_u8(most, flip));
+        if (!whole)
+            memcpy(y + i, last, n - i);
+    }
+}
+
+static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
+    size_t i = 0;
+    for (; step == 2 && n - i > 16; i += 16) /* of the last a byte less may be there */
+        vst1q_u8(y + i, vld2q_u8(x + 2 * i).val[0]);
+    for (; i < n; i++)
+        y[i] = x[i * step];
+}
+
 void infer_kernels_neon_bytes(infer_kernels *k) {
+    k->max_8 = max_8;
+    k->pick_8 = pick_8;
     k->lookup_8 = lookup_8;
     k->add_8 = add_8;
     k->mul_8 = mul_8;

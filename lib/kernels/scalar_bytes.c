@@ -128,6 +128,22 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
                        zero, sign);
 }
 
+static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
+    for (size_t i = 0; i < n; i++) {
+        int32_t most = byte(x[i], sign);
+        for (size_t t = 1; t < taps; t++) {
+            const int32_t v = byte(x[t * step + i], sign);
+            most = v > most ? v : most;
+        }
+        y[i] = (uint8_t)most;
+    }
+}
+
+static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i * step];
+}
+
 void infer_kernels_scalar_bytes(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BYTES(INSTALL)

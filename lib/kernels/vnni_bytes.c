@@ -337,7 +337,32 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
     }
 }
 
+static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
+    for (size_t i = 0; i < n; i += 64) {
+        __m512i most = load_some(x + i, n - i);
+        for (size_t t = 1; t < taps; t++) {
+            const __m512i v = load_some(x + t * step + i, n - i);
+            most = sign ? _mm512_max_epi8(most, v) : _mm512_max_epu8(most, v);
+        }
+        _mm512_mask_storeu_epi8(y + i, n - i < 64 ? ((__mmask64)1 << (n - i)) - 1 : ~(__mmask64)0,
+                                most);
+    }
+}
+
+static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
+    size_t i = 0;
+    for (; step == 2 && i < n; i += 32) {
+        const __m512i v = load_some(x + 2 * i, 2 * (n - i) - 1);
+        const __mmask32 mask = n - i < 32 ? ((__mmask32)1 << (n - i)) - 1 : ~(__mmask32)0;
+        _mm256_mask_storeu_epi8(y + i, mask, _mm512_cvtepi16_epi8(v));
+    }
+    for (; i < n; i++)
+        y[i] = x[i * step];
+}
+
 void infer_kernels_vnni_bytes(infer_kernels *k) {
+    k->max_8 = max_8;
+    k->pick_8 = pick_8;
     if (has_vbmi())
         k->lookup_8 = lookup_8;
     k->add_8 = add_8;

@@ -2,6 +2,7 @@
  * GlobalAveragePool, GlobalLpPool. */
 #include "axes.h"
 #include "op.h"
+#include "pool_rows.h"
 #include "real.h"
 #include "share.h"
 #include "status.h"
@@ -71,7 +72,7 @@ typedef struct pooling {
     infer_type type;
     infer_window w;
     size_t planes, plane, places;
-    bool with_padding, by_columns;
+    bool with_padding, by_columns, whole; /* whole: the one window is all of the plane */
     int64_t p;
 } pooling;
 
@@ -88,12 +89,17 @@ static void finish_indices(const pooling *q, size_t number, int64_t *index) {
     }
 }
 
+static float whole_f32(enum pool kind, const float *x, size_t n, float p);
+static double whole_f64(enum pool kind, const double *x, size_t n, double p);
+
 #define PLANE(S, ctype)                                                                            \
     static void plane_##S(const pooling *q, size_t i, const void *x_, void *y_, int64_t *index) {  \
         const ctype *x = (const ctype *)x_ + i * q->plane;                                         \
         ctype *y = (ctype *)y_ + i * q->places;                                                    \
         if (q->kind == MAX)                                                                        \
             max_##S(&q->w, x, q->places, y, index);                                                \
+        else if (q->kind == AVERAGE && q->whole)                                                   \
+            *y = whole_##S(AVERAGE, x, q->plane, 1);                                               \
         else if (q->kind == AVERAGE)                                                               \
             average_##S(&q->w, x, q->places, y, q->with_padding);                                  \
         else                                                                                       \
@@ -167,6 +173,20 @@ static infer_status window_infer(infer_op_env *env) {
     return infer_widen_plan(env);
 }
 
+/* With what the pools need that go row by row. */
+static infer_status rows_infer(infer_op_env *env) {
+    infer_window w;
+    INFER_TRY(window_infer(env));
+    if (env->in[0]->rank < 0 || (env->out_count > 1 && env->out[1]))
+        return INFER_OK;
+    INFER_TRY(read_window(env, &w));
+    return infer_pool_rows_plan(env, &w);
+}
+
+static infer_status max_infer(infer_op_env *env) {
+    return env->in[0]->type == INFER_TYPE_FLOAT ? window_infer(env) : rows_infer(env);
+}
+
 static infer_status norm_infer(infer_op_env *env) {
     const pool_params *p = env->params;
     if (p->p < 1)
@@ -183,6 +203,9 @@ static infer_status window_body(infer_op_env *env, enum pool kind) {
     q.planes = (size_t)infer_span(x, 0, 2);
     q.plane = infer_window_count(q.w.in, q.w.rank);
     q.places = infer_window_count(q.w.out, q.w.rank);
+    q.whole = q.places == 1;
+    for (int32_t i = 0; i < q.w.rank; i++)
+        q.whole = q.whole && q.w.kernel[i] == q.w.in[i] && !q.w.before[i] && q.w.dilation[i] == 1;
     q.with_padding = p->count_include_pad != 0;
     q.by_columns = p->storage_order != 0;
     q.p = p->p;
@@ -205,12 +228,27 @@ static infer_status norm_body(infer_op_env *env) {
     return window_body(env, NORM);
 }
 
+/* *done: the pool went row by row. */
+static infer_status rows_run(infer_op_env *env, bool *done) {
+    const pool_params *p = env->params;
+    infer_window w;
+    INFER_TRY(read_window(env, &w));
+    *done = infer_pool_rows_run(env, &w, p->count_include_pad != 0);
+    return INFER_OK;
+}
+
 static infer_status max_run(infer_op_env *env) {
-    return env->out[0] ? infer_widen_run(env, max_body) : INFER_OK;
+    bool done = !env->out[0];
+    if (!done && env->in[0]->type != INFER_TYPE_FLOAT && (env->out_count < 2 || !env->out[1]))
+        INFER_TRY(rows_run(env, &done));
+    return done ? INFER_OK : infer_widen_run(env, max_body);
 }
 
 static infer_status average_run(infer_op_env *env) {
-    return env->out[0] ? infer_widen_run(env, average_body) : INFER_OK;
+    bool done = !env->out[0];
+    if (!done)
+        INFER_TRY(rows_run(env, &done));
+    return done ? INFER_OK : infer_widen_run(env, average_body);
 }
 
 static infer_status norm_run(infer_op_env *env) {
@@ -335,9 +373,9 @@ static infer_status norm_upgrade(infer_rewriter *rw) {
 /* X(Name, snake, params, attributes, number, outputs, types, upgrade, infer) */
 #define POOL_OPS(X)                                                                                \
     X(MaxPool, max_pool, pool_params, max_attrs, COUNT(max_attrs), 2,                              \
-      T_FLOAT | T(INT8) | T(UINT8), NULL, window_infer, max_run)                                   \
+      T_FLOAT | T(INT8) | T(UINT8), NULL, max_infer, max_run)                                      \
     X(AveragePool, average_pool, pool_params, average_attrs, COUNT(average_attrs), 1, T_FLOAT,     \
-      NULL, window_infer, average_run)                                                             \
+      NULL, rows_infer, average_run)                                                               \
     X(LpPool, lp_pool, pool_params, norm_attrs, COUNT(norm_attrs), 1, T_FLOAT, norm_upgrade,       \
       norm_infer, norm_run)                                                                        \
     X(GlobalMaxPool, global_max_pool, global_params, NULL, 0, 1, T_FLOAT, NULL, global_infer,      \

@@ -266,10 +266,36 @@ static void elements(void **state) {
     }
 }
 
+static void pooling(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 2000; i++) {
+        const size_t n = 1 + choose(choose(8) ? 80 : 300), taps = 1 + choose(5), step = choose(40);
+        const size_t stride = 1 + choose(3);
+        const bool sign = choose(2);
+        const uint8_t *x = bytes(0, (taps - 1) * step + n), *z = bytes(1, (n - 1) * stride + 1);
+        for (size_t v = 0; v < count; v++) {
+            uint8_t *y = fenced(3, n);
+            list[v].k.max_8(x, taps, step, n, sign, y);
+            for (size_t j = 0; j < n; j++) {
+                int most = -1000;
+                for (size_t t = 0; t < taps; t++) {
+                    const int one = sign ? (int8_t)x[t * step + j] : x[t * step + j];
+                    most = one > most ? one : most;
+                }
+                assert_int_equal(y[j], (uint8_t)most);
+            }
+            list[v].k.pick_8(z, stride, n, y);
+            for (size_t j = 0; j < n; j++)
+                assert_int_equal(y[j], z[j * stride]);
+            assert_true(fence_holds(3));
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(tiles),
                                        cmocka_unit_test(gathering), cmocka_unit_test(taps),
-                                       cmocka_unit_test(quantizing), cmocka_unit_test(elements)};
+                                       cmocka_unit_test(quantizing), cmocka_unit_test(elements), cmocka_unit_test(pooling)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }
