@@ -197,7 +197,8 @@ static infer_status plan_binary(fusing *f, const graph_node *n, const graph_quan
     }
     in[6] = y->scale;
     in[7] = y->zero;
-    *plan = (graph_plan){"com.microsoft", product ? "QLinearMul" : "QLinearAdd", in, 8, NULL};
+    *plan = product ? (graph_plan){"com.microsoft", "QLinearMul", in, 8, NULL}
+                    : (graph_plan){"infer", "AddBytes", in, 8, NULL};
     *fits = true;
     return INFER_OK;
 }

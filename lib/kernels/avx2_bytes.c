@@ -318,8 +318,9 @@ VEC_INLINE __m256i wide(const uint8_t *x, bool sign) {
 }
 
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
-                  float rest, uint8_t *y) {
+                  float rest, int32_t zero, uint8_t *y) {
     const __m256 ra = _mm256_set1_ps(by_a), rb = _mm256_set1_ps(by_b), more = _mm256_set1_ps(rest);
+    const __m256i move = _mm256_set1_epi32(zero);
     for (size_t i = 0; i < n; i += 32) {
         last_bytes last = {{0}, {0}, {0}};
         const bool whole = n - i >= 32;
@@ -331,7 +332,7 @@ static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float
             const __m256 second = _mm256_cvtepi32_ps(wide(z + 8 * q, sign));
             const __m256 sum = _mm256_add_ps(_mm256_add_ps(more, _mm256_mul_ps(first, ra)),
                                              _mm256_mul_ps(second, rb));
-            v[q] = rounded(sum, _mm256_setzero_si256());
+            v[q] = rounded(sum, move);
         }
         store_8(v, sign, whole ? y + i : last.y);
         if (!whole)

@@ -200,7 +200,7 @@ typedef struct infer_runs {
     X(void, lookup_8, (const uint8_t *x, size_t n, const uint8_t *table, uint8_t *y))              \
     X(void, add_8,                                                                                 \
       (const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,            \
-       float rest, uint8_t *y))                                                                    \
+       float rest, int32_t zero, uint8_t *y))                                                      \
     X(void, mul_8,                                                                                 \
       (const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a, int32_t zero_b,    \
        float scale, int32_t zero, uint8_t *y))                                                     \

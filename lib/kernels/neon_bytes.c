@@ -112,7 +112,7 @@ typedef struct last_bytes {
 } last_bytes;
 
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
-                  float rest, uint8_t *y) {
+                  float rest, int32_t zero, uint8_t *y) {
     const float32x4_t more = vdupq_n_f32(rest);
     for (size_t i = 0; i < n; i += 8) {
         last_bytes last = {{0}, {0}, {0}};
@@ -123,7 +123,7 @@ static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float
         foreach (q, 2)
             sum[q] = vaddq_f32(vaddq_f32(more, vmulq_n_f32(half(u, q), by_a)),
                                vmulq_n_f32(half(v, q), by_b));
-        store(sum[0], sum[1], 0, sign, whole ? y + i : last.y);
+        store(sum[0], sum[1], zero, sign, whole ? y + i : last.y);
         if (!whole)
             memcpy(y + i, last.y, n - i);
     }

@@ -115,9 +115,9 @@ static int32_t byte(uint8_t x, bool sign) {
 }
 
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
-                  float rest, uint8_t *y) {
+                  float rest, int32_t zero, uint8_t *y) {
     for (size_t i = 0; i < n; i++)
-        y[i] = rounded(rest + (float)byte(a[i], sign) * by_a + (float)byte(b[i], sign) * by_b, 0,
+        y[i] = rounded(rest + (float)byte(a[i], sign) * by_a + (float)byte(b[i], sign) * by_b, zero,
                        sign);
 }
 

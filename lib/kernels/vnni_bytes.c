@@ -303,16 +303,16 @@ VEC_INLINE __m512i load_some(const uint8_t *x, size_t n) {
 }
 
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
-                  float rest, uint8_t *y) {
+                  float rest, int32_t zero, uint8_t *y) {
     const __m512 ra = _mm512_set1_ps(by_a), rb = _mm512_set1_ps(by_b), more = _mm512_set1_ps(rest);
+    const __m512i move = _mm512_set1_epi32(zero);
     for (size_t i = 0; i < n; i += 64) {
         const __m512i x = load_some(a + i, n - i), z = load_some(b + i, n - i);
         __m512i v[4];
         foreach (q, 4) {
             const __m512 first = _mm512_mul_ps(_mm512_cvtepi32_ps(wide(x, q, sign)), ra);
             const __m512 second = _mm512_mul_ps(_mm512_cvtepi32_ps(wide(z, q, sign)), rb);
-            v[q] = rounded(_mm512_add_ps(_mm512_add_ps(more, first), second),
-                           _mm512_setzero_si512());
+            v[q] = rounded(_mm512_add_ps(_mm512_add_ps(more, first), second), move);
         }
         store_some(v, sign, n - i, y + i);
     }

@@ -63,14 +63,26 @@ static bool is_signed(const infer_op_env *env) {
     return env->in[A]->type == INFER_TYPE_INT8;
 }
 
-/* The zero points are part of one constant, as onnxruntime has it: so it is that the result's is
- * there before the rounding. */
-static void add_row(const infer_op_env *env, const uint8_t *a, const uint8_t *b, size_t n,
-                    uint8_t *y) {
+/* The zero points of the operands are one constant, and that of the result is `zero` of it there
+ * before the rounding, `after` behind it. */
+static void add_moved(const infer_op_env *env, const uint8_t *a, const uint8_t *b, size_t n,
+                      float zero, int32_t after, uint8_t *y) {
     const float scale = number(env, C_SCALE);
     const float ra = number(env, A_SCALE) / scale, rb = number(env, B_SCALE) / scale;
-    const float rest = number(env, C_ZERO) - (ra * number(env, A_ZERO) + rb * number(env, B_ZERO));
-    env->kernels->add_8(a, b, n, is_signed(env), ra, rb, rest, y);
+    const float rest = zero - (ra * number(env, A_ZERO) + rb * number(env, B_ZERO));
+    env->kernels->add_8(a, b, n, is_signed(env), ra, rb, rest, after, y);
+}
+
+/* As onnxruntime has it. */
+static void add_row(const infer_op_env *env, const uint8_t *a, const uint8_t *b, size_t n,
+                    uint8_t *y) {
+    add_moved(env, a, b, n, number(env, C_ZERO), 0, y);
+}
+
+/* As a sum of floats is quantized: halves are rounded to even before the zero point moves them. */
+static void add_bytes_row(const infer_op_env *env, const uint8_t *a, const uint8_t *b, size_t n,
+                          uint8_t *y) {
+    add_moved(env, a, b, n, 0, (int32_t)number(env, C_ZERO), y);
 }
 
 static void mul_row(const infer_op_env *env, const uint8_t *a, const uint8_t *b, size_t n,
@@ -142,6 +154,10 @@ static infer_status binary_run(infer_op_env *env, binary_row *row) {
 
 static infer_status add_run(infer_op_env *env) {
     return binary_run(env, add_row);
+}
+
+static infer_status add_bytes_run(infer_op_env *env) {
+    return binary_run(env, add_bytes_row);
 }
 
 static infer_status mul_run(infer_op_env *env) {
@@ -305,6 +321,18 @@ const infer_op infer_op_ms_q_linear_leaky_relu = {
 const infer_op infer_op_ms_q_linear_softmax = {
     MS_OP("QLinearSoftmax", 1, 5, 1, 1, softmax_infer, softmax_run), T_TABLE,
     .params_size = sizeof(softmax_params), MS_ATTRS(softmax_attrs)};
+/* What fuse-quantized makes of a sum. */
+const infer_op infer_op_infer_add_bytes = {.domain = "infer",
+                                           .name = "AddBytes",
+                                           .since = 1,
+                                           .newest = 1,
+                                           .min_in = 8,
+                                           .max_in = 8,
+                                           .min_out = 1,
+                                           .max_out = 1,
+                                           T_BINARY,
+                                           .infer = binary_infer,
+                                           .run = add_bytes_run};
 /* 8-bit numbers under another scale and zero point. */
 const infer_op infer_op_requantize = {
     .domain = "infer",

@@ -251,14 +251,14 @@ static void elements(void **state) {
                 assert_int_equal(y[j], table[a[j]]);
                 assert_int_equal(again[j], y[j]);
             }
-            list[v].k.add_8(a, b, n, sign, by_a, by_b, rest, y);
+            list[v].k.add_8(a, b, n, sign, by_a, by_b, rest, zero, y);
             list[v].k.mul_8(a, b, n, sign, zero_a, zero_b, scale, zero, again);
             for (size_t j = 0; j < n; j++) {
                 const int32_t x = sign ? (int8_t)a[j] : a[j], z = sign ? (int8_t)b[j] : b[j];
                 const float first = (float)x * by_a, second = (float)z * by_b, some = rest + first;
                 const float sum = some + second;
                 const float product = (float)((x - zero_a) * (z - zero_b)) * scale;
-                assert_int_equal(y[j], rounded((double)sum, 0, sign));
+                assert_int_equal(y[j], rounded((double)sum, zero, sign));
                 assert_int_equal(again[j], rounded((double)product, zero, sign));
             }
             assert_true(fence_holds(3) && fence_holds(4));
