@@ -399,6 +399,54 @@ static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
         y[i] = x[i * step];
 }
 
+static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y) {
+    const __m128i by = _mm_set1_epi8((char)flip);
+    const __m256i move = _mm256_set1_epi16((int16_t)zero);
+    for (size_t i = 0; n >= 16 && i < n; i += 16) {
+        i = n - i < 16 ? n - 16 : i; /* the last ones with some before them */
+        const __m128i v = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(x + i)), by);
+        _mm256_storeu_si256((__m256i *)(y + i), _mm256_sub_epi16(_mm256_cvtepu8_epi16(v), move));
+    }
+    for (size_t i = 0; n < 16 && i < n; i++)
+        y[i] = (int16_t)((x[i] ^ flip) - zero);
+}
+
+/* Sixteen sums in two vectors of four and four of each half, as unpacking leaves them. */
+VEC_INLINE void tap_pairs(size_t taps, const int16_t *w, const size_t *offset, const int16_t *x,
+                          __m256i sum[2]) {
+    for (size_t t = 0; t < taps; t += 2) {
+        const bool two = t + 1 < taps;
+        const __m256i a = _mm256_loadu_si256((const void *)(x + offset[t]));
+        const __m256i b = _mm256_loadu_si256((const void *)(x + offset[two ? t + 1 : t]));
+        const __m256i by =
+            _mm256_set1_epi32((int32_t)((uint16_t)w[t] | (two ? (uint32_t)w[t + 1] << 16 : 0)));
+        sum[0] = _mm256_add_epi32(sum[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), by));
+        sum[1] = _mm256_add_epi32(sum[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), by));
+    }
+}
+
+static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
+                   const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
+                   bool sign, uint8_t *y) {
+    const __m256i more = _mm256_set1_epi32(add), move = _mm256_set1_epi32(zero);
+    const __m256 by = _mm256_set1_ps(scale);
+    for (size_t r = 0; r < rows; r++, x += ld, y += n)
+        for (size_t i = 0; i < n; i += 16) {
+            uint8_t last[16];
+            const bool whole = n - i >= 16;
+            __m256i sum[2] = {more, more};
+            tap_pairs(taps, w, offset, x + i, sum);
+            foreach (q, 2)
+                sum[q] = rounded(_mm256_mul_ps(_mm256_cvtepi32_ps(sum[q]), by), move);
+            const __m256i all = _mm256_packs_epi32(sum[0], sum[1]);
+            const __m128i low = _mm256_castsi256_si128(all), high = _mm256_extracti128_si256(all, 1);
+            _mm_storeu_si128((__m128i *)(whole ? y + i : last),
+                             sign ? _mm_packs_epi16(low, high) : _mm_packus_epi16(low, high));
+            if (!whole)
+                memcpy(y + i, last, n - i);
+        }
+}
+
 void infer_kernels_avx2_bytes(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BYTES(INSTALL)

@@ -171,7 +171,9 @@ typedef struct infer_runs {
  * smallest and the largest of the numbers and 0, past NaN. lookup_8       y = table[x], x as
  * unsigned; in place, too. add_8          y = rest + a * by_a + b * by_b, rounded after each. mul_8
  * y = (a - zero_a) * (b - zero_b) * scale. max_8          y[i] = the largest of x[t * step + i], t
- * below taps. pick_8         y[i] = x[i * step]. */
+ * below taps. pick_8         y[i] = x[i * step]. widen_8        y = (x ^ flip) -
+ * zero. taps_8         y[r][n]: taps_i16 over rows that are ld apart in x, then requantize_8; 31
+ * numbers behind those of a row may be read. */
 #define INFER_KERNELS_BYTES(X)                                                                     \
     X(void, pack_s8,                                                                               \
       (size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,             \
@@ -206,7 +208,11 @@ typedef struct infer_runs {
        float scale, int32_t zero, uint8_t *y))                                                     \
     X(void, max_8,                                                                                 \
       (const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y))               \
-    X(void, pick_8, (const uint8_t *x, size_t step, size_t n, uint8_t *y))
+    X(void, pick_8, (const uint8_t *x, size_t step, size_t n, uint8_t *y))                         \
+    X(void, widen_8, (const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y))         \
+    X(void, taps_8,                                                                                \
+      (size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w, const size_t *offset,      \
+       const int16_t *x, int32_t add, float scale, int32_t zero, bool sign, uint8_t *y))
 
 /* Over decision trees.
  *

@@ -173,7 +173,40 @@ static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
         y[i] = x[i * step];
 }
 
+static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y) {
+    const int16x8_t move = vdupq_n_s16((int16_t)zero);
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        const uint8x8_t v = veor_u8(vld1_u8(x + i), vdup_n_u8(flip));
+        vst1q_s16(y + i, vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(v)), move));
+    }
+    for (; i < n; i++)
+        y[i] = (int16_t)((x[i] ^ flip) - zero);
+}
+
+static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
+                   const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
+                   bool sign, uint8_t *y) {
+    for (size_t r = 0; r < rows; r++, x += ld, y += n)
+        for (size_t i = 0; i < n; i += 8) {
+            uint8_t last[8];
+            const bool whole = n - i >= 8;
+            int32x4_t low = vdupq_n_s32(add), high = low;
+            for (size_t t = 0; t < taps; t++) {
+                const int16x8_t v = vld1q_s16(x + offset[t] + i);
+                low = vmlal_n_s16(low, vget_low_s16(v), w[t]);
+                high = vmlal_n_s16(high, vget_high_s16(v), w[t]);
+            }
+            store(vmulq_n_f32(vcvtq_f32_s32(low), scale), vmulq_n_f32(vcvtq_f32_s32(high), scale),
+                  zero, sign, whole ? y + i : last);
+            if (!whole)
+                memcpy(y + i, last, n - i);
+        }
+}
+
 void infer_kernels_neon_bytes(infer_kernels *k) {
+    k->widen_8 = widen_8;
+    k->taps_8 = taps_8;
     k->max_8 = max_8;
     k->pick_8 = pick_8;
     k->lookup_8 = lookup_8;

@@ -144,6 +144,22 @@ static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
         y[i] = x[i * step];
 }
 
+static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = (int16_t)((x[i] ^ flip) - zero);
+}
+
+static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
+                   const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
+                   bool sign, uint8_t *y) {
+    for (size_t r = 0; r < rows; r++, x += ld, y += n)
+        for (size_t i = 0; i < n; i++) {
+            int32_t sum;
+            taps_i16(1, taps, w, offset, x + i, &sum);
+            requantize_8(&sum, 1, add, &scale, 0, zero, sign, y + i);
+        }
+}
+
 void infer_kernels_scalar_bytes(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BYTES(INSTALL)

@@ -360,7 +360,50 @@ static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
         y[i] = x[i * step];
 }
 
+/* ---- few taps ---- */
+
+static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y) {
+    const __m256i by = _mm256_set1_epi8((char)flip);
+    const __m512i move = _mm512_set1_epi16((int16_t)zero);
+    for (size_t i = 0; i < n; i += 32) {
+        const __mmask32 mask = n - i < 32 ? ((__mmask32)1 << (n - i)) - 1 : ~(__mmask32)0;
+        const __m256i v = _mm256_xor_si256(_mm256_maskz_loadu_epi8(mask, x + i), by);
+        _mm512_mask_storeu_epi16(y + i, mask, _mm512_sub_epi16(_mm512_cvtepu8_epi16(v), move));
+    }
+}
+
+static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
+                   const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
+                   bool sign, uint8_t *y) {
+    const __m512i more = _mm512_set1_epi32(add), move = _mm512_set1_epi32(zero);
+    const __m512 by = _mm512_set1_ps(scale);
+    for (size_t r = 0; r < rows; r++, x += ld, y += n)
+        for (size_t i = 0; i < n; i += 32) {
+            const __mmask32 mask = n - i < 32 ? ((__mmask32)1 << (n - i)) - 1 : ~(__mmask32)0;
+            __m512i sum[2] = {more, more}; /* fours of each quarter, as unpacking leaves them */
+            for (size_t t = 0; t < taps; t += 2) {
+                const bool two = t + 1 < taps;
+                const __m512i a = _mm512_loadu_si512(x + i + offset[t]);
+                const __m512i b = _mm512_loadu_si512(x + i + offset[two ? t + 1 : t]);
+                const __m512i pair = _mm512_set1_epi32(
+                    (int32_t)((uint16_t)w[t] | (two ? (uint32_t)w[t + 1] << 16 : 0)));
+                sum[0] = _mm512_dpwssd_epi32(sum[0], _mm512_unpacklo_epi16(a, b), pair);
+                sum[1] = _mm512_dpwssd_epi32(sum[1], _mm512_unpackhi_epi16(a, b), pair);
+            }
+            foreach (q, 2)
+                sum[q] = rounded(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[q]), by), move);
+            const __m512i all = _mm512_packs_epi32(sum[0], sum[1]);
+            if (sign)
+                _mm512_mask_cvtsepi16_storeu_epi8(y + i, mask, all);
+            else
+                _mm512_mask_cvtusepi16_storeu_epi8(y + i, mask,
+                                                   _mm512_max_epi16(all, _mm512_setzero_si512()));
+        }
+}
+
 void infer_kernels_vnni_bytes(infer_kernels *k) {
+    k->widen_8 = widen_8;
+    k->taps_8 = taps_8;
     k->max_8 = max_8;
     k->pick_8 = pick_8;
     if (has_vbmi())

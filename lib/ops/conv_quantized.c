@@ -145,6 +145,11 @@ static weights read_weights(const infer_op_env *env, const roles *r, const quant
 
 /* ---- running ---- */
 
+float infer_conv_scale(const infer_op_env *env, const roles *r, size_t channel) {
+    return scale_of(env->in[r->x_scale], 0) * scale_of(env->in[r->w_scale], channel) /
+           scale_of(env->in[r->y_scale], 0);
+}
+
 void infer_conv_finish(const infer_op_env *env, const roles *r, const int32_t *sums, size_t n,
                        size_t channel, int32_t add, size_t at) {
     infer_view *y = env->out[0];
@@ -157,8 +162,7 @@ void infer_conv_finish(const infer_op_env *env, const roles *r, const int32_t *s
     const infer_view *bias = role(env, r->bias);
     if (bias)
         add = (int32_t)((uint32_t)add + (uint32_t)((const int32_t *)bias->data)[channel]);
-    const float scale = scale_of(env->in[r->x_scale], 0) * scale_of(env->in[r->w_scale], channel) /
-                        scale_of(env->in[r->y_scale], 0);
+    const float scale = infer_conv_scale(env, r, channel);
     env->kernels->requantize_8(sums, n, add, &scale, 0, infer_byte_of(env->in[r->y_zero], 0),
                                y->type == INFER_TYPE_INT8, (uint8_t *)y->data + at);
 }
@@ -225,9 +229,7 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
     if (infer_view_count(y) == 0)
         return INFER_OK;
     if (infer_is_depthwise(c)) {
-        infer_depthwise_begin(env, c, &q.depthwise);
-        for (size_t n = 0; n < c->batch * c->group; n++)
-            infer_depthwise_run(env, r, c, &q.depthwise, n);
+        infer_depthwise_run(env, r, c, &q.depthwise);
         return INFER_OK;
     }
     const uint8_t flip = infer_flip_right(x->type);

@@ -20,6 +20,9 @@ static inline const infer_view *infer_conv_role(const infer_op_env *env, uint8_t
     return index == INFER_NO_ROLE ? NULL : infer_input(env, index);
 }
 
+/* What sums of an output channel are multiplied by. */
+float infer_conv_scale(const infer_op_env *env, const infer_conv_roles *r, size_t channel);
+
 /* n elements of the output from number `at` on, of one channel, from their sums and what is added
  * to each. */
 void infer_conv_finish(const infer_op_env *env, const infer_conv_roles *r, const int32_t *sums,
@@ -79,18 +82,16 @@ infer_status infer_order_weights(infer_rewriter *rw, const infer_conv_roles *r, 
 typedef struct infer_depthwise_plan {
     size_t rows, columns; /* of a plane */
     size_t planes[2];     /* along both axes: the strides */
+    size_t all;           /* places of all planes */
     size_t sums;          /* of an output channel, those between its rows included */
-    size_t in_at, wide_at, taps_at, w_at, sums_at;
+    size_t taps_at;
+    /* Each worker has `room` bytes of its own from room_at on, where these are. */
+    size_t room_at, room, in_at, picked_at, w_at, sums_at;
 } infer_depthwise_plan;
 
 bool infer_is_depthwise(const infer_conv *c);
 infer_status infer_depthwise_take(infer_op_env *env, const infer_conv *c, infer_depthwise_plan *d);
-
-/* What all images need in the scratch. */
-void infer_depthwise_begin(const infer_op_env *env, const infer_conv *c,
-                           const infer_depthwise_plan *d);
-/* The output channels of image number `image` of all groups' images. */
-void infer_depthwise_run(const infer_op_env *env, const infer_conv_roles *r, const infer_conv *c,
-                         const infer_depthwise_plan *d, size_t image);
+void infer_depthwise_run(infer_op_env *env, const infer_conv_roles *r, const infer_conv *c,
+                         const infer_depthwise_plan *d);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define SLACK 16 /* places behind the last, so that kernels have whole vectors */
+#define SLACK 32 /* places behind the last, so that kernels have whole vectors */
 
 bool infer_is_depthwise(const infer_conv *c) {
     return c->known && c->channels == 1 && c->window.rank >= 1 && c->window.rank <= 2 &&
@@ -41,55 +41,60 @@ infer_status infer_depthwise_take(infer_op_env *env, const infer_conv *c, infer_
         !infer_mul(d->rows, d->columns, &all) || !infer_mul(d->planes[0], d->planes[1], &planes) ||
         !infer_mul(all, planes, &all) || !infer_mul((size_t)y.out, d->columns, &d->sums))
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
-    if (!infer_add(all, SLACK, &all) || !infer_add(d->sums, SLACK, &sums))
+    d->all = all;
+    d->room = 0;
+    const bool fits = infer_add(all, SLACK, &all) && infer_add(d->sums, SLACK, &sums) &&
+                      infer_scratch_take(&d->room, all, 1, sizeof(int16_t), &d->in_at) &&
+                      infer_scratch_take(&d->room, (size_t)x.in, 1, 1, &d->picked_at) &&
+                      infer_scratch_take(&d->room, c->taps, 1, sizeof(int16_t), &d->w_at) &&
+                      infer_scratch_take(&d->room, sums, 1, sizeof(int32_t), &d->sums_at);
+    if (!fits)
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
-    INFER_TRY(infer_conv_take(env, all, 1, sizeof(int16_t), &d->in_at));
-    INFER_TRY(infer_conv_take(env, c->plane, 1, sizeof(int16_t), &d->wide_at));
     INFER_TRY(infer_conv_take(env, c->taps, 1, sizeof(size_t), &d->taps_at));
-    INFER_TRY(infer_conv_take(env, c->taps, 1, sizeof(int16_t), &d->w_at));
-    return infer_conv_take(env, sums, 1, sizeof(int32_t), &d->sums_at);
+    return infer_conv_take(env, infer_workers(env), d->room, 1, &d->room_at);
 }
 
-/* n numbers, each `stride` behind the one before. */
-static void take(const int16_t *x, size_t stride, size_t n, int16_t *to) {
-    if (stride == 1)
-        memcpy(to, x, n * sizeof *to);
-    else if (stride == 2)
-        for (size_t i = 0; i < n; i++)
-            to[i] = x[2 * i];
-    else
-        for (size_t i = 0; i < n; i++)
-            to[i] = x[i * stride];
-}
+/* The rows of an input, and the planes that they go to. */
+typedef struct rows {
+    const infer_kernels *kernels;
+    const axis *down;
+    const infer_depthwise_plan *d;
+    const uint8_t *x;
+    uint8_t flip;
+    int32_t zero;
+} rows;
 
-/* All rows of the input: their columns of one phase. */
-static void deal_phase(const axis *y, const axis *x, const infer_depthwise_plan *d, size_t phase,
-                       const int16_t *wide, int16_t *to) {
+/* The columns of one phase, picked into a row of bytes where there are several. */
+static void deal_phase(const rows *r, const axis *x, size_t phase, uint8_t *picked, int16_t *to) {
+    const infer_depthwise_plan *d = r->d;
     const size_t stride = (size_t)x->stride, before = (size_t)x->before, n = (size_t)x->in;
-    const size_t plane = d->rows * d->columns;
+    const size_t down = (size_t)r->down->stride;
     /* Places c with c * stride + phase - before in the input. */
     const size_t c = before > phase ? (before - phase + stride - 1) / stride : 0;
     const size_t first = c * stride + phase - before;
     size_t places = n > first ? (n - first + stride - 1) / stride : 0;
-    size_t at = (size_t)y->before % (size_t)y->stride, row = (size_t)y->before / (size_t)y->stride;
+    size_t at = (size_t)r->down->before % down, row = (size_t)r->down->before / down;
     places = c >= d->columns ? 0 : places < d->columns - c ? places : d->columns - c;
-    for (int64_t i = 0; i < y->in && row < d->rows && places; i++) {
-        if (at < d->planes[0])
-            take(wide + (size_t)i * n + first, stride, places,
-                 to + (at * d->planes[1] + phase) * plane + row * d->columns + c);
-        at = at + 1 < (size_t)y->stride ? at + 1 : 0;
+    for (size_t i = 0; i < (size_t)r->down->in && row < d->rows && places; i++) {
+        int16_t *there = to + ((at * d->planes[1] + phase) * d->rows + row) * d->columns + c;
+        const uint8_t *from = r->x + i * n + first;
+        if (at < d->planes[0]) {
+            if (stride > 1)
+                r->kernels->pick_8(from, stride, places, picked);
+            r->kernels->widen_8(stride > 1 ? picked : from, places, r->flip, r->zero, there);
+        }
+        at = at + 1 < down ? at + 1 : 0;
         row += at == 0;
     }
 }
 
 /* The planes of one channel, whose padding is zero already. */
-static void deal(const infer_conv *c, const infer_depthwise_plan *d, const uint8_t *x, uint8_t flip,
-                 int16_t zero, int16_t *wide, int16_t *to) {
+static void deal(const infer_op_env *env, const infer_conv *c, const infer_depthwise_plan *d,
+                 const uint8_t *x, uint8_t flip, int32_t zero, uint8_t *picked, int16_t *to) {
     const axis down = axis_of(&c->window, 0), across = axis_of(&c->window, 1);
-    for (size_t i = 0; i < c->plane; i++)
-        wide[i] = (int16_t)((x[i] ^ flip) - zero);
+    const rows r = {env->kernels, &down, d, x, flip, zero};
     for (size_t phase = 0; phase < d->planes[1]; phase++)
-        deal_phase(&down, &across, d, phase, wide, to);
+        deal_phase(&r, &across, phase, picked, to);
 }
 
 /* Where a tap sees the first output's place. */
@@ -104,40 +109,74 @@ static void find_taps(const infer_conv *c, const infer_depthwise_plan *d, size_t
         }
 }
 
-void infer_depthwise_begin(const infer_op_env *env, const infer_conv *c,
-                           const infer_depthwise_plan *d) {
-    const size_t all = d->planes[0] * d->planes[1] * d->rows * d->columns + SLACK;
-    int16_t *in = infer_scratch_at(env->scratch, d->in_at);
-    find_taps(c, d, infer_scratch_at(env->scratch, d->taps_at));
-    memset(in, 0, all * sizeof *in);
+/* Channels of all images; a part has some of them. */
+typedef struct depthwise_job {
+    const infer_op_env *env;
+    const infer_conv_roles *r;
+    const infer_conv *c;
+    const infer_depthwise_plan *d;
+    size_t parts;
+} depthwise_job;
+
+/* The outputs of one channel, whose input is in its planes, from number `at` on. */
+static void sum_channel(const depthwise_job *j, size_t channel, size_t at, char *room) {
+    const infer_op_env *env = j->env;
+    const infer_conv *c = j->c;
+    const infer_depthwise_plan *d = j->d;
+    const infer_view *w = env->in[j->r->w], *bias = infer_conv_role(env, j->r->bias);
+    const axis y = axis_of(&c->window, 0), across = axis_of(&c->window, 1);
+    const int16_t *in = (const int16_t *)(void *)(room + d->in_at);
+    int16_t *weights = (int16_t *)(void *)(room + d->w_at);
+    int32_t *sums = (int32_t *)(void *)(room + d->sums_at);
+    const size_t *taps = infer_scratch_at(env->scratch, d->taps_at);
+    const size_t n = (size_t)across.out;
+    const int32_t zero = infer_byte_of(infer_conv_role(env, j->r->w_zero), channel);
+    const uint8_t *from = (const uint8_t *)w->data + channel * c->taps;
+    for (size_t t = 0; t < c->taps; t++)
+        weights[t] = (int16_t)((w->type == INFER_TYPE_INT8 ? (int8_t)from[t] : from[t]) - zero);
+    if (j->r->y_scale != INFER_NO_ROLE) {
+        const infer_view *out = env->out[0];
+        env->kernels->taps_8((size_t)y.out, n, d->columns, c->taps, weights, taps, in,
+                             bias ? ((const int32_t *)bias->data)[channel] : 0,
+                             infer_conv_scale(env, j->r, channel),
+                             infer_byte_of(env->in[j->r->y_zero], 0), out->type == INFER_TYPE_INT8,
+                             (uint8_t *)out->data + at);
+        return;
+    }
+    const size_t last = d->sums - (d->columns - n);
+    env->kernels->taps_i16((last + 15) / 16 * 16, c->taps, weights, taps, in, sums);
+    for (size_t row = 0; row < (size_t)y.out; row++)
+        infer_conv_finish(env, j->r, sums + row * d->columns, n, channel, 0, at + row * n);
 }
 
-void infer_depthwise_run(const infer_op_env *env, const infer_conv_roles *r, const infer_conv *c,
-                         const infer_depthwise_plan *d, size_t image) {
-    const infer_view *x = env->in[r->x], *w = env->in[r->w];
-    const bool sign_x = x->type == INFER_TYPE_INT8, sign_w = w->type == INFER_TYPE_INT8;
-    const axis y = axis_of(&c->window, 0), across = axis_of(&c->window, 1);
-    int16_t *in = infer_scratch_at(env->scratch, d->in_at);
-    int16_t *weights = infer_scratch_at(env->scratch, d->w_at);
-    const size_t *taps = infer_scratch_at(env->scratch, d->taps_at);
-    int32_t *sums = infer_scratch_at(env->scratch, d->sums_at);
+static void depthwise_part(void *arg, size_t part, size_t worker) {
+    const depthwise_job *j = arg;
+    const infer_op_env *env = j->env;
+    const infer_conv *c = j->c;
+    const infer_depthwise_plan *d = j->d;
+    const infer_view *x = env->in[j->r->x];
+    char *room = (char *)infer_scratch_at(env->scratch, d->room_at) + worker * d->room;
+    int16_t *in = (int16_t *)(void *)(room + d->in_at);
     /* Signed bytes are made unsigned by a flip of their highest bit, which adds 128. */
-    const uint8_t flip_x = sign_x ? 128 : 0, flip_w = sign_w ? 128 : 0;
-    deal(c, d, (const uint8_t *)x->data + image * c->plane, flip_x,
-         (int16_t)(infer_byte_of(infer_conv_role(env, r->x_zero), 0) + flip_x),
-         infer_scratch_at(env->scratch, d->wide_at), in);
-    for (size_t m = 0; m < c->outputs; m++) {
-        const size_t channel = image % c->group * c->outputs + m;
-        const int32_t zero = infer_byte_of(infer_conv_role(env, r->w_zero), channel) + flip_w;
-        const uint8_t *from = (const uint8_t *)w->data + channel * c->taps;
-        for (size_t t = 0; t < c->taps; t++)
-            weights[t] = (int16_t)((int32_t)(from[t] ^ flip_w) - zero);
-        const size_t last = d->sums - (d->columns - (size_t)across.out);
-        env->kernels->taps_i16((last + SLACK - 1) / SLACK * SLACK, c->taps, weights, taps, in,
-                               sums);
-        for (size_t row = 1, n = (size_t)across.out; row < (size_t)y.out; row++)
-            memmove(sums + row * n, sums + row * d->columns, n * sizeof *sums);
-        infer_conv_finish(env, r, sums, c->places, channel, 0,
-                          (image * c->outputs + m) * c->places);
+    const uint8_t flip = infer_flip_left(x->type);
+    const int32_t zero = infer_byte_of(infer_conv_role(env, j->r->x_zero), 0) + flip;
+    size_t first, end;
+    infer_part(c->batch * c->group, 1, j->parts, part, &first, &end);
+    memset(in, 0, (d->all + SLACK) * sizeof *in);
+    for (size_t image = first; image < end; image++) {
+        deal(env, c, d, (const uint8_t *)x->data + image * c->plane, flip, zero,
+             (uint8_t *)room + d->picked_at, in);
+        for (size_t m = 0; m < c->outputs; m++)
+            sum_channel(j, image % c->group * c->outputs + m, (image * c->outputs + m) * c->places,
+                        room);
     }
+}
+
+void infer_depthwise_run(infer_op_env *env, const infer_conv_roles *r, const infer_conv *c,
+                         const infer_depthwise_plan *d) {
+    depthwise_job j = {env, r, c, d, 1};
+    find_taps(c, d, infer_scratch_at(env->scratch, d->taps_at));
+    j.parts = infer_parts(env, c->batch * c->group,
+                          (double)(c->outputs * c->places * c->taps) * INFER_PRODUCT_COST);
+    infer_parallel(env, j.parts, depthwise_part, &j);
 }

@@ -161,16 +161,53 @@ static void taps(void **state) {
     }
 }
 
-static float some(size_t of) {
-    static const float odd[] = {0.5f,  1.5f,   -2.5f, NAN,    INFINITY, -INFINITY,
-                                1e30f, -1e30f, -0.0f, 127.5f, -128.5f,  254.5f};
-    return choose(8) ? (float)(number() * (double)of) : odd[choose(sizeof odd / sizeof *odd)];
-}
-
 static uint8_t rounded(double v, int zero, bool sign) {
     const double low = sign ? -128 : 0, high = low + 255;
     v = isnan(v) ? low : nearbyint(v) + zero;
     return (uint8_t)(int)(v < low ? low : v > high ? high : v);
+}
+
+static void tap_rows(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        const size_t n = 1 + choose(choose(4) ? 40 : 100), k = choose(12), rows = choose(5);
+        const size_t ld = n + choose(20), m = rows * ld + choose(60) + 32;
+        const bool sign = choose(2);
+        const int32_t zero = (int32_t)choose(256) - (sign ? 128 : 0);
+        const int32_t add = choose(2) ? (int32_t)choose(20000) - 10000 : INT32_MAX - 5;
+        const float scale = (float)number() * 0.01f;
+        int16_t *x = fenced(0, m * sizeof *x), *w = fenced(1, k * sizeof *w);
+        size_t *offset = fenced(2, k * sizeof *offset);
+        for (size_t j = 0; j < m; j++)
+            x[j] = (int16_t)((int)choose(511) - 255);
+        for (size_t t = 0; t < k; t++) {
+            w[t] = (int16_t)((int)choose(511) - 255);
+            offset[t] = choose(m - rows * ld - 31);
+        }
+        const uint8_t flip = choose(2) ? 128 : 0, *b = bytes(4, n);
+        for (size_t v = 0; v < count; v++) {
+            uint8_t *y = fenced(3, rows * n);
+            list[v].k.taps_8(rows, n, ld, k, w, offset, x, add, scale, zero, sign, y);
+            for (size_t j = 0; j < rows * n; j++) {
+                uint32_t sum = (uint32_t)add;
+                for (size_t t = 0; t < k; t++)
+                    sum += (uint32_t)(w[t] * x[offset[t] + j / n * ld + j % n]);
+                const float wide = (float)(int32_t)sum * scale;
+                assert_int_equal(y[j], rounded((double)wide, zero, sign));
+            }
+            int16_t *wider = fenced(5, n * sizeof *wider);
+            list[v].k.widen_8(b, n, flip, zero, wider);
+            for (size_t j = 0; j < n; j++)
+                assert_int_equal(wider[j], (b[j] ^ flip) - zero);
+            assert_true(fence_holds(3) && fence_holds(5));
+        }
+    }
+}
+
+static float some(size_t of) {
+    static const float odd[] = {0.5f,  1.5f,   -2.5f, NAN,    INFINITY, -INFINITY,
+                                1e30f, -1e30f, -0.0f, 127.5f, -128.5f,  254.5f};
+    return choose(8) ? (float)(number() * (double)of) : odd[choose(sizeof odd / sizeof *odd)];
 }
 
 static void quantizing(void **state) {
@@ -294,7 +331,7 @@ static void pooling(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(tiles),
-                                       cmocka_unit_test(gathering), cmocka_unit_test(taps),
+                                       cmocka_unit_test(gathering), cmocka_unit_test(taps), cmocka_unit_test(tap_rows),
                                        cmocka_unit_test(quantizing), cmocka_unit_test(elements), cmocka_unit_test(pooling)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
