@@ -45,32 +45,25 @@ static bool is_sole(const fusing *f, uint32_t value) {
 
 /* ---- data movement ---- */
 
-/* The outputs of a node become integers, each with a DequantizeLinear behind it. */
+/* The node with these inputs gives integers, and each output has a DequantizeLinear behind it. */
 static infer_status sink(fusing *f, graph_node *n, const graph_quantized *q,
                          const uint32_t *integers) {
     infer_graph *g = f->g;
-    const infer_view unknown = {.rank = -1};
-    const graph_plan plan = {"", n->op->name, integers, n->in_count, n};
-    uint32_t *out = infer_arena_array(&g->scratch, n->out_count, sizeof *out);
+    uint32_t in[] = {0, q->scale, q->zero}, value, count = n->out_count;
+    uint32_t *out = infer_arena_array(&g->scratch, count, sizeof *out);
     if (!out)
         return infer_graph_status(g, INFER_ERROR_MEMORY);
-    memcpy(out, n->out, n->out_count * sizeof *out);
-    for (uint32_t o = 0; o < n->out_count; o++)
-        if (out[o] != INFER_NO_VALUE)
-            INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[o]));
-    INFER_TRY(infer_graph_remake(g, n, &plan));
-    for (uint32_t o = 0; o < n->out_count; o++) {
-        graph_node *real = infer_arena_array(&g->arena, 1, sizeof *real);
-        if (!real || !(real->out = infer_arena_array(&g->arena, 1, sizeof *real->out)))
-            return infer_graph_status(g, INFER_ERROR_MEMORY);
-        if (out[o] == INFER_NO_VALUE)
-            continue;
-        const uint32_t in[] = {n->out[o], q->scale, q->zero};
-        real->name = n->name;
-        real->out[0] = out[o];
-        real->out_count = 1;
-        INFER_TRY(infer_graph_remake(g, real, &(graph_plan){"", "DequantizeLinear", in, 3, NULL}));
+    while (n->out[count - 1] == INFER_NO_VALUE)
+        count--;
+    INFER_TRY(infer_graph_make(g, n, &(graph_plan){"", n->op->name, integers, n->in_count, n}, out,
+                               count));
+    for (uint32_t o = 0; o < count; o++) {
+        in[0] = out[o];
+        INFER_TRY(infer_graph_make(g, n, &(graph_plan){"", "DequantizeLinear", in, 3, NULL}, &value, 1));
+        if (n->out[o] != INFER_NO_VALUE)
+            g->values[n->out[o]].replaced_by = value;
     }
+    n->dead = true;
     return INFER_OK;
 }
 
@@ -90,16 +83,13 @@ static infer_status move(fusing *f, graph_node *n, bool *done) {
 
 /* ---- Concat ---- */
 
-/* All inputs as integers of y's scale, or, where y is NULL, of the first one's; in NULL where that
- * is not so. */
-static infer_status join(fusing *f, const graph_node *n, const graph_quantized *y,
-                         graph_quantized *first, uint32_t **in) {
+/* All inputs as integers of y's scale; *in NULL where that is not so. */
+static infer_status join(fusing *f, const graph_node *n, const graph_quantized *y, uint32_t **in) {
     infer_graph *g = f->g;
     graph_quantized q;
     *in = NULL;
     for (uint32_t i = 0; i < n->in_count; i++)
-        if (!infer_graph_is_plain(g, n->in[i], &q) || (i == 0 && (*first = q, false)) ||
-            (y ? y->type != q.type : !infer_graph_same_scale(g, first, &q)))
+        if (!infer_graph_is_plain(g, n->in[i], &q) || q.type != y->type)
             return INFER_OK;
     uint32_t *all = infer_arena_array(&g->scratch, n->in_count, sizeof *all);
     if (!all)
@@ -109,24 +99,29 @@ static infer_status join(fusing *f, const graph_node *n, const graph_quantized *
         bool found;
         infer_graph_is_plain(g, n->in[i], &q);
         all[i] = q.integers;
-        if (!y || infer_graph_same_scale(g, y, &q))
+        if (infer_graph_same_scale(g, y, &q))
             continue;
         INFER_TRY(infer_graph_rescale(g, n, &q, y, &table[0], &table[1], &found));
         if (!found)
             return INFER_OK;
         INFER_TRY(infer_graph_make(g, n, &(graph_plan){"infer", "LookupBytes", table, 2, NULL},
-                                   &all[i]));
+                                   &all[i], 1));
     }
     *in = all;
     return INFER_OK;
 }
 
+/* A Concat of values of one scale. */
 static infer_status move_joined(fusing *f, graph_node *n, bool *done) {
-    graph_quantized q;
+    infer_graph *g = f->g;
+    graph_quantized q, other;
     uint32_t *in;
-    if (!infer_graph_is_op(n, "", "Concat") || infer_graph_is_constant(f->g, n->in[0]))
+    if (!infer_graph_is_op(n, "", "Concat") || !infer_graph_is_plain(g, n->in[0], &q))
         return INFER_OK;
-    INFER_TRY(join(f, n, NULL, &q, &in));
+    for (uint32_t i = 1; i < n->in_count; i++)
+        if (!infer_graph_is_plain(g, n->in[i], &other) || !infer_graph_same_scale(g, &q, &other))
+            return INFER_OK;
+    INFER_TRY(join(f, n, &q, &in));
     *done = in != NULL;
     return in ? sink(f, n, &q, in) : INFER_OK;
 }
@@ -169,7 +164,7 @@ static infer_status become(fusing *f, graph_node *n, const graph_quantized *y,
     if (ends[0] <= least && ends[1] >= least + 255)
         return infer_graph_remake(g, n, plan);
     uint32_t in[3];
-    INFER_TRY(infer_graph_make(g, n, plan, &in[0]));
+    INFER_TRY(infer_graph_make(g, n, plan, &in[0], 1));
     for (size_t i = 0; i < 2; i++) {
         const uint8_t bits = (uint8_t)ends[i];
         const infer_view v = {.type = (uint8_t)y->type, .data = (void *)(intptr_t)&bits};
@@ -203,21 +198,6 @@ static infer_status plan_binary(fusing *f, const graph_node *n, const graph_quan
     return INFER_OK;
 }
 
-/* What nothing was computed of goes; what leaves the graph keeps its name. */
-static infer_status skip(fusing *f, graph_node *n, uint32_t integers) {
-    infer_graph *g = f->g;
-    if (f->u.reads[n->out[0]] > 0 && infer_graph_made_by(g, integers)) {
-        bool leaves = false;
-        for (size_t o = 0; o < g->now->output_count; o++)
-            leaves = leaves || infer_graph_resolve(g, g->now->outputs[o]) == n->out[0];
-        if (!leaves) {
-            g->values[n->out[0]].replaced_by = integers;
-            return INFER_OK;
-        }
-    }
-    return infer_graph_remake(g, n, &(graph_plan){"", "Identity", &integers, 1, NULL});
-}
-
 static infer_status quantize(fusing *f, graph_node *n, bool *done) {
     infer_graph *g = f->g;
     graph_quantized y, x;
@@ -227,7 +207,7 @@ static infer_status quantize(fusing *f, graph_node *n, bool *done) {
         return INFER_OK;
     *done = true;
     if (infer_graph_is_plain(g, n->in[0], &x) && infer_graph_same_scale(g, &x, &y))
-        return skip(f, n, x.integers);
+        return infer_graph_remake(g, n, &(graph_plan){"", "Identity", &x.integers, 1, NULL});
     INFER_TRY(infer_graph_tabulate(g, &f->u, n, &in[0], &in[1], done));
     if (*done)
         return infer_graph_remake(g, n, &(graph_plan){"infer", "LookupBytes", in, 2, NULL});
@@ -243,7 +223,7 @@ static infer_status quantize(fusing *f, graph_node *n, bool *done) {
     if (!*done)
         INFER_TRY(plan_binary(f, maker, &y, in, &plan, done));
     if (!*done && infer_graph_is_op(maker, "", "Concat") && !bounded) {
-        INFER_TRY(join(f, maker, &y, &x, &all));
+        INFER_TRY(join(f, maker, &y, &all));
         plan = (graph_plan){"", "Concat", all, maker->in_count, maker};
         *done = all != NULL;
     }

@@ -44,11 +44,11 @@ typedef struct graph_plan {
     const graph_node *attrs; /* the node whose attributes it takes; NULL: none */
 } graph_plan;
 
-/* Node n becomes another that makes the same value, and is put behind the nodes that are there. */
-infer_status infer_graph_remake(infer_graph *g, graph_node *n, const graph_plan *to);
-/* A new node there; its only output. */
+/* A new node behind those that are there; its outputs. */
 infer_status infer_graph_make(infer_graph *g, const graph_node *like, const graph_plan *plan,
-                              uint32_t *value);
+                              uint32_t *values, uint32_t count);
+/* The same in place of a node, whose one output is its own from now on. */
+infer_status infer_graph_remake(infer_graph *g, graph_node *n, const graph_plan *to);
 
 /* ---- products (fuse_quantized_products.c) ---- */
 

@@ -26,31 +26,13 @@ static float sum_scale(const graph_quantized *x, const graph_quantized *w, int64
     return *x->scales * w->scales[w->count == 1 ? 0 : channel];
 }
 
-/* Whether a bias is integers of the sums' scale already. */
-static bool is_counted(infer_graph *g, uint32_t bias, const graph_quantized *x,
-                       const graph_quantized *w, int64_t channels, uint32_t *value) {
-    graph_quantized b;
-    if (!infer_graph_dequantized(g, bias, &b) || b.type != INFER_TYPE_INT32 ||
-        !infer_graph_is_constant(g, b.integers) || infer_graph_zero(g, &b) ||
-        (b.count != 1 && b.count != channels))
-        return false;
-    for (int64_t i = 0; i < channels; i++) {
-        const float scale = sum_scale(x, w, i), own = b.scales[b.count == 1 ? 0 : i];
-        if (!(fabsf(own - scale) <= 1e-6f * scale))
-            return false;
-    }
-    *value = b.integers;
-    return true;
-}
-
 /* A bias as integers of the sums' scale; *value INFER_NO_VALUE where they are too coarse. */
 static infer_status count_bias(infer_graph *g, uint32_t bias, const graph_quantized *x,
                                const graph_quantized *w, const graph_quantized *y,
                                int64_t channels, uint32_t *value) {
     infer_view v;
     *value = INFER_NO_VALUE;
-    if (!infer_graph_are_floats(g, bias, &v) || v.rank != 1 || v.dim[0] != channels ||
-        is_counted(g, bias, x, w, channels, value))
+    if (!infer_graph_are_floats(g, bias, &v) || v.rank != 1 || v.dim[0] != channels)
         return INFER_OK;
     const float *from = infer_graph_floats(g, bias, &v);
     int32_t *to = infer_arena_array(&g->scratch, (size_t)channels, sizeof *to);
@@ -139,7 +121,7 @@ infer_status infer_graph_plan_product(infer_graph *g, const graph_node *n, const
 static infer_status transpose(infer_graph *g, const graph_node *n, uint32_t *value) {
     const graph_plan plan = {"", "Transpose", value, 1, NULL};
     uint32_t turned;
-    INFER_TRY(infer_graph_make(g, n, &plan, &turned));
+    INFER_TRY(infer_graph_make(g, n, &plan, &turned, 1));
     *value = turned;
     return INFER_OK;
 }

@@ -22,7 +22,7 @@ typedef struct tabling {
 static uint32_t make(tabling *t, const graph_plan *plan) {
     uint32_t value = INFER_NO_VALUE;
     if (t->status == INFER_OK)
-        t->status = infer_graph_make(t->g, t->like, plan, &value);
+        t->status = infer_graph_make(t->g, t->like, plan, &value, 1);
     return t->status == INFER_OK && infer_graph_is_constant(t->g, value) ? value : INFER_NO_VALUE;
 }
 

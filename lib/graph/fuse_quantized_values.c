@@ -111,41 +111,41 @@ infer_status infer_graph_keep(infer_graph *g, const infer_view *view, uint32_t *
 /* Room for inputs that packing adds. */
 #define MORE_IN 8
 
-static infer_status fill(infer_graph *g, graph_node *n, const graph_plan *to) {
-    const size_t attrs = to->attrs ? to->attrs->attr_count : 0;
-    const infer_attr *from = attrs ? to->attrs->attrs : NULL; /* which may be n's own */
-    n->op = infer_op_find(to->domain, to->op);
-    n->in_room = to->in_count + MORE_IN;
-    n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
-    n->attrs = infer_arena_array(&g->arena, attrs + 1, sizeof *n->attrs);
-    if (!n->in || !n->attrs)
+infer_status infer_graph_make(infer_graph *g, const graph_node *like, const graph_plan *plan,
+                              uint32_t *values, uint32_t count) {
+    const infer_view unknown = {.rank = -1};
+    graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
+    if (!n)
         return infer_graph_status(g, INFER_ERROR_MEMORY);
+    n->op = infer_op_find(plan->domain, plan->op);
+    n->name = like->name;
     n->version = n->op->newest;
-    n->in_count = to->in_count;
-    n->attr_count = attrs;
-    n->attr_room = attrs + 1;
-    n->bound = false;
+    n->in_count = plan->in_count;
+    n->in_room = plan->in_count + MORE_IN;
+    n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
+    n->out_count = count;
+    n->out = infer_arena_array(&g->arena, count, sizeof *n->out);
+    n->attr_count = plan->attrs ? plan->attrs->attr_count : 0;
+    n->attr_room = n->attr_count + 1;
+    n->attrs = infer_arena_array(&g->arena, n->attr_room, sizeof *n->attrs);
+    if (!n->in || !n->out || !n->attrs)
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
     for (uint32_t i = 0; i < n->in_room; i++)
-        n->in[i] = i < to->in_count ? to->in[i] : INFER_NO_VALUE;
-    if (attrs)
-        memcpy(n->attrs, from, attrs * sizeof *n->attrs);
-    return infer_graph_add_node(g, n);
+        n->in[i] = i < plan->in_count ? plan->in[i] : INFER_NO_VALUE;
+    if (n->attr_count)
+        memcpy(n->attrs, plan->attrs->attrs, n->attr_count * sizeof *n->attrs);
+    for (uint32_t i = 0; i < count; i++)
+        INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[i]));
+    INFER_TRY(infer_graph_add_node(g, n));
+    for (uint32_t i = 0; i < count; i++)
+        values[i] = infer_graph_resolve(g, n->out[i]);
+    return INFER_OK;
 }
 
 infer_status infer_graph_remake(infer_graph *g, graph_node *n, const graph_plan *to) {
-    return fill(g, n, to);
-}
-
-infer_status infer_graph_make(infer_graph *g, const graph_node *like, const graph_plan *plan,
-                              uint32_t *value) {
-    const infer_view unknown = {.rank = -1};
-    graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
-    if (!n || !(n->out = infer_arena_array(&g->arena, 1, sizeof *n->out)))
-        return infer_graph_status(g, INFER_ERROR_MEMORY);
-    n->name = like->name;
-    n->out_count = 1;
-    INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[0]));
-    INFER_TRY(fill(g, n, plan));
-    *value = infer_graph_resolve(g, n->out[0]);
+    uint32_t value;
+    INFER_TRY(infer_graph_make(g, n, to, &value, 1));
+    g->values[n->out[0]].replaced_by = value;
+    n->dead = true;
     return INFER_OK;
 }

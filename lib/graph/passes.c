@@ -120,8 +120,9 @@ static const struct {
 } passes[] = {
     {infer_graph_remove_dead, true, false, "remove-dead"},
     {infer_graph_drop_nothing, true, true, "drop-nothing"},
-    {infer_graph_merge_equal, true, true, "merge-equal"},
     {infer_graph_fuse_quantized, true, true, "fuse-quantized"},
+    {infer_graph_drop_nothing, true, true, "drop-nothing"},
+    {infer_graph_merge_equal, true, true, "merge-equal"},
     {infer_graph_fold_linear, false, true, "fold-linear"},
     {infer_graph_fold_norm, true, true, "fold-norm"},
     {infer_graph_fuse_idioms, true, true, "fuse-idioms"},

@@ -158,16 +158,39 @@ VEC_INLINE __m256i rounded(__m256 v, __m256i zero) {
     return _mm256_add_epi32(_mm256_cvtps_epi32(v), zero);
 }
 
-VEC_INLINE void store_8(const __m256i v[4], bool sign, uint8_t *y) {
+/* Signed numbers are unsigned ones whose highest bit is flipped, which adds 128. */
+VEC_INLINE uint8_t flip_of(bool sign) {
+    return sign ? 128 : 0;
+}
+
+/* Numbers that are moved by flip. */
+VEC_INLINE void store_8(const __m256i v[4], uint8_t flip, uint8_t *y) {
     __m256i low = _mm256_packs_epi32(v[0], v[1]), high = _mm256_packs_epi32(v[2], v[3]);
-    __m256i all = sign ? _mm256_packs_epi16(low, high) : _mm256_packus_epi16(low, high);
+    __m256i all = _mm256_packus_epi16(low, high);
     all = _mm256_permutevar8x32_epi32(all, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_storeu_si256((__m256i *)y, all);
+    _mm256_storeu_si256((__m256i *)y, _mm256_xor_si256(all, _mm256_set1_epi8((char)flip)));
+}
+
+/* Eight of them. */
+VEC_INLINE void store_few(__m256i v, uint8_t flip, size_t n, uint8_t *y) {
+    __m128i all = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    uint8_t last[8];
+    all = _mm_xor_si128(_mm_packus_epi16(all, all), _mm_set1_epi8((char)flip));
+    _mm_storel_epi64((__m128i *)(n < 8 ? last : y), all);
+    if (n < 8)
+        memcpy(y, last, n);
+}
+
+VEC_INLINE __m256i load_few(const uint8_t *x, uint8_t flip, size_t n) {
+    uint8_t last[8] = {0};
+    const __m128i v = _mm_loadl_epi64(n < 8 ? memcpy(last, x, n) : (const void *)x);
+    return _mm256_cvtepu8_epi32(_mm_xor_si128(v, _mm_set1_epi8((char)flip)));
 }
 
 static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool sign, uint8_t *y) {
     const __m256 by = _mm256_set1_ps(scale);
-    const __m256i move = _mm256_set1_epi32(zero);
+    const uint8_t flip = flip_of(sign);
+    const __m256i move = _mm256_set1_epi32(zero + flip);
     for (size_t i = 0; i < n; i += 32) {
         float part[32];
         uint8_t bytes[32];
@@ -180,7 +203,7 @@ static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool
         __m256i v[4];
         foreach (q, 4)
             v[q] = rounded(_mm256_div_ps(_mm256_loadu_ps(from + 8 * q), by), move);
-        store_8(v, sign, whole ? y + i : bytes);
+        store_8(v, flip, whole ? y + i : bytes);
         if (!whole)
             memcpy(y + i, bytes, n - i);
     }
@@ -188,7 +211,8 @@ static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool
 
 static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,
                          int32_t zero, bool sign, uint8_t *y) {
-    const __m256i more = _mm256_set1_epi32(add), move = _mm256_set1_epi32(zero);
+    const uint8_t flip = flip_of(sign);
+    const __m256i more = _mm256_set1_epi32(add), move = _mm256_set1_epi32(zero + flip);
     const __m256 same = _mm256_set1_ps(n ? *scale : 0);
     for (size_t i = 0; i < n; i += 32) {
         int32_t part[32];
@@ -211,7 +235,7 @@ static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *s
             f = _mm256_mul_ps(f, step ? _mm256_loadu_ps(by + 8 * q) : same);
             v[q] = rounded(f, move);
         }
-        store_8(v, sign, whole ? y + i : bytes);
+        store_8(v, flip, whole ? y + i : bytes);
         if (!whole)
             memcpy(y + i, bytes, n - i);
     }
@@ -307,79 +331,48 @@ static void lookup_8(const uint8_t *x, size_t n, const uint8_t *table, uint8_t *
         y[i] = table[x[i]];
 }
 
-/* The last bytes, with anything behind them. */
-typedef struct last_bytes {
-    uint8_t a[32], b[32], y[32];
-} last_bytes;
-
-VEC_INLINE __m256i wide(const uint8_t *x, bool sign) {
-    const __m128i v = _mm_loadl_epi64((const __m128i *)x);
-    return sign ? _mm256_cvtepi8_epi32(v) : _mm256_cvtepu8_epi32(v);
-}
-
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
                   float rest, int32_t zero, uint8_t *y) {
     const __m256 ra = _mm256_set1_ps(by_a), rb = _mm256_set1_ps(by_b), more = _mm256_set1_ps(rest);
-    const __m256i move = _mm256_set1_epi32(zero);
-    for (size_t i = 0; i < n; i += 32) {
-        last_bytes last = {{0}, {0}, {0}};
-        const bool whole = n - i >= 32;
-        const uint8_t *x = whole ? a + i : memcpy(last.a, a + i, n - i);
-        const uint8_t *z = whole ? b + i : memcpy(last.b, b + i, n - i);
-        __m256i v[4];
-        foreach (q, 4) {
-            const __m256 first = _mm256_cvtepi32_ps(wide(x + 8 * q, sign));
-            const __m256 second = _mm256_cvtepi32_ps(wide(z + 8 * q, sign));
-            const __m256 sum = _mm256_add_ps(_mm256_add_ps(more, _mm256_mul_ps(first, ra)),
-                                             _mm256_mul_ps(second, rb));
-            v[q] = rounded(sum, move);
-        }
-        store_8(v, sign, whole ? y + i : last.y);
-        if (!whole)
-            memcpy(y + i, last.y, n - i);
+    const uint8_t flip = flip_of(sign);
+    const __m256i back = _mm256_set1_epi32(flip), move = _mm256_set1_epi32(zero + flip);
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256i x = _mm256_sub_epi32(load_few(a + i, flip, n - i), back);
+        const __m256i z = _mm256_sub_epi32(load_few(b + i, flip, n - i), back);
+        __m256 sum = _mm256_add_ps(more, _mm256_mul_ps(_mm256_cvtepi32_ps(x), ra));
+        sum = _mm256_add_ps(sum, _mm256_mul_ps(_mm256_cvtepi32_ps(z), rb));
+        store_few(rounded(sum, move), flip, n - i, y + i);
     }
 }
 
 static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a,
                   int32_t zero_b, float scale, int32_t zero, uint8_t *y) {
-    const __m256i za = _mm256_set1_epi32(zero_a), zb = _mm256_set1_epi32(zero_b);
-    const __m256i move = _mm256_set1_epi32(zero);
-    const __m256 by = _mm256_set1_ps(scale);
-    for (size_t i = 0; i < n; i += 32) {
-        last_bytes last = {{0}, {0}, {0}};
-        const bool whole = n - i >= 32;
-        const uint8_t *x = whole ? a + i : memcpy(last.a, a + i, n - i);
-        const uint8_t *z = whole ? b + i : memcpy(last.b, b + i, n - i);
-        __m256i v[4];
-        foreach (q, 4) {
-            const __m256i first = _mm256_sub_epi32(wide(x + 8 * q, sign), za);
-            const __m256i second = _mm256_sub_epi32(wide(z + 8 * q, sign), zb);
-            const __m256 product = /* exact */
-                _mm256_mul_ps(_mm256_cvtepi32_ps(first), _mm256_cvtepi32_ps(second));
-            v[q] = rounded(_mm256_mul_ps(product, by), move);
-        }
-        store_8(v, sign, whole ? y + i : last.y);
-        if (!whole)
-            memcpy(y + i, last.y, n - i);
+    const uint8_t flip = flip_of(sign);
+    const __m256i za = _mm256_set1_epi32(zero_a + flip), zb = _mm256_set1_epi32(zero_b + flip);
+    const __m256i move = _mm256_set1_epi32(zero + flip);
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256i x = _mm256_sub_epi32(load_few(a + i, flip, n - i), za);
+        const __m256i z = _mm256_sub_epi32(load_few(b + i, flip, n - i), zb);
+        const __m256 product = /* exact */
+            _mm256_mul_ps(_mm256_cvtepi32_ps(x), _mm256_cvtepi32_ps(z));
+        store_few(rounded(_mm256_mul_ps(product, _mm256_set1_ps(scale)), move), flip, n - i, y + i);
     }
 }
 
-VEC_INLINE __m256i larger(__m256i a, __m256i b, bool sign) {
-    return sign ? _mm256_max_epi8(a, b) : _mm256_max_epu8(a, b);
-}
-
 static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
+    const __m256i flip = _mm256_set1_epi8((char)flip_of(sign));
     for (size_t i = 0; i < n; i += 32) {
         uint8_t last[32] = {0};
         const bool whole = n - i >= 32;
-        __m256i most = _mm256_set1_epi8(sign ? -128 : 0);
+        __m256i most = _mm256_setzero_si256();
         for (size_t t = 0; t < taps; t++) {
             const uint8_t *from = x + t * step + i;
             if (!whole)
                 from = memcpy(last, from, n - i);
-            most = larger(most, _mm256_loadu_si256((const __m256i *)from), sign);
+            const __m256i v = _mm256_loadu_si256((const __m256i *)from);
+            most = _mm256_max_epu8(most, _mm256_xor_si256(v, flip));
         }
-        _mm256_storeu_si256((__m256i *)(whole ? y + i : last), most);
+        _mm256_storeu_si256((__m256i *)(whole ? y + i : last), _mm256_xor_si256(most, flip));
         if (!whole)
             memcpy(y + i, last, n - i);
     }
@@ -428,7 +421,8 @@ VEC_INLINE void tap_pairs(size_t taps, const int16_t *w, const size_t *offset, c
 static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
                    const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
                    bool sign, uint8_t *y) {
-    const __m256i more = _mm256_set1_epi32(add), move = _mm256_set1_epi32(zero);
+    const uint8_t flip = flip_of(sign);
+    const __m256i more = _mm256_set1_epi32(add), move = _mm256_set1_epi32(zero + flip);
     const __m256 by = _mm256_set1_ps(scale);
     for (size_t r = 0; r < rows; r++, x += ld, y += n)
         for (size_t i = 0; i < n; i += 16) {
@@ -440,8 +434,9 @@ static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t 
                 sum[q] = rounded(_mm256_mul_ps(_mm256_cvtepi32_ps(sum[q]), by), move);
             const __m256i all = _mm256_packs_epi32(sum[0], sum[1]);
             const __m128i low = _mm256_castsi256_si128(all), high = _mm256_extracti128_si256(all, 1);
-            _mm_storeu_si128((__m128i *)(whole ? y + i : last),
-                             sign ? _mm_packs_epi16(low, high) : _mm_packus_epi16(low, high));
+            _mm_storeu_si128(
+                (__m128i *)(whole ? y + i : last),
+                _mm_xor_si128(_mm_packus_epi16(low, high), _mm_set1_epi8((char)flip)));
             if (!whole)
                 memcpy(y + i, last, n - i);
         }

@@ -61,7 +61,7 @@ VEC_INLINE void tile(const size_t rows, const size_t panels, size_t n, size_t k,
 /* Rows of the tile for what is left of m rows: the smallest that takes all, where rows before these
  * make it whole, as to compute them twice changes nothing; else the largest that fits. */
 static size_t tile_rows(size_t left, size_t m) {
-    static const size_t sizes[] = {1, 2, 3, 4, 6, 8, MOST_ROWS};
+    static const size_t sizes[] = {1, 2, 4, 8, MOST_ROWS};
     size_t below = 1;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (sizes[i] >= left && sizes[i] <= m)
@@ -90,9 +90,7 @@ void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t
         break;
                 TILE(MOST_ROWS, 2)
                 TILE(8, 2)
-                TILE(6, 2)
                 TILE(4, 2)
-                TILE(3, 2)
                 TILE(2, 2)
 #undef TILE
             default:
@@ -136,21 +134,25 @@ VEC_INLINE __m512i rounded(__m512 v, __m512i zero) {
     return _mm512_add_epi32(_mm512_cvtps_epi32(v), zero);
 }
 
-/* Sixteen numbers saturated, and 64. */
-VEC_INLINE void store_8(__m512 v, __m512i zero, bool sign, __mmask16 mask, uint8_t *y) {
-    __m512i all = rounded(v, zero);
-    if (sign)
-        _mm512_mask_cvtsepi32_storeu_epi8(y, mask, all);
-    else
-        _mm512_mask_cvtusepi32_storeu_epi8(y, mask, _mm512_max_epi32(all, _mm512_setzero_si512()));
+/* Signed numbers are unsigned ones whose highest bit is flipped, which adds 128. */
+VEC_INLINE uint8_t flip_of(bool sign) {
+    return sign ? 128 : 0;
 }
 
-VEC_INLINE void store_64(const __m512i v[4], bool sign, uint8_t *y) {
+/* Sixteen numbers saturated, and 64, which are moved by flip. */
+VEC_INLINE void store_8(__m512 v, __m512i zero, uint8_t flip, __mmask16 mask, uint8_t *y) {
+    const __m512i all = _mm512_max_epi32(rounded(v, zero), _mm512_setzero_si512());
+    const __m128i bytes = _mm512_cvtusepi32_epi8(all);
+    _mm_mask_storeu_epi8(y, mask, _mm_xor_si128(bytes, _mm_set1_epi8((char)flip)));
+}
+
+VEC_INLINE void store_64(const __m512i v[4], uint8_t flip, uint8_t *y) {
     const __m512i low = _mm512_packs_epi32(v[0], v[1]), high = _mm512_packs_epi32(v[2], v[3]);
-    const __m512i all = sign ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high);
+    const __m512i all = _mm512_packus_epi16(low, high);
     /* Packing keeps to quarters of a register: fours of each vector are in each. */
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    _mm512_storeu_si512(y, _mm512_permutexvar_epi32(order, all));
+    _mm512_storeu_si512(y, _mm512_xor_si512(_mm512_permutexvar_epi32(order, all),
+                                            _mm512_set1_epi8((char)flip)));
 }
 
 VEC_INLINE __mmask16 lanes(size_t n) {
@@ -173,24 +175,26 @@ static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool
     const bool usual = fabsf(scale) > 0x1p-100f && fabsf(scale) < 0x1p100f;
     const __m512 by = _mm512_set1_ps(scale);
     const __m512 inverse = _mm512_set1_ps(usual ? 1 / scale : NAN);
-    const __m512i move = _mm512_set1_epi32(zero);
+    const uint8_t flip = flip_of(sign);
+    const __m512i move = _mm512_set1_epi32(zero + flip);
     size_t i = 0;
     for (; n - i >= 64; i += 64) {
         __m512i v[4];
         foreach (q, 4)
             v[q] = rounded(quotient(_mm512_loadu_ps(x + i + 16 * q), by, inverse), move);
-        store_64(v, sign, y + i);
+        store_64(v, flip, y + i);
     }
     for (; i < n; i += 16) {
         const __mmask16 mask = lanes(n - i);
         __m512 v = quotient(_mm512_maskz_loadu_ps(mask, x + i), by, inverse);
-        store_8(v, move, sign, mask, y + i);
+        store_8(v, move, flip, mask, y + i);
     }
 }
 
 static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,
                          int32_t zero, bool sign, uint8_t *y) {
-    const __m512i more = _mm512_set1_epi32(add), move = _mm512_set1_epi32(zero);
+    const uint8_t flip = flip_of(sign);
+    const __m512i more = _mm512_set1_epi32(add), move = _mm512_set1_epi32(zero + flip);
     const __m512 same = _mm512_set1_ps(n ? *scale : 0);
     size_t i = 0;
     for (; n - i >= 64; i += 64) {
@@ -200,13 +204,13 @@ static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *s
             __m512 by = step ? _mm512_loadu_ps(scale + i + 16 * q) : same;
             v[q] = rounded(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), by), move);
         }
-        store_64(v, sign, y + i);
+        store_64(v, flip, y + i);
     }
     for (; i < n; i += 16) {
         const __mmask16 mask = lanes(n - i);
         __m512i sum = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, x + i), more);
         __m512 by = step ? _mm512_maskz_loadu_ps(mask, scale + i) : same;
-        store_8(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), by), move, sign, mask, y + i);
+        store_8(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), by), move, flip, mask, y + i);
     }
 }
 
@@ -283,69 +287,56 @@ static bool has_vbmi(void) {
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c & bit_AVX512VBMI;
 }
 
-VEC_INLINE __m512i wide(__m512i x, size_t q, bool sign) {
-    const __m128i part = q == 0   ? _mm512_castsi512_si128(x)
-                         : q == 1 ? _mm512_extracti32x4_epi32(x, 1)
-                         : q == 2 ? _mm512_extracti32x4_epi32(x, 2)
-                                  : _mm512_extracti32x4_epi32(x, 3);
-    return sign ? _mm512_cvtepi8_epi32(part) : _mm512_cvtepu8_epi32(part);
-}
-
-VEC_INLINE void store_some(const __m512i v[4], bool sign, size_t n, uint8_t *y) {
-    uint8_t last[64];
-    store_64(v, sign, n < 64 ? last : y);
-    if (n < 64)
-        memcpy(y, last, n);
-}
-
 VEC_INLINE __m512i load_some(const uint8_t *x, size_t n) {
     return _mm512_maskz_loadu_epi8(n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0, x);
+}
+
+/* Sixteen numbers. */
+VEC_INLINE __m512i load_16(const uint8_t *x, __mmask16 mask, uint8_t flip) {
+    const __m128i v = _mm_maskz_loadu_epi8(mask, x);
+    return _mm512_cvtepu8_epi32(_mm_xor_si128(v, _mm_set1_epi8((char)flip)));
 }
 
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
                   float rest, int32_t zero, uint8_t *y) {
     const __m512 ra = _mm512_set1_ps(by_a), rb = _mm512_set1_ps(by_b), more = _mm512_set1_ps(rest);
-    const __m512i move = _mm512_set1_epi32(zero);
-    for (size_t i = 0; i < n; i += 64) {
-        const __m512i x = load_some(a + i, n - i), z = load_some(b + i, n - i);
-        __m512i v[4];
-        foreach (q, 4) {
-            const __m512 first = _mm512_mul_ps(_mm512_cvtepi32_ps(wide(x, q, sign)), ra);
-            const __m512 second = _mm512_mul_ps(_mm512_cvtepi32_ps(wide(z, q, sign)), rb);
-            v[q] = rounded(_mm512_add_ps(_mm512_add_ps(more, first), second), move);
-        }
-        store_some(v, sign, n - i, y + i);
+    const uint8_t flip = flip_of(sign);
+    const __m512i back = _mm512_set1_epi32(flip), move = _mm512_set1_epi32(zero + flip);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 mask = lanes(n - i);
+        const __m512i x = _mm512_sub_epi32(load_16(a + i, mask, flip), back);
+        const __m512i z = _mm512_sub_epi32(load_16(b + i, mask, flip), back);
+        const __m512 sum = _mm512_add_ps(more, _mm512_mul_ps(_mm512_cvtepi32_ps(x), ra));
+        store_8(_mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtepi32_ps(z), rb)), move, flip, mask,
+                y + i);
     }
 }
 
 static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a,
                   int32_t zero_b, float scale, int32_t zero, uint8_t *y) {
-    const __m512i za = _mm512_set1_epi32(zero_a), zb = _mm512_set1_epi32(zero_b);
-    const __m512i move = _mm512_set1_epi32(zero);
-    const __m512 by = _mm512_set1_ps(scale);
-    for (size_t i = 0; i < n; i += 64) {
-        const __m512i x = load_some(a + i, n - i), z = load_some(b + i, n - i);
-        __m512i v[4];
-        foreach (q, 4) {
-            const __m512i first = _mm512_sub_epi32(wide(x, q, sign), za);
-            const __m512i second = _mm512_sub_epi32(wide(z, q, sign), zb);
-            const __m512 product = /* exact */
-                _mm512_mul_ps(_mm512_cvtepi32_ps(first), _mm512_cvtepi32_ps(second));
-            v[q] = rounded(_mm512_mul_ps(product, by), move);
-        }
-        store_some(v, sign, n - i, y + i);
+    const uint8_t flip = flip_of(sign);
+    const __m512i za = _mm512_set1_epi32(zero_a + flip), zb = _mm512_set1_epi32(zero_b + flip);
+    const __m512i move = _mm512_set1_epi32(zero + flip);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 mask = lanes(n - i);
+        const __m512i x = _mm512_sub_epi32(load_16(a + i, mask, flip), za);
+        const __m512i z = _mm512_sub_epi32(load_16(b + i, mask, flip), zb);
+        const __m512 product = /* exact */
+            _mm512_mul_ps(_mm512_cvtepi32_ps(x), _mm512_cvtepi32_ps(z));
+        store_8(_mm512_mul_ps(product, _mm512_set1_ps(scale)), move, flip, mask, y + i);
     }
 }
 
 static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
+    const __m512i flip = _mm512_set1_epi8((char)flip_of(sign));
     for (size_t i = 0; i < n; i += 64) {
-        __m512i most = load_some(x + i, n - i);
-        for (size_t t = 1; t < taps; t++) {
-            const __m512i v = load_some(x + t * step + i, n - i);
-            most = sign ? _mm512_max_epi8(most, v) : _mm512_max_epu8(most, v);
+        const __mmask64 mask = n - i < 64 ? ((__mmask64)1 << (n - i)) - 1 : ~(__mmask64)0;
+        __m512i most = _mm512_setzero_si512();
+        for (size_t t = 0; t < taps; t++) {
+            const __m512i v = _mm512_maskz_loadu_epi8(mask, x + t * step + i);
+            most = _mm512_max_epu8(most, _mm512_xor_si512(v, flip));
         }
-        _mm512_mask_storeu_epi8(y + i, n - i < 64 ? ((__mmask64)1 << (n - i)) - 1 : ~(__mmask64)0,
-                                most);
+        _mm512_mask_storeu_epi8(y + i, mask, _mm512_xor_si512(most, flip));
     }
 }
 
@@ -375,7 +366,8 @@ static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int1
 static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
                    const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
                    bool sign, uint8_t *y) {
-    const __m512i more = _mm512_set1_epi32(add), move = _mm512_set1_epi32(zero);
+    const uint8_t flip = flip_of(sign);
+    const __m512i more = _mm512_set1_epi32(add), move = _mm512_set1_epi32(zero + flip);
     const __m512 by = _mm512_set1_ps(scale);
     for (size_t r = 0; r < rows; r++, x += ld, y += n)
         for (size_t i = 0; i < n; i += 32) {
@@ -393,11 +385,10 @@ static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t 
             foreach (q, 2)
                 sum[q] = rounded(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[q]), by), move);
             const __m512i all = _mm512_packs_epi32(sum[0], sum[1]);
-            if (sign)
-                _mm512_mask_cvtsepi16_storeu_epi8(y + i, mask, all);
-            else
-                _mm512_mask_cvtusepi16_storeu_epi8(y + i, mask,
-                                                   _mm512_max_epi16(all, _mm512_setzero_si512()));
+            const __m256i bytes =
+                _mm512_cvtusepi16_epi8(_mm512_max_epi16(all, _mm512_setzero_si512()));
+            _mm256_mask_storeu_epi8(y + i, mask,
+                                    _mm256_xor_si256(bytes, _mm256_set1_epi8((char)flip)));
         }
 }
 
