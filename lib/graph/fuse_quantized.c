@@ -59,7 +59,8 @@ static infer_status sink(fusing *f, graph_node *n, const graph_quantized *q,
                                count));
     for (uint32_t o = 0; o < count; o++) {
         in[0] = out[o];
-        INFER_TRY(infer_graph_make(g, n, &(graph_plan){"", "DequantizeLinear", in, 3, NULL}, &value, 1));
+        INFER_TRY(
+            infer_graph_make(g, n, &(graph_plan){"", "DequantizeLinear", in, 3, NULL}, &value, 1));
         if (n->out[o] != INFER_NO_VALUE)
             g->values[n->out[o]].replaced_by = value;
     }

@@ -28,8 +28,8 @@ static float sum_scale(const graph_quantized *x, const graph_quantized *w, int64
 
 /* A bias as integers of the sums' scale; *value INFER_NO_VALUE where they are too coarse. */
 static infer_status count_bias(infer_graph *g, uint32_t bias, const graph_quantized *x,
-                               const graph_quantized *w, const graph_quantized *y,
-                               int64_t channels, uint32_t *value) {
+                               const graph_quantized *w, const graph_quantized *y, int64_t channels,
+                               uint32_t *value) {
     infer_view v;
     *value = INFER_NO_VALUE;
     if (!infer_graph_are_floats(g, bias, &v) || v.rank != 1 || v.dim[0] != channels)

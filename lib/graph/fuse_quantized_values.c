@@ -82,11 +82,10 @@ bool infer_graph_quantizes(infer_graph *g, const graph_node *n, graph_quantized 
 
 int32_t infer_graph_zero(infer_graph *g, const graph_quantized *q) {
     const void *data = q->zero == INFER_NO_VALUE ? NULL : infer_graph_elements(g, q->zero);
-    return !data                        ? 0
-           : q->type == INFER_TYPE_INT8 ? *(const int8_t *)data
-           : q->type == INFER_TYPE_UINT8
-               ? *(const uint8_t *)data
-               : *(const int32_t *)data;
+    return !data                         ? 0
+           : q->type == INFER_TYPE_INT8  ? *(const int8_t *)data
+           : q->type == INFER_TYPE_UINT8 ? *(const uint8_t *)data
+                                         : *(const int32_t *)data;
 }
 
 infer_status infer_graph_zero_value(infer_graph *g, const graph_quantized *q, uint32_t *value) {

@@ -103,50 +103,6 @@ static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda
     }
 }
 
-/* ---- few taps ---- */
-
-/* `vectors` times sixteen sums, taps in pairs. */
-VEC_INLINE void tap_sums(const size_t vectors, size_t taps, const int16_t *w, const size_t *offset,
-                         const int16_t *x, int32_t *y) {
-    __m256i sum[2][2];
-    foreach (v, vectors)
-        sum[v][0] = sum[v][1] = _mm256_setzero_si256();
-    for (size_t t = 0; t < taps; t += 2) {
-        const bool two = t + 1 < taps;
-        const int16_t *a = x + offset[t], *b = two ? x + offset[t + 1] : a;
-        const __m256i by =
-            _mm256_set1_epi32((int32_t)((uint16_t)w[t] | (two ? (uint32_t)w[t + 1] << 16 : 0)));
-        foreach (v, vectors) {
-            __m256i first = _mm256_loadu_si256((const void *)(a + 16 * v));
-            __m256i second = _mm256_loadu_si256((const void *)(b + 16 * v));
-            __m256i low = _mm256_unpacklo_epi16(first, second);
-            __m256i high = _mm256_unpackhi_epi16(first, second);
-            sum[v][0] = _mm256_add_epi32(sum[v][0], _mm256_madd_epi16(low, by));
-            sum[v][1] = _mm256_add_epi32(sum[v][1], _mm256_madd_epi16(high, by));
-        }
-    }
-    foreach (v, vectors) {
-        __m256i *to = (__m256i *)(y + 16 * v);
-        _mm256_storeu_si256(to, _mm256_permute2x128_si256(sum[v][0], sum[v][1], 0x20));
-        _mm256_storeu_si256(to + 1, _mm256_permute2x128_si256(sum[v][0], sum[v][1], 0x31));
-    }
-}
-
-static void taps_i16(size_t n, size_t taps, const int16_t *w, const size_t *offset,
-                     const int16_t *x, int32_t *y) {
-    size_t i = 0;
-    for (; n - i >= 32; i += 32)
-        tap_sums(2, taps, w, offset, x + i, y + i);
-    for (; n - i >= 16; i += 16)
-        tap_sums(1, taps, w, offset, x + i, y + i);
-    for (; i < n; i++) {
-        uint32_t sum = 0;
-        for (size_t t = 0; t < taps; t++)
-            sum += (uint32_t)(w[t] * x[offset[t] + i]);
-        y[i] = (int32_t)sum;
-    }
-}
-
 /* ---- quantizing ---- */
 
 /* Beyond what 8 bits and a zero point of them can be. */
@@ -404,41 +360,49 @@ static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int1
         y[i] = (int16_t)((x[i] ^ flip) - zero);
 }
 
-/* Sixteen sums in two vectors of four and four of each half, as unpacking leaves them. */
-VEC_INLINE void tap_pairs(size_t taps, const int16_t *w, const size_t *offset, const int16_t *x,
-                          __m256i sum[2]) {
-    for (size_t t = 0; t < taps; t += 2) {
-        const bool two = t + 1 < taps;
-        const __m256i a = _mm256_loadu_si256((const void *)(x + offset[t]));
-        const __m256i b = _mm256_loadu_si256((const void *)(x + offset[two ? t + 1 : t]));
-        const __m256i by =
-            _mm256_set1_epi32((int32_t)((uint16_t)w[t] | (two ? (uint32_t)w[t + 1] << 16 : 0)));
+/* ---- few taps ---- */
+
+/* Sixteen sums, in fours of each half, as unpacking leaves them. */
+VEC_INLINE void tap_pairs(const infer_taps8 *t, const int16_t *x, __m256i sum[2]) {
+    for (size_t k = 0; k < t->count; k += 2) {
+        const bool two = k + 1 < t->count;
+        const __m256i a = _mm256_loadu_si256((const void *)(x + t->offset[k]));
+        const __m256i b = _mm256_loadu_si256((const void *)(x + t->offset[two ? k + 1 : k]));
+        const __m256i by = _mm256_set1_epi32(
+            (int32_t)((uint16_t)t->w[k] | (two ? (uint32_t)(uint16_t)t->w[k + 1] << 16 : 0)));
         sum[0] = _mm256_add_epi32(sum[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), by));
         sum[1] = _mm256_add_epi32(sum[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), by));
     }
 }
 
-static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
-                   const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
-                   bool sign, uint8_t *y) {
-    const uint8_t flip = flip_of(sign);
-    const __m256i more = _mm256_set1_epi32(add), move = _mm256_set1_epi32(zero + flip);
-    const __m256 by = _mm256_set1_ps(scale);
-    for (size_t r = 0; r < rows; r++, x += ld, y += n)
+static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const int16_t *x,
+                   int32_t *sums, uint8_t *y) {
+    const uint8_t flip = flip_of(t->sign);
+    const __m256i more = _mm256_set1_epi32(t->add), move = _mm256_set1_epi32(t->zero + flip);
+    for (size_t r = 0; r < rows; r++, x += ld)
         for (size_t i = 0; i < n; i += 16) {
-            uint8_t last[16];
-            const bool whole = n - i >= 16;
+            const size_t at = r * n + i, left = n - i < 16 ? n - i : 16;
             __m256i sum[2] = {more, more};
-            tap_pairs(taps, w, offset, x + i, sum);
+            int32_t last[16];
+            tap_pairs(t, x + i, sum);
+            if (sums) {
+                foreach (q, 2)
+                    _mm256_storeu_si256((__m256i *)last + q,
+                                        q ? _mm256_permute2x128_si256(sum[0], sum[1], 0x31)
+                                          : _mm256_permute2x128_si256(sum[0], sum[1], 0x20));
+                memcpy(sums + at, last, left * sizeof *sums);
+                continue;
+            }
             foreach (q, 2)
-                sum[q] = rounded(_mm256_mul_ps(_mm256_cvtepi32_ps(sum[q]), by), move);
+                sum[q] = rounded(
+                    _mm256_mul_ps(_mm256_cvtepi32_ps(sum[q]), _mm256_set1_ps(t->scale)), move);
             const __m256i all = _mm256_packs_epi32(sum[0], sum[1]);
-            const __m128i low = _mm256_castsi256_si128(all), high = _mm256_extracti128_si256(all, 1);
-            _mm_storeu_si128(
-                (__m128i *)(whole ? y + i : last),
-                _mm_xor_si128(_mm_packus_epi16(low, high), _mm_set1_epi8((char)flip)));
-            if (!whole)
-                memcpy(y + i, last, n - i);
+            const __m128i low = _mm256_castsi256_si128(all),
+                          high = _mm256_extracti128_si256(all, 1);
+            _mm_storeu_si128((__m128i *)(left == 16 ? y + at : (uint8_t *)last),
+                             _mm_xor_si128(_mm_packus_epi16(low, high), _mm_set1_epi8((char)flip)));
+            if (left < 16)
+                memcpy(y + at, last, left);
         }
 }
 

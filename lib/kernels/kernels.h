@@ -154,26 +154,42 @@ typedef struct infer_runs {
     size_t count, from[INFER_PANEL], to[INFER_PANEL];
 } infer_runs;
 
+/* Taps of one channel: their weights and where each sees the first place, 8 bits and a sign in 16;
+ * and what is done to the sums. */
+typedef struct infer_taps8 {
+    size_t count;
+    const int16_t *w;
+    const size_t *offset;
+    int32_t add, zero;
+    float scale;
+    bool sign;
+} infer_taps8;
+
 /* Over 8-bit numbers. B is packed: panel p holds k rounded up to whole groups of four rows, a group
  * INFER_PANEL columns, a column the four numbers of its rows, zero past k and n. `start` and `sums`
  * have whole panels. Sums are exact modulo 2^32. Numbers are rounded to even, moved by zero and
  * saturate at what 8 bits hold, signed or not; NaN counts as the smallest.
  *
- * pack_s8        packs b [k][n] and adds up its columns (sums NULL: does not); flip is added to all
- *                numbers on the way, 128 to make unsigned ones signed, or 0.
- * gather_s8      a panel of groups of four rows: of `groups` planes, `plane` bytes apart, and of
+ * pack_s8 packs b [k][n] and adds up its columns (sums NULL: does not); flip is added to all
+ * numbers on the way, 128 to make unsigned ones signed, or 0.
+ *
+ * gather_s8 makes a panel of groups of four rows: of `groups` planes, `plane` bytes apart, and of
  * each tap in them. A group is what runs of neighbours have; 64 bytes may be read from the
- * beginning of each, and y has room for another group. gemm_u8s8      c[m][n] = a[m][k] * b[k][n] +
- * start[n] (NULL: none). quantize_8     y = x / scale. requantize_8   y = (x + add) * scale[i *
- * step]. dequantize_8   y = (x - zero) * scale. rescale_f32    y = (x + add) * scale[i * step] +
- * bias[i] (NULL: none), rounded after each. axpy_i32       y += by * x. taps_i16       y[i] = sum
- * of w[t] * x[offset[t] + i], t below taps; w and x are of 8 bits and a sign. range_f32      the
- * smallest and the largest of the numbers and 0, past NaN. lookup_8       y = table[x], x as
- * unsigned; in place, too. add_8          y = rest + a * by_a + b * by_b, rounded after each. mul_8
- * y = (a - zero_a) * (b - zero_b) * scale. max_8          y[i] = the largest of x[t * step + i], t
- * below taps. pick_8         y[i] = x[i * step]. widen_8        y = (x ^ flip) -
- * zero. taps_8         y[r][n]: taps_i16 over rows that are ld apart in x, then requantize_8; 31
- * numbers behind those of a row may be read. */
+ * beginning of each, and y has room for another group.
+ *
+ * gemm_u8s8: c[m][n] = a[m][k] * b[k][n] + start[n] (NULL: none). axpy_i32: y += by * x.
+ *
+ * quantize_8: y = x / scale. requantize_8: y = (x + add) * scale[i * step]. dequantize_8: y = (x -
+ * zero) * scale. rescale_f32: y = (x + add) * scale[i * step] + bias[i] (NULL: none), rounded after
+ * each. range_f32: the smallest and the largest of the numbers and 0, past NaN.
+ *
+ * widen_8: y = (x ^ flip) - zero. taps_8: sums[r][n], or, where these are NULL, y as by
+ * requantize_8, of rows that are ld apart in x: add + the sum of w[t] * x[offset[t] + i]. 31
+ * numbers behind those of a row may be read.
+ *
+ * lookup_8: y = table[x], x being unsigned; in place, too. add_8: y = rest + a * by_a + b * by_b,
+ * rounded after each. mul_8: y = (a - zero_a) * (b - zero_b) * scale. max_8: y[i] is the largest of
+ * x[t * step + i], t below taps. pick_8: y[i] = x[i * step]. */
 #define INFER_KERNELS_BYTES(X)                                                                     \
     X(void, pack_s8,                                                                               \
       (size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,             \
@@ -194,9 +210,6 @@ typedef struct infer_runs {
     X(void, rescale_f32,                                                                           \
       (const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,                   \
        const float *bias, float *y))                                                               \
-    X(void, taps_i16,                                                                              \
-      (size_t n, size_t taps, const int16_t *w, const size_t *offset, const int16_t *x,            \
-       int32_t *y))                                                                                \
     X(void, axpy_i32, (size_t n, uint32_t by, const int32_t *x, int32_t *y))                       \
     X(void, range_f32, (const float *x, size_t n, float *low, float *high))                        \
     X(void, lookup_8, (const uint8_t *x, size_t n, const uint8_t *table, uint8_t *y))              \
@@ -206,13 +219,12 @@ typedef struct infer_runs {
     X(void, mul_8,                                                                                 \
       (const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a, int32_t zero_b,    \
        float scale, int32_t zero, uint8_t *y))                                                     \
-    X(void, max_8,                                                                                 \
-      (const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y))               \
+    X(void, max_8, (const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y))  \
     X(void, pick_8, (const uint8_t *x, size_t step, size_t n, uint8_t *y))                         \
     X(void, widen_8, (const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y))         \
     X(void, taps_8,                                                                                \
-      (size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w, const size_t *offset,      \
-       const int16_t *x, int32_t add, float scale, int32_t zero, bool sign, uint8_t *y))
+      (size_t rows, size_t n, size_t ld, const infer_taps8 *t, const int16_t *x, int32_t *sums,    \
+       uint8_t *y))
 
 /* Over decision trees.
  *

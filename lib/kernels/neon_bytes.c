@@ -44,27 +44,6 @@ static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda
             row(n - j, k, a + i * lda, packed, start ? start + j : NULL, c + i * ldc + j);
 }
 
-static void taps_i16(size_t n, size_t taps, const int16_t *w, const size_t *offset,
-                     const int16_t *x, int32_t *y) {
-    size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        int32x4_t low = vdupq_n_s32(0), high = low;
-        for (size_t t = 0; t < taps; t++) {
-            int16x8_t v = vld1q_s16(x + offset[t] + i);
-            low = vmlal_n_s16(low, vget_low_s16(v), w[t]);
-            high = vmlal_n_s16(high, vget_high_s16(v), w[t]);
-        }
-        vst1q_s32(y + i, low);
-        vst1q_s32(y + i + 4, high);
-    }
-    for (; i < n; i++) {
-        uint32_t sum = 0;
-        for (size_t t = 0; t < taps; t++)
-            sum += (uint32_t)(w[t] * x[offset[t] + i]);
-        y[i] = (int32_t)sum;
-    }
-}
-
 /* ---- elements ---- */
 
 /* A quarter of the table at a time: what is past it leaves what was there. */
@@ -139,8 +118,8 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
         const int16x8_t v = wide(whole ? b + i : memcpy(last.b, b + i, n - i), sign);
         float32x4_t product[2];
         foreach (q, 2)
-            product[q] = vmulq_n_f32(
-                vmulq_f32(half(vsubq_s16(u, za), q), half(vsubq_s16(v, zb), q)), scale);
+            product[q] =
+                vmulq_n_f32(vmulq_f32(half(vsubq_s16(u, za), q), half(vsubq_s16(v, zb), q)), scale);
         store(product[0], product[1], zero, sign, whole ? y + i : last.y);
         if (!whole)
             memcpy(y + i, last.y, n - i);
@@ -184,23 +163,29 @@ static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int1
         y[i] = (int16_t)((x[i] ^ flip) - zero);
 }
 
-static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
-                   const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
-                   bool sign, uint8_t *y) {
-    for (size_t r = 0; r < rows; r++, x += ld, y += n)
+static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const int16_t *x,
+                   int32_t *sums, uint8_t *y) {
+    for (size_t r = 0; r < rows; r++, x += ld)
         for (size_t i = 0; i < n; i += 8) {
-            uint8_t last[8];
-            const bool whole = n - i >= 8;
-            int32x4_t low = vdupq_n_s32(add), high = low;
-            for (size_t t = 0; t < taps; t++) {
-                const int16x8_t v = vld1q_s16(x + offset[t] + i);
-                low = vmlal_n_s16(low, vget_low_s16(v), w[t]);
-                high = vmlal_n_s16(high, vget_high_s16(v), w[t]);
+            const size_t at = r * n + i, left = n - i < 8 ? n - i : 8;
+            int32_t last[8];
+            int32x4_t low = vdupq_n_s32(t->add), high = low;
+            for (size_t k = 0; k < t->count; k++) {
+                const int16x8_t v = vld1q_s16(x + t->offset[k] + i);
+                low = vmlal_n_s16(low, vget_low_s16(v), t->w[k]);
+                high = vmlal_n_s16(high, vget_high_s16(v), t->w[k]);
             }
-            store(vmulq_n_f32(vcvtq_f32_s32(low), scale), vmulq_n_f32(vcvtq_f32_s32(high), scale),
-                  zero, sign, whole ? y + i : last);
-            if (!whole)
-                memcpy(y + i, last, n - i);
+            if (sums) {
+                vst1q_s32(last, low);
+                vst1q_s32(last + 4, high);
+                memcpy(sums + at, last, left * sizeof *sums);
+                continue;
+            }
+            store(vmulq_n_f32(vcvtq_f32_s32(low), t->scale),
+                  vmulq_n_f32(vcvtq_f32_s32(high), t->scale), t->zero, t->sign,
+                  left == 8 ? y + at : (uint8_t *)last);
+            if (left < 8)
+                memcpy(y + at, last, left);
         }
 }
 
@@ -212,7 +197,6 @@ void infer_kernels_neon_bytes(infer_kernels *k) {
     k->lookup_8 = lookup_8;
     k->add_8 = add_8;
     k->mul_8 = mul_8;
-    k->taps_i16 = taps_i16;
     k->gather_s8 = gather_s8;
     k->gemm_u8s8 = gemm_u8s8;
 }

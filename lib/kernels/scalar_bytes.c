@@ -82,16 +82,6 @@ static void rescale_f32(const int32_t *x, size_t n, int32_t add, const float *sc
                (bias ? bias[i] : 0);
 }
 
-static void taps_i16(size_t n, size_t taps, const int16_t *w, const size_t *offset,
-                     const int16_t *x, int32_t *y) {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t sum = 0;
-        for (size_t t = 0; t < taps; t++)
-            sum += (uint32_t)(w[t] * x[offset[t] + i]);
-        y[i] = (int32_t)sum;
-    }
-}
-
 static void axpy_i32(size_t n, uint32_t by, const int32_t *x, int32_t *y) {
     for (size_t i = 0; i < n; i++)
         y[i] = (int32_t)((uint32_t)y[i] + by * (uint32_t)x[i]);
@@ -149,14 +139,17 @@ static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int1
         y[i] = (int16_t)((x[i] ^ flip) - zero);
 }
 
-static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
-                   const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
-                   bool sign, uint8_t *y) {
-    for (size_t r = 0; r < rows; r++, x += ld, y += n)
-        for (size_t i = 0; i < n; i++) {
-            int32_t sum;
-            taps_i16(1, taps, w, offset, x + i, &sum);
-            requantize_8(&sum, 1, add, &scale, 0, zero, sign, y + i);
+static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const int16_t *x,
+                   int32_t *sums, uint8_t *y) {
+    for (size_t r = 0, at = 0; r < rows; r++, x += ld)
+        for (size_t i = 0; i < n; i++, at++) {
+            uint32_t sum = (uint32_t)t->add;
+            for (size_t k = 0; k < t->count; k++)
+                sum += (uint32_t)(t->w[k] * x[t->offset[k] + i]);
+            if (sums)
+                sums[at] = (int32_t)sum;
+            else
+                y[at] = rounded((float)(int32_t)sum * t->scale, t->zero, t->sign);
         }
 }
 

@@ -61,7 +61,7 @@ VEC_INLINE void tile(const size_t rows, const size_t panels, size_t n, size_t k,
 /* Rows of the tile for what is left of m rows: the smallest that takes all, where rows before these
  * make it whole, as to compute them twice changes nothing; else the largest that fits. */
 static size_t tile_rows(size_t left, size_t m) {
-    static const size_t sizes[] = {1, 2, 4, 8, MOST_ROWS};
+    static const size_t sizes[] = {1, 2, 4, MOST_ROWS};
     size_t below = 1;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (sizes[i] >= left && sizes[i] <= m)
@@ -89,7 +89,6 @@ void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t
         tile(rows, panels, n - j, k, from, lda, b, first, to, ldc);                                \
         break;
                 TILE(MOST_ROWS, 2)
-                TILE(8, 2)
                 TILE(4, 2)
                 TILE(2, 2)
 #undef TILE
@@ -151,8 +150,8 @@ VEC_INLINE void store_64(const __m512i v[4], uint8_t flip, uint8_t *y) {
     const __m512i all = _mm512_packus_epi16(low, high);
     /* Packing keeps to quarters of a register: fours of each vector are in each. */
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    _mm512_storeu_si512(y, _mm512_xor_si512(_mm512_permutexvar_epi32(order, all),
-                                            _mm512_set1_epi8((char)flip)));
+    _mm512_storeu_si512(
+        y, _mm512_xor_si512(_mm512_permutexvar_epi32(order, all), _mm512_set1_epi8((char)flip)));
 }
 
 VEC_INLINE __mmask16 lanes(size_t n) {
@@ -267,8 +266,8 @@ static void range_f32(const float *x, size_t n, float *low, float *high) {
 
 /* Permutations of bytes in two registers of the table's four; not every processor with VNNI has
  * them. */
-__attribute__((target("avx512vbmi"))) static void
-lookup_8(const uint8_t *x, size_t n, const uint8_t *table, uint8_t *y) {
+__attribute__((target("avx512vbmi"))) static void lookup_8(const uint8_t *x, size_t n,
+                                                           const uint8_t *table, uint8_t *y) {
     __m512i t[4];
     foreach (q, 4)
         t[q] = _mm512_loadu_si512(table + 64 * q);
@@ -363,31 +362,42 @@ static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int1
     }
 }
 
-static void taps_8(size_t rows, size_t n, size_t ld, size_t taps, const int16_t *w,
-                   const size_t *offset, const int16_t *x, int32_t add, float scale, int32_t zero,
-                   bool sign, uint8_t *y) {
-    const uint8_t flip = flip_of(sign);
-    const __m512i more = _mm512_set1_epi32(add), move = _mm512_set1_epi32(zero + flip);
-    const __m512 by = _mm512_set1_ps(scale);
-    for (size_t r = 0; r < rows; r++, x += ld, y += n)
+static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const int16_t *x,
+                   int32_t *sums, uint8_t *y) {
+    const uint8_t flip = flip_of(t->sign);
+    const __m512i more = _mm512_set1_epi32(t->add), move = _mm512_set1_epi32(t->zero + flip);
+    const __m512 by = _mm512_set1_ps(t->scale);
+    for (size_t r = 0; r < rows; r++, x += ld)
         for (size_t i = 0; i < n; i += 32) {
-            const __mmask32 mask = n - i < 32 ? ((__mmask32)1 << (n - i)) - 1 : ~(__mmask32)0;
+            const size_t at = r * n + i, left = n - i;
+            const __mmask32 mask = left < 32 ? ((__mmask32)1 << left) - 1 : ~(__mmask32)0;
             __m512i sum[2] = {more, more}; /* fours of each quarter, as unpacking leaves them */
-            for (size_t t = 0; t < taps; t += 2) {
-                const bool two = t + 1 < taps;
-                const __m512i a = _mm512_loadu_si512(x + i + offset[t]);
-                const __m512i b = _mm512_loadu_si512(x + i + offset[two ? t + 1 : t]);
-                const __m512i pair = _mm512_set1_epi32(
-                    (int32_t)((uint16_t)w[t] | (two ? (uint32_t)w[t + 1] << 16 : 0)));
+            for (size_t k = 0; k < t->count; k += 2) {
+                const bool two = k + 1 < t->count;
+                const __m512i a = _mm512_loadu_si512(x + i + t->offset[k]);
+                const __m512i b = _mm512_loadu_si512(x + i + t->offset[two ? k + 1 : k]);
+                const __m512i pair =
+                    _mm512_set1_epi32((int32_t)((uint16_t)t->w[k] |
+                                                (two ? (uint32_t)(uint16_t)t->w[k + 1] << 16 : 0)));
                 sum[0] = _mm512_dpwssd_epi32(sum[0], _mm512_unpacklo_epi16(a, b), pair);
                 sum[1] = _mm512_dpwssd_epi32(sum[1], _mm512_unpackhi_epi16(a, b), pair);
+            }
+            if (sums) {
+                const __m512i low =
+                    _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+                const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+                _mm512_mask_storeu_epi32(sums + at, (__mmask16)mask,
+                                         _mm512_permutex2var_epi32(sum[0], low, sum[1]));
+                _mm512_mask_storeu_epi32(sums + at + 16, (__mmask16)(mask >> 16),
+                                         _mm512_permutex2var_epi32(sum[0], high, sum[1]));
+                continue;
             }
             foreach (q, 2)
                 sum[q] = rounded(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[q]), by), move);
             const __m512i all = _mm512_packs_epi32(sum[0], sum[1]);
             const __m256i bytes =
                 _mm512_cvtusepi16_epi8(_mm512_max_epi16(all, _mm512_setzero_si512()));
-            _mm256_mask_storeu_epi8(y + i, mask,
+            _mm256_mask_storeu_epi8(y + at, mask,
                                     _mm256_xor_si256(bytes, _mm256_set1_epi8((char)flip)));
         }
 }

@@ -83,10 +83,9 @@ typedef struct infer_depthwise_plan {
     size_t rows, columns; /* of a plane */
     size_t planes[2];     /* along both axes: the strides */
     size_t all;           /* places of all planes */
-    size_t sums;          /* of an output channel, those between its rows included */
     size_t taps_at;
     /* Each worker has `room` bytes of its own from room_at on, where these are. */
-    size_t room_at, room, in_at, picked_at, w_at, sums_at;
+    size_t room_at, room, in_at, picked_at, w_at;
 } infer_depthwise_plan;
 
 bool infer_is_depthwise(const infer_conv *c);

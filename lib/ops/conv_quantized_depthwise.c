@@ -36,18 +36,17 @@ static bool extents(const axis *a, size_t *planes, size_t *n) {
 
 infer_status infer_depthwise_take(infer_op_env *env, const infer_conv *c, infer_depthwise_plan *d) {
     const axis y = axis_of(&c->window, 0), x = axis_of(&c->window, 1);
-    size_t all, planes, sums;
+    size_t all, planes;
     if (!extents(&y, &d->planes[0], &d->rows) || !extents(&x, &d->planes[1], &d->columns) ||
         !infer_mul(d->rows, d->columns, &all) || !infer_mul(d->planes[0], d->planes[1], &planes) ||
-        !infer_mul(all, planes, &all) || !infer_mul((size_t)y.out, d->columns, &d->sums))
+        !infer_mul(all, planes, &all))
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     d->all = all;
     d->room = 0;
-    const bool fits = infer_add(all, SLACK, &all) && infer_add(d->sums, SLACK, &sums) &&
+    const bool fits = infer_add(all, SLACK, &all) &&
                       infer_scratch_take(&d->room, all, 1, sizeof(int16_t), &d->in_at) &&
                       infer_scratch_take(&d->room, (size_t)x.in, 1, 1, &d->picked_at) &&
-                      infer_scratch_take(&d->room, c->taps, 1, sizeof(int16_t), &d->w_at) &&
-                      infer_scratch_take(&d->room, sums, 1, sizeof(int32_t), &d->sums_at);
+                      infer_scratch_take(&d->room, c->taps, 1, sizeof(int16_t), &d->w_at);
     if (!fits)
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     INFER_TRY(infer_conv_take(env, c->taps, 1, sizeof(size_t), &d->taps_at));
@@ -124,29 +123,26 @@ static void sum_channel(const depthwise_job *j, size_t channel, size_t at, char 
     const infer_conv *c = j->c;
     const infer_depthwise_plan *d = j->d;
     const infer_view *w = env->in[j->r->w], *bias = infer_conv_role(env, j->r->bias);
+    const infer_view *out = env->out[0];
     const axis y = axis_of(&c->window, 0), across = axis_of(&c->window, 1);
-    const int16_t *in = (const int16_t *)(void *)(room + d->in_at);
+    const bool whole = j->r->y_scale == INFER_NO_ROLE; /* the sums are the outputs */
     int16_t *weights = (int16_t *)(void *)(room + d->w_at);
-    int32_t *sums = (int32_t *)(void *)(room + d->sums_at);
-    const size_t *taps = infer_scratch_at(env->scratch, d->taps_at);
-    const size_t n = (size_t)across.out;
     const int32_t zero = infer_byte_of(infer_conv_role(env, j->r->w_zero), channel);
     const uint8_t *from = (const uint8_t *)w->data + channel * c->taps;
     for (size_t t = 0; t < c->taps; t++)
         weights[t] = (int16_t)((w->type == INFER_TYPE_INT8 ? (int8_t)from[t] : from[t]) - zero);
-    if (j->r->y_scale != INFER_NO_ROLE) {
-        const infer_view *out = env->out[0];
-        env->kernels->taps_8((size_t)y.out, n, d->columns, c->taps, weights, taps, in,
-                             bias ? ((const int32_t *)bias->data)[channel] : 0,
-                             infer_conv_scale(env, j->r, channel),
-                             infer_byte_of(env->in[j->r->y_zero], 0), out->type == INFER_TYPE_INT8,
-                             (uint8_t *)out->data + at);
-        return;
-    }
-    const size_t last = d->sums - (d->columns - n);
-    env->kernels->taps_i16((last + 15) / 16 * 16, c->taps, weights, taps, in, sums);
-    for (size_t row = 0; row < (size_t)y.out; row++)
-        infer_conv_finish(env, j->r, sums + row * d->columns, n, channel, 0, at + row * n);
+    const infer_taps8 taps = {
+        .count = c->taps,
+        .w = weights,
+        .offset = infer_scratch_at(env->scratch, d->taps_at),
+        .add = bias ? ((const int32_t *)bias->data)[channel] : 0,
+        .zero = whole ? 0 : infer_byte_of(env->in[j->r->y_zero], 0),
+        .scale = whole ? 1 : infer_conv_scale(env, j->r, channel),
+        .sign = out->type == INFER_TYPE_INT8,
+    };
+    env->kernels->taps_8((size_t)y.out, (size_t)across.out, d->columns, &taps,
+                         (const int16_t *)(void *)(room + d->in_at),
+                         whole ? (int32_t *)out->data + at : NULL, (uint8_t *)out->data + at);
 }
 
 static void depthwise_part(void *arg, size_t part, size_t worker) {

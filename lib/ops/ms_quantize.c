@@ -213,10 +213,12 @@ static infer_status reduce_upgrade(infer_rewriter *rw) {
 
 /* ---- what requantizes ---- */
 
+/* An input under another scale; the pass fuse-quantized makes it a table. */
 static uint32_t requantize(infer_rewriter *rw, uint32_t first, uint32_t scale, uint32_t zero) {
-    const uint32_t in[] = {rw->input(rw, first), rw->input(rw, first + 1), rw->input(rw, first + 2),
-                           scale, zero};
-    return rw->add(rw, "infer", "Requantize", in, 5, NULL, 0);
+    const uint32_t in[] = {rw->input(rw, first), rw->input(rw, first + 1),
+                           rw->input(rw, first + 2)};
+    const uint32_t real[] = {rw->add(rw, "", "DequantizeLinear", in, 3, NULL, 0), scale, zero};
+    return rw->add(rw, "", "QuantizeLinear", real, 3, NULL, 0);
 }
 
 typedef struct axis_params {

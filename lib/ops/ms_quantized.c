@@ -1,11 +1,10 @@
-/* Elementwise operators of com.microsoft on 8-bit numbers: sums, products, and functions of one
- * number by a table. */
+/* Elementwise operators of com.microsoft on 8-bit numbers: sums, products, functions of one number,
+ * softmax. */
 #include "axes.h"
 #include "broadcast.h"
 #include "chunk.h"
 #include "elementwise.h"
 #include "ms.h"
-#include "quantize.h"
 #include "share.h"
 
 #include <math.h>
@@ -146,8 +145,8 @@ static infer_status binary_run(infer_op_env *env, binary_row *row) {
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
     binary_job j = {env, row, infer_rows_of(y), 1};
-    j.parts = infer_parts(env, j.rows.count,
-                          (double)infer_view_count(y) / (double)j.rows.count / 4);
+    j.parts =
+        infer_parts(env, j.rows.count, (double)infer_view_count(y) / (double)j.rows.count / 4);
     infer_parallel(env, j.parts, binary_part, &j);
     return INFER_OK;
 }
@@ -168,54 +167,20 @@ static infer_status mul_run(infer_op_env *env) {
 
 enum { X, X_SCALE, X_ZERO, Y_SCALE, Y_ZERO };
 
-static infer_status table_infer(infer_op_env *env) {
-    INFER_TRY(check_inputs(env, 1u << X, 1u << X_SCALE | 1u << Y_SCALE));
-    return infer_like_input(env);
+/* A function of the numbers, which the pass fuse-quantized makes a table. */
+static infer_status function_upgrade(infer_rewriter *rw, const char *op) {
+    const uint32_t x = rw->input(rw, X), alike = rw->view(rw, x)->type;
+    const uint32_t in[] = {x, rw->input(rw, X_SCALE), rw->input(rw, X_ZERO)};
+    const infer_attr *alpha = rw->attr(rw, "alpha");
+    const infer_attr type = {.name = "output_dtype", .type = INFER_ATTR_INT, .i = alike};
+    uint32_t y = rw->add(rw, "", "DequantizeLinear", in, 3, NULL, 0);
+    y = rw->add(rw, "", op, &y, 1, alpha, alpha != NULL);
+    const uint32_t out[] = {y, rw->input(rw, Y_SCALE), rw->input(rw, Y_ZERO)};
+    return rw->replace(rw, 0, rw->add(rw, "", "QuantizeLinear", out, 3, &type, 1));
 }
 
-typedef void function_row(const infer_op_env *env, float *x, size_t n);
-
-static void map_row(const infer_op_env *env, function_row *function, float *x, size_t n, void *to,
-                    size_t at) {
-    const float scale = number(env, X_SCALE), zero = number(env, X_ZERO);
-    const float by = number(env, Y_SCALE), place = number(env, Y_ZERO);
-    for (size_t i = 0; i < n; i++)
-        x[i] = (x[i] - zero) * scale;
-    function(env, x, n);
-    for (size_t i = 0; i < n; i++)
-        x[i] /= by;
-    infer_quantize((infer_type)env->in[X]->type, x, n, &place, 0, to, at, true);
-}
-
-/* By a table of all 256 numbers where there are more to map. */
-static infer_status table_run(infer_op_env *env, function_row *function) {
-    const infer_view *x = env->in[X];
-    const size_t n = (size_t)infer_view_count(x);
-    const uint8_t *from = x->data;
-    infer_chunk chunk;
-    if (!env->out[0])
-        return INFER_OK;
-    uint8_t *to = env->out[0]->data;
-    if (n <= INFER_CHUNK) {
-        const float *loaded = infer_load_float((infer_type)x->type, from, 0, n, &chunk);
-        memmove(chunk.f, loaded, n * sizeof *loaded);
-        map_row(env, function, chunk.f, n, to, 0);
-        return INFER_OK;
-    }
-    uint8_t table[256];
-    for (int i = 0; i < 256; i++)
-        chunk.f[i] = (float)(x->type == INFER_TYPE_INT8 && i > 127 ? i - 256 : i);
-    map_row(env, function, chunk.f, 256, table, 0);
-    env->kernels->lookup_8(from, n, table, to);
-    return INFER_OK;
-}
-
-static void same_row(const infer_op_env *env, float *x, size_t n) {
-    (void)env, (void)x, (void)n;
-}
-
-static void sigmoid_row(const infer_op_env *env, float *x, size_t n) {
-    env->kernels->sigmoid_f32(x, x, n);
+static infer_status sigmoid_upgrade(infer_rewriter *rw) {
+    return function_upgrade(rw, "Sigmoid");
 }
 
 typedef struct leaky_params {
@@ -224,22 +189,8 @@ typedef struct leaky_params {
 
 static const infer_op_attr leaky_attrs[] = {A_FLOAT(leaky_params, alpha, 0.01f)};
 
-static void leaky_row(const infer_op_env *env, float *x, size_t n) {
-    const leaky_params *p = env->params;
-    for (size_t i = 0; i < n; i++)
-        x[i] = x[i] >= 0 ? x[i] : p->alpha * x[i];
-}
-
-static infer_status requantize_run(infer_op_env *env) {
-    return table_run(env, same_row);
-}
-
-static infer_status sigmoid_run(infer_op_env *env) {
-    return table_run(env, sigmoid_row);
-}
-
-static infer_status leaky_run(infer_op_env *env) {
-    return table_run(env, leaky_row);
+static infer_status leaky_upgrade(infer_rewriter *rw) {
+    return function_upgrade(rw, "LeakyRelu");
 }
 
 /* ---- QLinearSoftmax ---- */
@@ -254,7 +205,8 @@ static const infer_op_attr softmax_attrs[] = {A_INT(softmax_params, axis, -1),
 static infer_status softmax_infer(infer_op_env *env) {
     const softmax_params *p = env->params;
     int32_t axis;
-    INFER_TRY(table_infer(env));
+    INFER_TRY(check_inputs(env, 1u << X, 1u << X_SCALE | 1u << Y_SCALE));
+    INFER_TRY(infer_like_input(env));
     return env->in[X]->rank < 0 ? INFER_OK : infer_axis(p->axis, env->in[X]->rank, &axis);
 }
 
@@ -314,9 +266,9 @@ const infer_op infer_op_ms_q_linear_add = {MS_OP("QLinearAdd", 1, 8, 1, 1, binar
 const infer_op infer_op_ms_q_linear_mul = {MS_OP("QLinearMul", 1, 8, 1, 1, binary_infer, mul_run),
                                            T_BINARY};
 const infer_op infer_op_ms_q_linear_sigmoid = {
-    MS_OP("QLinearSigmoid", 1, 5, 1, 1, table_infer, sigmoid_run), T_TABLE};
+    MS_EXPANDED("QLinearSigmoid", 2, 5, 1, 1, sigmoid_upgrade), T_TABLE};
 const infer_op infer_op_ms_q_linear_leaky_relu = {
-    MS_OP("QLinearLeakyRelu", 1, 5, 1, 1, table_infer, leaky_run), T_TABLE,
+    MS_EXPANDED("QLinearLeakyRelu", 2, 5, 1, 1, leaky_upgrade), T_TABLE,
     .params_size = sizeof(leaky_params), MS_ATTRS(leaky_attrs)};
 const infer_op infer_op_ms_q_linear_softmax = {
     MS_OP("QLinearSoftmax", 1, 5, 1, 1, softmax_infer, softmax_run), T_TABLE,
@@ -333,17 +285,3 @@ const infer_op infer_op_infer_add_bytes = {.domain = "infer",
                                            T_BINARY,
                                            .infer = binary_infer,
                                            .run = add_bytes_run};
-/* 8-bit numbers under another scale and zero point. */
-const infer_op infer_op_requantize = {
-    .domain = "infer",
-    .name = "Requantize",
-    .since = 1,
-    .newest = 1,
-    .min_in = 1,
-    .max_in = 5,
-    .min_out = 1,
-    .max_out = 1,
-    T_TABLE,
-    .infer = table_infer,
-    .run = requantize_run,
-};

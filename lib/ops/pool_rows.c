@@ -1,6 +1,6 @@
 /* Pools over planes, row by row. A plane gets its padding; then taps of a row are joined for all
- * places of the plane, as if strides were one, and those of a column for the rows that outputs have.
- * Of these the strides pick some. What is joined across the end of a row, nobody reads. */
+ * places of the plane, as if strides were one, and those of a column for the rows that outputs
+ * have. Of these the strides pick some. What is joined across the end of a row, nobody reads. */
 #include "pool_rows.h"
 
 #include "axes.h"
@@ -37,8 +37,8 @@ static bool read_axis(const infer_window *w, int which, axis *a) {
         __builtin_add_overflow(w->before[i], w->in[i], &padded) || padded > INT32_MAX)
         return false;
     padded = padded > last ? padded : last + 1;
-    *a = (axis){(size_t)w->in[i],       (size_t)w->out[i],    (size_t)w->kernel[i],
-                (size_t)w->stride[i],   (size_t)w->dilation[i], (size_t)w->before[i],
+    *a = (axis){(size_t)w->in[i],     (size_t)w->out[i],      (size_t)w->kernel[i],
+                (size_t)w->stride[i], (size_t)w->dilation[i], (size_t)w->before[i],
                 (size_t)padded};
     return true;
 }

@@ -131,9 +131,11 @@ static void walk(infer_op_env *env, const scaling *s, row_function *row) {
 /* Elements of a scale or zero point (NULL: zeros) as float. */
 static const float *numbers(const infer_view *v, int64_t at, size_t step, size_t n,
                             infer_chunk *chunk) {
-    static const float none[INFER_CHUNK];
-    return v ? infer_load_float((infer_type)v->type, v->data, (size_t)at, step ? n : 1, chunk)
-             : none;
+    n = step ? n : 1;
+    if (v)
+        return infer_load_float((infer_type)v->type, v->data, (size_t)at, n, chunk);
+    memset(chunk->f, 0, n * sizeof *chunk->f);
+    return chunk->f;
 }
 
 /* ---- QuantizeLinear ---- */

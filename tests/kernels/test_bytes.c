@@ -135,32 +135,6 @@ static void gathering(void **state) {
     }
 }
 
-static void taps(void **state) {
-    (void)state;
-    for (size_t i = 0; i < 1000; i++) {
-        const size_t n = choose(100), k = choose(12), m = n + choose(50);
-        int16_t *x = fenced(0, m * sizeof *x), *w = fenced(1, k * sizeof *w);
-        size_t *offset = fenced(2, k * sizeof *offset);
-        for (size_t j = 0; j < m; j++)
-            x[j] = (int16_t)(choose(2) ? 255 : (int)choose(511) - 255);
-        for (size_t t = 0; t < k; t++) {
-            w[t] = (int16_t)(choose(2) ? -255 : (int)choose(511) - 255);
-            offset[t] = choose(m - n + 1);
-        }
-        for (size_t v = 0; v < count; v++) {
-            int32_t *y = fenced(3, n * sizeof *y);
-            list[v].k.taps_i16(n, k, w, offset, x, y);
-            for (size_t j = 0; j < n; j++) {
-                int32_t sum = 0;
-                for (size_t t = 0; t < k; t++)
-                    sum += w[t] * x[offset[t] + j];
-                assert_int_equal(y[j], sum);
-            }
-            assert_true(fence_holds(3));
-        }
-    }
-}
-
 static uint8_t rounded(double v, int zero, bool sign) {
     const double low = sign ? -128 : 0, high = low + 255;
     v = isnan(v) ? low : nearbyint(v) + zero;
@@ -187,13 +161,18 @@ static void tap_rows(void **state) {
         const uint8_t flip = choose(2) ? 128 : 0, *b = bytes(4, n);
         for (size_t v = 0; v < count; v++) {
             uint8_t *y = fenced(3, rows * n);
-            list[v].k.taps_8(rows, n, ld, k, w, offset, x, add, scale, zero, sign, y);
+            const infer_taps8 all = {k, w, offset, add, zero, scale, sign};
+            int32_t *sums = fenced(6, rows * n * sizeof *sums);
+            list[v].k.taps_8(rows, n, ld, &all, x, NULL, y);
+            list[v].k.taps_8(rows, n, ld, &all, x, sums, NULL);
+            assert_true(fence_holds(6));
             for (size_t j = 0; j < rows * n; j++) {
                 uint32_t sum = (uint32_t)add;
                 for (size_t t = 0; t < k; t++)
                     sum += (uint32_t)(w[t] * x[offset[t] + j / n * ld + j % n]);
                 const float wide = (float)(int32_t)sum * scale;
                 assert_int_equal(y[j], rounded((double)wide, zero, sign));
+                assert_int_equal(sums[j], (int32_t)sum);
             }
             int16_t *wider = fenced(5, n * sizeof *wider);
             list[v].k.widen_8(b, n, flip, zero, wider);
@@ -278,7 +257,8 @@ static void elements(void **state) {
         const int32_t least = sign ? -128 : 0, zero_a = (int32_t)choose(256) + least;
         const int32_t zero_b = (int32_t)choose(256) + least, zero = (int32_t)choose(256) + least;
         const float by_a = (float)number() * (choose(4) ? 2 : 1e6f), by_b = (float)number();
-        const float rest = (float)number() * 100, scale = (float)number() * (choose(4) ? 0.05f : 0.5f);
+        const float rest = (float)number() * 100,
+                    scale = (float)number() * (choose(4) ? 0.05f : 0.5f);
         const uint8_t *a = bytes(0, n), *b = bytes(1, n), *table = bytes(2, 256);
         for (size_t v = 0; v < count; v++) {
             uint8_t *y = fenced(3, n), *again = memcpy(fenced(4, n), a, n);
@@ -330,9 +310,10 @@ static void pooling(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(tiles),
-                                       cmocka_unit_test(gathering), cmocka_unit_test(taps), cmocka_unit_test(tap_rows),
-                                       cmocka_unit_test(quantizing), cmocka_unit_test(elements), cmocka_unit_test(pooling)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(products),   cmocka_unit_test(tiles),
+                                       cmocka_unit_test(gathering),  cmocka_unit_test(tap_rows),
+                                       cmocka_unit_test(quantizing), cmocka_unit_test(elements),
+                                       cmocka_unit_test(pooling)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }
