@@ -216,6 +216,19 @@ def reals():
                 yield Entry(name, model.field, real(model, place))
 
 
+QUANTIZED = ("shufflenet-qdq", "page-orientation-qdq")
+
+
+def quantized():
+    """What onnxruntime's quantization makes of some of them."""
+    import quantize
+    import table
+
+    for model in quantize.models(table):
+        if model.name in QUANTIZED:
+            yield Entry(model.name, model.field, real(model, 0))
+
+
 def entries():
     yield Entry("linear-30", "linear", linear(models.linear, 30))
     yield Entry("logistic-30", "linear", linear(models.logistic, 30))
@@ -227,6 +240,7 @@ def entries():
     yield Entry("forest-200mb", "trees", drawn_forest(150, 14))
     yield Entry("mlp-784-256-128-10", "perceptron", mlp)
     yield from reals()
+    yield from quantized()
 
 
 def peers(folder):

@@ -180,8 +180,8 @@ typedef struct infer_options {
     uint64_t iteration_limit; /* bodies of Loop, Scan, If and the like that one run may execute
                                  before it fails with LIMIT; 0: 2^24 */
     const char *without;      /* passes over graphs that a loader leaves out, by their names with
-                                 commas between: drop-nothing, merge-equal, fold-linear, fold-norm,
-                                 fuse-idioms, fuse-gates, fuse-one-hot, fuse-attention, fuse-rotary,
+                                 commas between: drop-nothing, fuse-quantized, merge-equal,
+                                 fold-linear, fold-norm, fuse-idioms, fuse-gates, fuse-one-hot, fuse-attention, fuse-rotary,
                                  sink-transposes, lay-blocks, fuse-blocks, fuse-joined,
                                  allow-winograd (convolutions of several taps are direct sums
                                  without it),
