@@ -17,7 +17,7 @@
  * long as some forty thousand multiply-adds there, and tiles that are less deep are not worth their
  * sums. */
 #define LEAST_ROWS  4
-#define LEAST_DEPTH 64
+#define LEAST_DEPTH 32
 #define LEAST_WORK  ((size_t)1 << 16)
 
 /* Rows whose ends are copied at a time. */

@@ -44,6 +44,12 @@ static infer_status check_numbers(const infer_view *v, const char *name, int64_t
 /* Output channels that are multiplied together, whose sums are made bytes while they are close. */
 #define BLOCK_ROWS 128
 
+/* Elements between rows of sums. Sixteen rows are stored at a time: not into the same few places of
+ * the first cache, as where they are pages apart. */
+static size_t sums_ld(size_t columns) {
+    return columns % 512 ? columns : columns + INFER_PANEL;
+}
+
 static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *q) {
     const infer_conv *c = &q->c;
     const size_t weights = ordered ? 0 : c->outputs * c->group, unit = 2 * INFER_PANEL;
@@ -60,7 +66,8 @@ static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *
            infer_scratch_take(&q->room, packed, 1, 1, &q->packed_at) &&
            infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->sums_at) &&
            infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->start_at) &&
-           infer_scratch_take(&q->room, rows, q->block, sizeof(int32_t), &q->product_at);
+           infer_scratch_take(&q->room, rows, q->block + INFER_PANEL, sizeof(int32_t),
+                              &q->product_at);
     if (!fits)
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     q->blocks = (c->places + q->block - 1) / q->block;
@@ -191,6 +198,7 @@ static void channels_part(void *arg, size_t part, size_t worker) {
     int32_t *product = (int32_t *)(room + q->product_at);
     const size_t depth = q->columns.depth, first = part / j->parts * q->block;
     const size_t count = c->places - first < q->block ? c->places - first : q->block;
+    const size_t ld = sums_ld(count);
     const int32_t zero = infer_byte_of(zeros, j->m) + infer_flip_left(env->in[j->r->w]->type);
     size_t from, end;
     infer_part(c->outputs, INFER_PANEL, j->parts, part % j->parts, &from, &end);
@@ -203,10 +211,10 @@ static void channels_part(void *arg, size_t part, size_t worker) {
     for (size_t i = from; i < end; i += BLOCK_ROWS) {
         const size_t most = end - i < BLOCK_ROWS ? end - i : BLOCK_ROWS;
         env->kernels->gemm_u8s8(most, count, depth, j->w.rows + (j->m + i) * depth, depth, packed,
-                                j->w.shifted ? start : NULL, product, count);
+                                j->w.shifted ? start : NULL, product, ld);
         for (size_t k = 0; k < most; k++) {
             const size_t channel = j->m + i + k;
-            int32_t *row = product + k * count;
+            int32_t *row = product + k * ld;
             int32_t more = infer_byte_of(zeros, channel) - infer_byte_of(zeros, j->m);
             if (more)
                 env->kernels->axpy_i32(count, -(uint32_t)more, sums, row);

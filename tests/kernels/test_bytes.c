@@ -89,7 +89,7 @@ static void tiles(void **state) {
     (void)state;
     for (size_t m = 1; m <= 33; m++)
         for (size_t i = 0; i < 6; i++) {
-            const size_t k = i ? 56 + choose(75) : 64, n = (i % 2 ? 66000 : 64000) / (m * k) + 1;
+            const size_t k = i ? 24 + choose(107) : 64, n = (i % 2 ? 66000 : 64000) / (m * k) + 1;
             product_case(m, n + choose(i < 3 ? 40 : 1), k);
         }
     for (size_t m = 4; m <= 33; m++)
