@@ -108,9 +108,10 @@ static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda
 /* Beyond what 8 bits and a zero point of them can be. */
 #define FAR 1024.0f
 
-/* NaN is as the smallest. */
+/* Rounded and moved by 0 or more; NaN, and what is too small for an integer, becomes the smallest.
+ */
 VEC_INLINE __m256i rounded(__m256 v, __m256i zero) {
-    v = _mm256_min_ps(_mm256_max_ps(v, _mm256_set1_ps(-FAR)), _mm256_set1_ps(FAR));
+    v = _mm256_min_ps(_mm256_set1_ps(FAR), v); /* the second, where it is none */
     return _mm256_add_epi32(_mm256_cvtps_epi32(v), zero);
 }
 
@@ -291,13 +292,12 @@ static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float
                   float rest, int32_t zero, uint8_t *y) {
     const __m256 ra = _mm256_set1_ps(by_a), rb = _mm256_set1_ps(by_b), more = _mm256_set1_ps(rest);
     const uint8_t flip = flip_of(sign);
-    const __m256i back = _mm256_set1_epi32(flip), move = _mm256_set1_epi32(zero + flip);
+    const __m256i move = _mm256_set1_epi32(zero + flip);
     for (size_t i = 0; i < n; i += 8) {
-        const __m256i x = _mm256_sub_epi32(load_few(a + i, flip, n - i), back);
-        const __m256i z = _mm256_sub_epi32(load_few(b + i, flip, n - i), back);
-        __m256 sum = _mm256_add_ps(more, _mm256_mul_ps(_mm256_cvtepi32_ps(x), ra));
-        sum = _mm256_add_ps(sum, _mm256_mul_ps(_mm256_cvtepi32_ps(z), rb));
-        store_few(rounded(sum, move), flip, n - i, y + i);
+        const __m256 x = _mm256_cvtepi32_ps(load_few(a + i, flip, n - i));
+        const __m256 z = _mm256_cvtepi32_ps(load_few(b + i, flip, n - i));
+        const __m256 sum = _mm256_add_ps(more, _mm256_mul_ps(x, ra));
+        store_few(rounded(_mm256_add_ps(sum, _mm256_mul_ps(z, rb)), move), flip, n - i, y + i);
     }
 }
 

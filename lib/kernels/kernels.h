@@ -188,8 +188,9 @@ typedef struct infer_taps8 {
  * numbers behind those of a row may be read.
  *
  * lookup_8: y = table[x], x being unsigned; in place, too. add_8: y = rest + a * by_a + b * by_b,
- * rounded after each. mul_8: y = (a - zero_a) * (b - zero_b) * scale. max_8: y[i] is the largest of
- * x[t * step + i], t below taps. pick_8: y[i] = x[i * step]. */
+ * rounded after each, a and b being unsigned, signed ones moved by 128. mul_8: y = (a - zero_a) *
+ * (b - zero_b) * scale. max_8: y[i] is the largest of x[t * step + i], t below taps. pick_8: y[i] =
+ * x[i * step]. */
 #define INFER_KERNELS_BYTES(X)                                                                     \
     X(void, pack_s8,                                                                               \
       (size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,             \

@@ -93,11 +93,14 @@ typedef struct last_bytes {
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
                   float rest, int32_t zero, uint8_t *y) {
     const float32x4_t more = vdupq_n_f32(rest);
+    const int16x8_t back = vdupq_n_s16(sign ? 128 : 0); /* a flip of the highest bit adds it */
     for (size_t i = 0; i < n; i += 8) {
         last_bytes last = {{0}, {0}, {0}};
         const bool whole = n - i >= 8;
-        const int16x8_t u = wide(whole ? a + i : memcpy(last.a, a + i, n - i), sign);
-        const int16x8_t v = wide(whole ? b + i : memcpy(last.b, b + i, n - i), sign);
+        const int16x8_t u =
+            vaddq_s16(wide(whole ? a + i : memcpy(last.a, a + i, n - i), sign), back);
+        const int16x8_t v =
+            vaddq_s16(wide(whole ? b + i : memcpy(last.b, b + i, n - i), sign), back);
         float32x4_t sum[2];
         foreach (q, 2)
             sum[q] = vaddq_f32(vaddq_f32(more, vmulq_n_f32(half(u, q), by_a)),

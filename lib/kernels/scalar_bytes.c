@@ -106,9 +106,10 @@ static int32_t byte(uint8_t x, bool sign) {
 
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
                   float rest, int32_t zero, uint8_t *y) {
+    const uint8_t flip = sign ? 128 : 0;
     for (size_t i = 0; i < n; i++)
-        y[i] = rounded(rest + (float)byte(a[i], sign) * by_a + (float)byte(b[i], sign) * by_b, zero,
-                       sign);
+        y[i] =
+            rounded(rest + (float)(a[i] ^ flip) * by_a + (float)(b[i] ^ flip) * by_b, zero, sign);
 }
 
 static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a,

@@ -127,9 +127,10 @@ static void gather_s8(size_t groups, size_t plane, size_t taps, const size_t *ta
 /* Beyond what 8 bits and a zero point of them can be. */
 #define FAR 1024.0f
 
-/* Rounded and moved; NaN is as the smallest. */
+/* Rounded and moved by 0 or more; NaN, and what is too small for an integer, becomes the smallest.
+ */
 VEC_INLINE __m512i rounded(__m512 v, __m512i zero) {
-    v = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(-FAR)), _mm512_set1_ps(FAR));
+    v = _mm512_min_ps(_mm512_set1_ps(FAR), v); /* the second, where it is none */
     return _mm512_add_epi32(_mm512_cvtps_epi32(v), zero);
 }
 
@@ -300,14 +301,13 @@ static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float
                   float rest, int32_t zero, uint8_t *y) {
     const __m512 ra = _mm512_set1_ps(by_a), rb = _mm512_set1_ps(by_b), more = _mm512_set1_ps(rest);
     const uint8_t flip = flip_of(sign);
-    const __m512i back = _mm512_set1_epi32(flip), move = _mm512_set1_epi32(zero + flip);
+    const __m512i move = _mm512_set1_epi32(zero + flip);
     for (size_t i = 0; i < n; i += 16) {
         const __mmask16 mask = lanes(n - i);
-        const __m512i x = _mm512_sub_epi32(load_16(a + i, mask, flip), back);
-        const __m512i z = _mm512_sub_epi32(load_16(b + i, mask, flip), back);
-        const __m512 sum = _mm512_add_ps(more, _mm512_mul_ps(_mm512_cvtepi32_ps(x), ra));
-        store_8(_mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtepi32_ps(z), rb)), move, flip, mask,
-                y + i);
+        const __m512 x = _mm512_cvtepi32_ps(load_16(a + i, mask, flip));
+        const __m512 z = _mm512_cvtepi32_ps(load_16(b + i, mask, flip));
+        const __m512 sum = _mm512_add_ps(more, _mm512_mul_ps(x, ra));
+        store_8(_mm512_add_ps(sum, _mm512_mul_ps(z, rb)), move, flip, mask, y + i);
     }
 }
 

@@ -61,13 +61,13 @@ static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *
     if (fits && q->block > BLOCK_BYTES / column / unit * unit)
         q->block = BLOCK_BYTES / column / unit ? BLOCK_BYTES / column / unit * unit : unit;
     q->room = 0;
-    fits = fits && infer_bytes_pack_size(q->columns.depth, q->block, &packed, &sums) &&
-           infer_add(packed, INFER_GROUP * INFER_PANEL, &packed) &&
-           infer_scratch_take(&q->room, packed, 1, 1, &q->packed_at) &&
-           infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->sums_at) &&
-           infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->start_at) &&
-           infer_scratch_take(&q->room, rows, q->block + INFER_PANEL, sizeof(int32_t),
-                              &q->product_at);
+    fits =
+        fits && infer_bytes_pack_size(q->columns.depth, q->block, &packed, &sums) &&
+        infer_add(packed, INFER_GROUP * INFER_PANEL, &packed) &&
+        infer_scratch_take(&q->room, packed, 1, 1, &q->packed_at) &&
+        infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->sums_at) &&
+        infer_scratch_take(&q->room, sums, 1, sizeof(int32_t), &q->start_at) &&
+        infer_scratch_take(&q->room, rows, q->block + INFER_PANEL, sizeof(int32_t), &q->product_at);
     if (!fits)
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     q->blocks = (c->places + q->block - 1) / q->block;

@@ -68,7 +68,9 @@ static void add_moved(const infer_op_env *env, const uint8_t *a, const uint8_t *
                       float zero, int32_t after, uint8_t *y) {
     const float scale = number(env, C_SCALE);
     const float ra = number(env, A_SCALE) / scale, rb = number(env, B_SCALE) / scale;
-    const float rest = zero - (ra * number(env, A_ZERO) + rb * number(env, B_ZERO));
+    const float moved = is_signed(env) ? 128 : 0; /* as the kernel has them */
+    const float rest =
+        zero - (ra * (number(env, A_ZERO) + moved) + rb * (number(env, B_ZERO) + moved));
     env->kernels->add_8(a, b, n, is_signed(env), ra, rb, rest, after, y);
 }
 

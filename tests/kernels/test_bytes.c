@@ -272,7 +272,9 @@ static void elements(void **state) {
             list[v].k.mul_8(a, b, n, sign, zero_a, zero_b, scale, zero, again);
             for (size_t j = 0; j < n; j++) {
                 const int32_t x = sign ? (int8_t)a[j] : a[j], z = sign ? (int8_t)b[j] : b[j];
-                const float first = (float)x * by_a, second = (float)z * by_b, some = rest + first;
+                const int32_t moved = sign ? 128 : 0;
+                const float first = (float)(x + moved) * by_a, second = (float)(z + moved) * by_b;
+                const float some = rest + first;
                 const float sum = some + second;
                 const float product = (float)((x - zero_a) * (z - zero_b)) * scale;
                 assert_int_equal(y[j], rounded((double)sum, zero, sign));
