@@ -152,26 +152,26 @@ static int32_t quantized_bound(infer_graph *g, const graph_quantized *y, float b
     return at <= (float)low ? low : at >= (float)high ? high : (int32_t)at;
 }
 
-/* The QuantizeLinear n becomes the plan, and a Clip behind it where the operator before it has
+/* The QuantizeLinear n becomes the plan, and a table behind it where the operator before it has
  * bounds that the type does not have. */
 static infer_status become(fusing *f, graph_node *n, const graph_quantized *y,
                            const graph_node *bounded, const graph_plan *plan) {
     infer_graph *g = f->g;
-    const int32_t least = y->type == INFER_TYPE_INT8 ? -128 : 0;
+    const int32_t least = y->type == INFER_TYPE_INT8 ? -128 : 0, most = least + 255;
     float low = -INFINITY, high = INFINITY;
     if (bounded)
         bounds(g, bounded, &low, &high);
-    int32_t ends[] = {quantized_bound(g, y, low), quantized_bound(g, y, high)};
-    if (ends[0] <= least && ends[1] >= least + 255)
+    const int32_t from = quantized_bound(g, y, low), to = quantized_bound(g, y, high);
+    if (from == least && to == most)
         return infer_graph_remake(g, n, plan);
-    uint32_t in[3];
+    uint8_t table[256];
+    for (int32_t v = least; v <= most; v++)
+        table[(uint8_t)v] = (uint8_t)(v < from ? from : v > to ? to : v);
+    const infer_view view = {.type = (uint8_t)y->type, .rank = 1, .dim = {256}, .data = table};
+    uint32_t in[2];
     INFER_TRY(infer_graph_make(g, n, plan, &in[0], 1));
-    for (size_t i = 0; i < 2; i++) {
-        const uint8_t bits = (uint8_t)ends[i];
-        const infer_view v = {.type = (uint8_t)y->type, .data = (void *)(intptr_t)&bits};
-        INFER_TRY(infer_graph_keep(g, &v, &in[1 + i]));
-    }
-    return infer_graph_remake(g, n, &(graph_plan){"", "Clip", in, 3, NULL});
+    INFER_TRY(infer_graph_keep(g, &view, &in[1]));
+    return infer_graph_remake(g, n, &(graph_plan){"infer", "LookupBytes", in, 2, NULL});
 }
 
 /* Sums and products of two values of the result's type. */

@@ -148,7 +148,17 @@ def test_bounds_behind_a_convolution(bound, clips):
     y = net.node("Relu", y) if bound == "relu" else net.node("Clip", y, F(0 if bound == "six" else -99), F(6 if bound == "six" else 99))
     zero = U8(0) if not clips else U8(100)
     found = net.judge(net.quantized(y, 0.06, zero))
-    assert found == ["QLinearConvOrdered", "Clip"] if clips else ["QLinearConvOrdered"]
+    assert found == ["QLinearConvOrdered", "LookupBytes"] if clips else ["QLinearConvOrdered"]
+
+
+@pytest.mark.parametrize("op", ["Add", "Conv"])
+def test_relu_of_signed_numbers_without_a_zero_point(op):
+    """As models have it that are quantized alike on both sides of 0."""
+    net = Net()
+    x = net.real_input("x", (1, 8, 12, 12), zero=I8(0))
+    y = conv(net, x) if op == "Conv" else net.node("Add", x, net.real_input("z", (1, 8, 12, 12), 0.0213, I8(0)))
+    found = net.judge(net.quantized(net.node("Relu", y), 0.0571, I8(0)))
+    assert found == ["QLinearConvOrdered" if op == "Conv" else "AddBytes", "LookupBytes"]
 
 
 def test_a_bias_that_is_too_fine_stays():
