@@ -105,9 +105,10 @@ infer_status infer_graph_rescale(infer_graph *g, const graph_node *like, const g
                                  const graph_quantized *y, uint32_t *from, uint32_t *table,
                                  bool *found) {
     tabling t = {.g = g, .like = like, .root = INFER_NO_VALUE};
-    const uint32_t in[] = {numbers(&t, x), y->scale, y->zero};
+    uint32_t in[] = {numbers(&t, x), y->scale, INFER_NO_VALUE};
     *from = t.root;
     *found = false;
+    INFER_TRY(infer_graph_zero_value(g, y, &in[2])); /* which says the type */
     if (in[0] == INFER_NO_VALUE)
         return t.status;
     *table = make(&t, &(graph_plan){"", "QuantizeLinear", in, 3, NULL});

@@ -280,7 +280,8 @@ const infer_op infer_op_infer_add_bytes = {.domain = "infer",
                                            .name = "AddBytes",
                                            .since = 1,
                                            .newest = 1,
-                                           .min_in = 8,
+                                           .min_in =
+                                               1, /* as QLinearAdd: zero points may be absent */
                                            .max_in = 8,
                                            .min_out = 1,
                                            .max_out = 1,

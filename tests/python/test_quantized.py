@@ -334,6 +334,15 @@ def test_concat(scales):
     assert sorted(op for op in found if op != "Identity") == ["Concat", "LookupBytes"][:1 + (scales[0] != scales[1])]
 
 
+def test_types_that_no_zero_point_says():
+    net = Net(21)
+    parts = [net.node("DequantizeLinear", net.input(f"x{i}", (3, 40), I8), F(scale)) for i, scale in enumerate((SCALE, 0.0213))]
+    joined = net.node("Concat", *parts, axis=0)
+    y = net.node("QuantizeLinear", joined, F(0.0571), output_dtype=TensorProto.INT8)
+    z = net.node("QuantizeLinear", net.node("Add", *parts), F(0.0571), output_dtype=TensorProto.INT8)
+    assert {"Concat", "AddBytes", "LookupBytes"} <= set(net.judge(y, z))
+
+
 # ---- readers, outputs, bodies ----
 
 
