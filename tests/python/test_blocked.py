@@ -120,17 +120,6 @@ def test_convolution_of_small_maps(geometry, channels, outputs, batch):
     check(data, batch, channels, *size, nodes={"ConvBlocked": 3, "Add": 0, "Clip": 0})
 
 
-@pytest.mark.parametrize("outputs", [16, 24, 40])
-@pytest.mark.parametrize("strides", [1, 2])
-def test_networks_begin(outputs, strides):
-    """Few plain channels in rows of whole tiles, HardSwish, the largest of 3 x 3 places, a single panel of outputs."""
-    net = Net()
-    y = net.add("HardSwish", net.conv("x", 3, outputs, pads=[1] * 4, strides=[2, 2]))
-    y = net.add("MaxPool", y, kernel_shape=[3, 3], pads=[1] * 4, strides=[strides] * 2)
-    y = net.conv(y, outputs, 16, kernel=(1, 1))
-    check(net.model(3, (23, 81), y), 2, 3, 23, 81, nodes=["ConvActivated", "PoolBlocked", "ConvBlocked", "FromBlocks"])
-
-
 def test_rows_stay_in_blocks():
     net = Net()
     y = net.norm(net.conv("x", 3, 32, kernel=(3,), pads=[1, 1]), 32)
@@ -685,3 +674,14 @@ def test_in_and_out_of_blocks(channels, size):
     data = net.model(channels, size, net.add("Softmax", net.add("Relu", x), axis=1))
     found = check(data, 3, channels, *size)
     assert "FromBlocks" in found
+
+
+@pytest.mark.parametrize("outputs", [16, 24, 40])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_networks_begin(outputs, strides):
+    """Few plain channels in rows of whole tiles, HardSwish, the largest of 3 x 3 places, a single panel of outputs."""
+    net = Net()
+    y = net.add("HardSwish", net.conv("x", 3, outputs, pads=[1] * 4, strides=[2, 2]))
+    y = net.add("MaxPool", y, kernel_shape=[3, 3], pads=[1] * 4, strides=[strides] * 2)
+    y = net.conv(y, outputs, 16, kernel=(1, 1))
+    check(net.model(3, (23, 81), y), 2, 3, 23, 81, nodes=["ConvActivated", "PoolBlocked", "ConvBlocked", "FromBlocks"])
