@@ -81,7 +81,8 @@
  * pool_blocked    the largest (-inf of none) or the mean (0 of none) of each window; NaN does not
  *                 count as large.
  * lrn_blocked     y = x / (bias + scale * s)^(3/4), s being the sum of the squares of `size`
- *                 channels around, (size - 1) / 2 of them before: INFER_LRN_BLOCKED at most.
+ *                 channels around, (size - 1) / 2 of them before: INFER_LRN_BLOCKED at most. Of the
+ *                 places of c->in those of c->out, which x and y begin with.
  * shuffle_blocked one block of y, whose channel i is channel i % group * (channels / group) +
  *                 i / group of x; the extents are c->in.
  * affine_blocked  y = clip(x * scale + shift); the extents are c->in.

@@ -190,6 +190,8 @@ static void lrn_blocked_f32(const infer_conv2d *c, size_t size, float scale, flo
         size_t ch = at / BLOCK / plane * BLOCK + at % BLOCK, place = at / BLOCK % plane;
         size_t end = ch + size - before < c->channels ? ch + size - before : c->channels;
         float sum = 0;
+        if (place >= c->out[0] * c->out[1])
+            continue;
         for (size_t k = ch < before ? 0 : ch - before; k < end; k++) {
             float v = x[(k / BLOCK * plane + place) * BLOCK + k % BLOCK];
             sum += v * v;

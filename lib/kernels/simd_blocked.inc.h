@@ -225,11 +225,12 @@ static void NAME(lrn_blocked)(const infer_conv2d *c, size_t size, T scale, T bia
     enum { PLACES = 8, BLOCKS = 8 };
     T squares[PLACES][(BLOCKS + 2) * INFER_PANEL];
     const size_t all = (c->channels + 15) / INFER_PANEL, plane = c->in[0] * c->in[1];
+    const size_t places = c->out[0] * c->out[1];
     const VEC factor = V(set1)(scale), shift = V(set1)(bias);
     for (size_t b = 0, blocks; b < all; b += blocks) {
         blocks = all - b < BLOCKS ? all - b : BLOCKS;
-        for (size_t place = 0, n; place < plane; place += n) {
-            n = plane - place < PLACES ? plane - place : PLACES;
+        for (size_t place = 0, n; place < places; place += n) {
+            n = places - place < PLACES ? places - place : PLACES;
             for (size_t i = 0; i < n; i++)
                 NAME(lrn_squares)
             (c, b, blocks, x + (place + i) * INFER_PANEL, plane * INFER_PANEL, squares[i]);

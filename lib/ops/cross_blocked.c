@@ -108,22 +108,45 @@ static float any_power(const lrn_params *p, const float *x, size_t plane, size_t
     return powf(p->bias + p->alpha / (float)p->size * sum, p->beta);
 }
 
+/* Places of all images; those of an image are cut alike. */
+typedef struct lrn_job {
+    const infer_op_env *env;
+    size_t plane, image, parts; /* places, floats, parts of an image */
+} lrn_job;
+
+static void lrn_part(void *arg, size_t part, size_t worker) {
+    const lrn_job *j = arg;
+    const lrn_params *p = j->env->params;
+    const infer_view *x = j->env->in[0];
+    infer_conv2d c = {.channels = (size_t)p->channels,
+                      .in = {(size_t)x->dim[2], (size_t)x->dim[3]}};
+    size_t first, end;
+    (void)worker;
+    infer_part(j->plane, 1, j->parts, part % j->parts, &first, &end);
+    c.out[0] = 1;
+    c.out[1] = end - first;
+    const size_t at = part / j->parts * j->image + first * INFER_BLOCK;
+    j->env->kernels->lrn_blocked_f32(&c, (size_t)p->size, p->alpha / (float)p->size, p->bias,
+                                     (const float *)x->data + at,
+                                     (float *)j->env->out[0]->data + at);
+}
+
 static infer_status lrn_run(infer_op_env *env) {
     const lrn_params *p = env->params;
     const infer_view *x = env->in[0];
     if (!env->out[0] || infer_view_count(x) == 0)
         return INFER_OK;
-    const infer_conv2d c = {.channels = (size_t)p->channels,
-                            .in = {(size_t)x->dim[2], (size_t)x->dim[3]}};
-    const size_t plane = c.in[0] * c.in[1], image = (size_t)x->dim[1] * plane * INFER_BLOCK;
-    for (size_t n = 0; n < (size_t)x->dim[0]; n++) {
-        const float *from = (const float *)x->data + n * image;
-        float *to = (float *)env->out[0]->data + n * image;
-        if (p->beta == 0.75f)
-            env->kernels->lrn_blocked_f32(&c, (size_t)p->size, p->alpha / (float)p->size, p->bias,
-                                          from, to);
-        for (size_t i = 0; i < image && p->beta != 0.75f; i++)
-            to[i] = from[i] / any_power(p, from, plane, i);
+    const size_t images = (size_t)x->dim[0], all = (size_t)infer_view_count(x);
+    lrn_job job = {.env = env, .plane = (size_t)(x->dim[2] * x->dim[3]), .image = all / images};
+    if (p->beta == 0.75f) {
+        job.parts = infer_parts(env, job.plane, 4 * (double)(x->dim[1] * INFER_BLOCK));
+        infer_parallel(env, images * job.parts, lrn_part, &job);
+        return INFER_OK;
+    }
+    for (size_t i = 0; i < all; i++) {
+        const float *image = (const float *)x->data + i / job.image * job.image;
+        ((float *)env->out[0]->data)[i] =
+            ((const float *)x->data)[i] / any_power(p, image, job.plane, i % job.image);
     }
     return INFER_OK;
 }

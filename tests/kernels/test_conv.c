@@ -422,7 +422,13 @@ static void lrn(void **state) {
         const float *x = fill_blocks(0, c.channels, plane);
         for (size_t v = 0; v < count; v++) {
             float *y = fill(1, n * plane);
+            /* In two parts, of which one may be nothing. */
+            const size_t cut = choose(plane + 1);
+            c.out[0] = 1;
+            c.out[1] = cut;
             list[v].k.lrn_blocked_f32(&c, size, 0.3f, 1.5f, x, y);
+            c.out[1] = plane - cut;
+            list[v].k.lrn_blocked_f32(&c, size, 0.3f, 1.5f, x + cut * 16, y + cut * 16);
             assert_true(fence_holds(1));
             for (size_t at = 0; at < n * plane; at++) {
                 size_t ch = at / 16 / plane * 16 + at % 16, place = at / 16 % plane;

@@ -685,3 +685,23 @@ def test_networks_begin(outputs, strides):
     y = net.add("MaxPool", y, kernel_shape=[3, 3], pads=[1] * 4, strides=[strides] * 2)
     y = net.conv(y, outputs, 16, kernel=(1, 1))
     check(net.model(3, (23, 81), y), 2, 3, 23, 81, nodes=["ConvActivated", "PoolBlocked", "ConvBlocked", "FromBlocks"])
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_threads_share_what_is_in_blocks(batch):
+    """Work that is cut: the bits are those of one thread."""
+    net = Net()
+    y = net.add("LRN", net.conv("x", 3, 68, pads=[1] * 4), size=5, alpha=0.1)
+    y = net.conv(y, 68, 136, kernel=(1, 1), group=2)
+    y = net.add("Reshape", y, np.array([0, 4, 34, 60, 44]))
+    y = net.add("Reshape", net.add("Transpose", y, perm=[0, 2, 1, 3, 4]), np.array([0, 136, 60, 44]))
+    y = net.conv(y, 136, 136, group=136, pads=[1] * 4)
+    y = net.add("MaxPool", net.conv(y, 136, 64, group=4, kernel=(1, 1)), kernel_shape=[3, 3], pads=[1] * 4)
+    data = net.model(3, (60, 44), net.conv(y, 64, 32, pads=[1] * 4), batch=batch)
+    check(data, batch, 3, 60, 44, nodes={"LrnBlocked": 1, "ShuffleBlocked": 1, "PoolBlocked": 1, "ConvBlocked": 5})
+    x = {"x": numbers(batch, 3, 60, 44)}
+    with libinfer.load(data, threads=1) as one:
+        wanted = [v.tobytes() for v in one.run(x).values()]
+    for threads in (2, 3, 5):
+        with libinfer.load(data, threads=threads) as many:
+            assert [v.tobytes() for v in many.run(x).values()] == wanted, threads
