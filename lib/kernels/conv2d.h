@@ -105,10 +105,12 @@ void infer_conv_pack(const infer_conv2d *c, const infer_loose_f32 *w, const doub
 /* ---- Winograd's F(4 x 4, 3 x 3) ---- */
 
 /* Tiles of 4 x 4 outputs are computed from 6 x 6 products instead of 144. At most so many tiles, so
- * many channels at once; the transformed input takes so many floats. */
+ * many channels at once; the transformed input takes so many floats. Of many channels it leaves the
+ * second cache anyway: twice as many tiles make up for more of the transform of weights. */
 #define INFER_WINOGRAD_TILES    56
+#define INFER_WINOGRAD_MANY     256
 #define INFER_WINOGRAD_CHANNELS 64
-#define INFER_WINOGRAD_INPUT    ((size_t)1 << 19)
+#define INFER_WINOGRAD_INPUT    ((size_t)1 << 20)
 
 /* Results are within this times the sum of X W over all products of the exact ones, where inputs
  * are at most X and weights at most W in magnitude; bias and what is added round as ever. It is not
@@ -127,7 +129,8 @@ static inline infer_winograd infer_winograd_of(const infer_conv2d *c) {
     size_t blocks = (c->channels + 15) / 16, rows = (c->out[0] + 3) / 4;
     infer_winograd w = {.columns = (c->out[1] + 3) / 4};
     size_t fits = INFER_WINOGRAD_INPUT / 36 / (blocks * 16);
-    fits = fits < INFER_WINOGRAD_TILES ? fits : INFER_WINOGRAD_TILES;
+    size_t most = INFER_WINOGRAD_TILES * (c->channels < INFER_WINOGRAD_MANY ? 1 : 2);
+    fits = fits < most ? fits : most;
     w.tiles = rows * w.columns;
     if (!w.tiles || !fits)
         return w;

@@ -308,6 +308,13 @@ static void convolutions(void **state) {
                        .after = {1, 1},
                        .act = {.low = 0, .high = 6}};
     conv_case(&c);
+    c.channels = 256;
+    c.outputs = 17;
+    c.in[0] = c.in[1] = 46;
+    conv_case(&c);
+    c.in[0] = 17;
+    c.in[1] = 19;
+    c.outputs = 40;
     c.channels = 1300;
     c.kernel[0] = c.kernel[1] = 1;
     conv_case(&c);
