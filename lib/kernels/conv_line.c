@@ -100,8 +100,8 @@ bool infer_conv_is_line(const infer_conv2d *c) {
     const double passes = tiles / (double)l.most;
     const double direct = (double)(l.rows * l.all) * inputs * panels * (double)(l.lines * l.out);
     const double fast =
-        tiles * ((double)l.points * pieces * (1.1 * inputs * panels + inputs / 2) + 60 * panels) +
-        8 * passes * (double)l.points * pieces * inputs * panels;
+        tiles * ((double)l.points * pieces * (1.1 * inputs * panels + inputs / 2) + 100 * panels) +
+        10 * passes * (double)l.points * pieces * inputs * panels;
     return fast < direct;
 }
 

@@ -89,6 +89,29 @@ static void NAME(line_product)(const infer_line *l, size_t n, size_t channels, s
     NAME(conv_tiles_of)(&s, &q, &none, false, depth, wide, false, zeros, NULL, sums);
 }
 
+/* Results of some tiles that go through an activation together: a call of it takes as long as a
+ * tile of a panel. */
+#define LINE_HELD 8
+typedef struct NAME(line_held) {
+    size_t tiles, rows, first[LINE_HELD], count[LINE_HELD];
+    T row[LINE_HELD * INFER_LINE_POINTS * INFER_PANEL];
+} NAME(line_held);
+
+VEC_ONCE void NAME(line_release)(const infer_line *l, const infer_line_end *e,
+                                 NAME(line_held) * h) {
+    const T *from = h->row;
+    NAME(activate)(&e->act, h->row, h->row, h->rows * INFER_PANEL);
+    for (size_t t = 0; t < h->tiles; t++)
+        for (size_t i = 0; i < h->count[t]; i++, from += INFER_PANEL) {
+            const size_t at = h->first[t] + i * l->step * INFER_PANEL;
+            if (e->add && e->act.late)
+                NAME(add)(from, 1, e->add + at, 1, e->y + at, INFER_PANEL);
+            else
+                memcpy(e->y + at, from, INFER_PANEL * sizeof(T));
+        }
+    h->tiles = h->rows = 0;
+}
+
 /* The sums of n tiles from number `tile` on, `apart` for each point, to the outputs of a panel. */
 static void NAME(line_store)(const infer_line *l, const infer_line_end *e, const T *sums,
                              size_t apart, size_t tile, size_t n) {
@@ -97,13 +120,14 @@ static void NAME(line_store)(const infer_line *l, const infer_line_end *e, const
     const VEC low = V(set1)(bounded ? e->act.low : -INFINITY);
     const VEC high = V(set1)(bounded ? e->act.high : INFINITY);
     const size_t last = l->points - 1, step = l->step * INFER_PANEL;
-    T rows[INFER_LINE_POINTS * INFER_PANEL];
+    NAME(line_held) held;
+    held.tiles = held.rows = 0;
     infer_line_tile t = infer_line_at(l, tile);
     for (; n > 0; n--, sums += INFER_PANEL, infer_line_next(l, &t)) {
         const size_t first = (t.line * l->out + t.place) * INFER_PANEL;
         size_t count = t.place < l->out ? (l->out - 1 - t.place) / l->step + 1 : 0;
         count = count < l->outputs ? count : l->outputs;
-        T *to = bounded ? e->y + first : rows;
+        T *to = bounded ? e->y + first : held.row + held.rows * INFER_PANEL;
         const size_t width = bounded ? step : INFER_PANEL;
         for (size_t v = 0; v < INFER_PANEL; v += LANES) {
             VEC even[3], odd[3];
@@ -136,16 +160,14 @@ static void NAME(line_store)(const infer_line *l, const infer_line_end *e, const
         }
         if (bounded)
             continue;
-        NAME(activate)(&e->act, rows, rows, count * INFER_PANEL);
-        for (size_t i = 0; i < count * INFER_PANEL; i += LANES) {
-            const size_t at = first + i / INFER_PANEL * step + i % INFER_PANEL;
-            VEC s = V(load)(rows + i);
-            if (e->add && e->act.late)
-                s = V(add)(s, V(load)(e->add + at));
-            V(store)(e->y + at, s);
-        }
+        held.first[held.tiles] = first;
+        held.count[held.tiles++] = count;
+        held.rows += count;
+        if (held.tiles == LINE_HELD || n == 1)
+            NAME(line_release)(l, e, &held);
     }
 }
+#undef LINE_HELD
 
 static void NAME(conv_line)(const infer_conv2d *c, const infer_conv_part *part, const T *x,
                             const T *w, const T *bias, const T *add, T *y, T *scratch) {
