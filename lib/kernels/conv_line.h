@@ -11,9 +11,10 @@
 
 #include "conv2d.h"
 
-/* Products of a tile, at most; taps of a piece; tiles and channels at once; floats of the
- * transformed inputs. */
+/* Products and outputs of a tile, at most; taps of a piece; tiles and channels at once; floats of
+ * the transformed inputs. */
 #define INFER_LINE_POINTS   8
+#define INFER_LINE_OUTPUTS  6
 #define INFER_LINE_TAPS     5
 #define INFER_LINE_TILES    224
 #define INFER_LINE_CHANNELS 128

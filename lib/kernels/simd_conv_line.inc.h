@@ -94,7 +94,7 @@ static void NAME(line_product)(const infer_line *l, size_t n, size_t channels, s
 #define LINE_HELD 8
 typedef struct NAME(line_held) {
     size_t tiles, rows, first[LINE_HELD], count[LINE_HELD];
-    T row[LINE_HELD * INFER_LINE_POINTS * INFER_PANEL];
+    T row[LINE_HELD * INFER_LINE_OUTPUTS * INFER_PANEL];
 } NAME(line_held);
 
 VEC_ONCE void NAME(line_release)(const infer_line *l, const infer_line_end *e,
@@ -120,6 +120,9 @@ static void NAME(line_store)(const infer_line *l, const infer_line_end *e, const
     const VEC low = V(set1)(bounded ? e->act.low : -INFINITY);
     const VEC high = V(set1)(bounded ? e->act.high : INFINITY);
     const size_t last = l->points - 1, step = l->step * INFER_PANEL;
+    static const T zeros[INFER_PANEL]; /* where nothing is added */
+    const bool adds = e->add && !e->act.late;
+    const size_t plus_step = adds ? step : 0;
     NAME(line_held) held;
     held.tiles = held.rows = 0;
     infer_line_tile t = infer_line_at(l, tile);
@@ -128,6 +131,7 @@ static void NAME(line_store)(const infer_line *l, const infer_line_end *e, const
         size_t count = t.place < l->out ? (l->out - 1 - t.place) / l->step + 1 : 0;
         count = count < l->outputs ? count : l->outputs;
         T *to = bounded ? e->y + first : held.row + held.rows * INFER_PANEL;
+        const T *plus = adds ? e->add + first : zeros;
         const size_t width = bounded ? step : INFER_PANEL;
         for (size_t v = 0; v < INFER_PANEL; v += LANES) {
             VEC even[3], odd[3];
@@ -141,21 +145,19 @@ static void NAME(line_store)(const infer_line *l, const infer_line_end *e, const
                 even[i] = V(add)(a, b);
                 odd[i] = V(mul)(V(set1)(q->q[i]), V(sub)(a, b));
             }
-            for (size_t i = 0; i < count; i++) {
-                VEC s = V(add)(V(add)(even[0], even[1]), even[2]);
+            foreach (i, INFER_LINE_OUTPUTS) {
+                VEC *of = i % 2 ? odd : even;
+                if (i >= count)
+                    break;
+                VEC s = V(add)(V(add)(of[0], of[1]), of[2]);
                 if (i == 0)
                     s = V(add)(s, V(load)(sums + v));
                 if (i + 1 == l->outputs)
                     s = V(add)(s, V(load)(sums + last * apart + v));
-                s = V(add)(s, start);
-                if (e->add && !e->act.late)
-                    s = V(add)(s, V(load)(e->add + first + i * step + v));
+                s = V(add)(V(add)(s, start), V(load)(plus + i * plus_step + v));
                 V(store)(to + i * width + v, V(min)(high, V(max)(low, s)));
-                foreach (j, 3) { /* the next output has the next power of q */
-                    const VEC next = V(mul)(even[j], V(set1)(q->square[j]));
-                    even[j] = odd[j];
-                    odd[j] = next;
-                }
+                foreach (j, 3) /* the next output but one has two more powers of q */
+                    of[j] = V(mul)(of[j], V(set1)(q->square[j]));
             }
         }
         if (bounded)
