@@ -348,16 +348,20 @@ static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
         y[i] = x[i * step];
 }
 
-static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y) {
+static void widen_8(size_t rows, size_t n, const uint8_t *x, size_t ldx, uint8_t flip, int32_t zero,
+                    int16_t *y, size_t ldy) {
     const __m128i by = _mm_set1_epi8((char)flip);
     const __m256i move = _mm256_set1_epi16((int16_t)zero);
-    for (size_t i = 0; n >= 16 && i < n; i += 16) {
-        i = n - i < 16 ? n - 16 : i; /* the last ones with some before them */
-        const __m128i v = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(x + i)), by);
-        _mm256_storeu_si256((__m256i *)(y + i), _mm256_sub_epi16(_mm256_cvtepu8_epi16(v), move));
+    for (size_t r = 0; r < rows; r++, x += ldx, y += ldy) {
+        for (size_t i = 0; n >= 16 && i < n; i += 16) {
+            i = n - i < 16 ? n - 16 : i; /* the last ones with some before them */
+            const __m128i v = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(x + i)), by);
+            _mm256_storeu_si256((__m256i *)(y + i),
+                                _mm256_sub_epi16(_mm256_cvtepu8_epi16(v), move));
+        }
+        for (size_t i = 0; n < 16 && i < n; i++)
+            y[i] = (int16_t)((x[i] ^ flip) - zero);
     }
-    for (size_t i = 0; n < 16 && i < n; i++)
-        y[i] = (int16_t)((x[i] ^ flip) - zero);
 }
 
 /* ---- few taps ---- */

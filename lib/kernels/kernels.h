@@ -184,7 +184,7 @@ typedef struct infer_taps8 {
  * zero) * scale. rescale_f32: y = (x + add) * scale[i * step] + bias[i] (NULL: none), rounded after
  * each. range_f32: the smallest and the largest of the numbers and 0, past NaN.
  *
- * widen_8: y = (x ^ flip) - zero. taps_8: sums[r][n], or, where these are NULL, y as by
+ * widen_8: y[rows][n] = (x ^ flip) - zero. taps_8: sums[r][n], or, where these are NULL, y as by
  * requantize_8, of rows that are ld apart in x: add + the sum of w[t] * x[offset[t] + i]. 31
  * numbers behind those of a row may be read.
  *
@@ -223,7 +223,9 @@ typedef struct infer_taps8 {
        float scale, int32_t zero, uint8_t *y))                                                     \
     X(void, max_8, (const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y))  \
     X(void, pick_8, (const uint8_t *x, size_t step, size_t n, uint8_t *y))                         \
-    X(void, widen_8, (const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y))         \
+    X(void, widen_8,                                                                               \
+      (size_t rows, size_t n, const uint8_t *x, size_t ldx, uint8_t flip, int32_t zero,            \
+       int16_t *y, size_t ldy))                                                                    \
     X(void, taps_8,                                                                                \
       (size_t rows, size_t n, size_t ld, const infer_taps8 *t, const int16_t *x, int32_t *sums,    \
        uint8_t *y))

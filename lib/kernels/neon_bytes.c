@@ -155,15 +155,18 @@ static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
         y[i] = x[i * step];
 }
 
-static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y) {
+static void widen_8(size_t rows, size_t n, const uint8_t *x, size_t ldx, uint8_t flip, int32_t zero,
+                    int16_t *y, size_t ldy) {
     const int16x8_t move = vdupq_n_s16((int16_t)zero);
-    size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        const uint8x8_t v = veor_u8(vld1_u8(x + i), vdup_n_u8(flip));
-        vst1q_s16(y + i, vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(v)), move));
+    for (size_t r = 0; r < rows; r++, x += ldx, y += ldy) {
+        size_t i = 0;
+        for (; n - i >= 8; i += 8) {
+            const uint8x8_t v = veor_u8(vld1_u8(x + i), vdup_n_u8(flip));
+            vst1q_s16(y + i, vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(v)), move));
+        }
+        for (; i < n; i++)
+            y[i] = (int16_t)((x[i] ^ flip) - zero);
     }
-    for (; i < n; i++)
-        y[i] = (int16_t)((x[i] ^ flip) - zero);
 }
 
 static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const int16_t *x,

@@ -135,9 +135,11 @@ static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
         y[i] = x[i * step];
 }
 
-static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y) {
-    for (size_t i = 0; i < n; i++)
-        y[i] = (int16_t)((x[i] ^ flip) - zero);
+static void widen_8(size_t rows, size_t n, const uint8_t *x, size_t ldx, uint8_t flip, int32_t zero,
+                    int16_t *y, size_t ldy) {
+    for (size_t r = 0; r < rows; r++, x += ldx, y += ldy)
+        for (size_t i = 0; i < n; i++)
+            y[i] = (int16_t)((x[i] ^ flip) - zero);
 }
 
 static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const int16_t *x,

@@ -352,13 +352,34 @@ static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
 
 /* ---- few taps ---- */
 
-static void widen_8(const uint8_t *x, size_t n, uint8_t flip, int32_t zero, int16_t *y) {
+static void widen_8(size_t rows, size_t n, const uint8_t *x, size_t ldx, uint8_t flip, int32_t zero,
+                    int16_t *y, size_t ldy) {
     const __m256i by = _mm256_set1_epi8((char)flip);
     const __m512i move = _mm512_set1_epi16((int16_t)zero);
-    for (size_t i = 0; i < n; i += 32) {
-        const __mmask32 mask = n - i < 32 ? ((__mmask32)1 << (n - i)) - 1 : ~(__mmask32)0;
-        const __m256i v = _mm256_xor_si256(_mm256_maskz_loadu_epi8(mask, x + i), by);
-        _mm512_mask_storeu_epi16(y + i, mask, _mm512_sub_epi16(_mm512_cvtepu8_epi16(v), move));
+    for (size_t r = 0; r < rows; r++, x += ldx, y += ldy)
+        for (size_t i = 0; i < n; i += 32) {
+            const __mmask32 mask = n - i < 32 ? ((__mmask32)1 << (n - i)) - 1 : ~(__mmask32)0;
+            const __m256i v = _mm256_xor_si256(_mm256_maskz_loadu_epi8(mask, x + i), by);
+            _mm512_mask_storeu_epi16(y + i, mask, _mm512_sub_epi16(_mm512_cvtepu8_epi16(v), move));
+        }
+}
+
+/* Sixteen numbers and, `second` behind them, sixteen more. */
+VEC_INLINE __m512i load_halves(const int16_t *x, size_t second) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const void *)x)),
+                              _mm256_loadu_si256((const void *)(x + second)), 1);
+}
+
+/* The 32 sums of two halves, in fours of each quarter, as unpacking leaves them. */
+VEC_INLINE void tap_pairs(const infer_taps8 *t, const int16_t *x, size_t second, __m512i sum[2]) {
+    for (size_t k = 0; k < t->count; k += 2) {
+        const bool two = k + 1 < t->count;
+        const __m512i a = load_halves(x + t->offset[k], second);
+        const __m512i b = load_halves(x + t->offset[two ? k + 1 : k], second);
+        const __m512i pair = _mm512_set1_epi32(
+            (int32_t)((uint16_t)t->w[k] | (two ? (uint32_t)(uint16_t)t->w[k + 1] << 16 : 0)));
+        sum[0] = _mm512_dpwssd_epi32(sum[0], _mm512_unpacklo_epi16(a, b), pair);
+        sum[1] = _mm512_dpwssd_epi32(sum[1], _mm512_unpackhi_epi16(a, b), pair);
     }
 }
 
@@ -366,40 +387,35 @@ static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const
                    int32_t *sums, uint8_t *y) {
     const uint8_t flip = flip_of(t->sign);
     const __m512i more = _mm512_set1_epi32(t->add), move = _mm512_set1_epi32(t->zero + flip);
-    const __m512 by = _mm512_set1_ps(t->scale);
-    for (size_t r = 0; r < rows; r++, x += ld)
+    const __m512i low = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+    for (size_t r = 0, many; r < rows; r += many, x += many * ld) {
+        many = n <= 16 && r + 1 < rows ? 2 : 1; /* short rows are half a register each */
+        const size_t second = many == 2 ? ld : 16, behind = many == 2 ? n : 16;
         for (size_t i = 0; i < n; i += 32) {
             const size_t at = r * n + i, left = n - i;
-            const __mmask32 mask = left < 32 ? ((__mmask32)1 << left) - 1 : ~(__mmask32)0;
-            __m512i sum[2] = {more, more}; /* fours of each quarter, as unpacking leaves them */
-            for (size_t k = 0; k < t->count; k += 2) {
-                const bool two = k + 1 < t->count;
-                const __m512i a = _mm512_loadu_si512(x + i + t->offset[k]);
-                const __m512i b = _mm512_loadu_si512(x + i + t->offset[two ? k + 1 : k]);
-                const __m512i pair =
-                    _mm512_set1_epi32((int32_t)((uint16_t)t->w[k] |
-                                                (two ? (uint32_t)(uint16_t)t->w[k + 1] << 16 : 0)));
-                sum[0] = _mm512_dpwssd_epi32(sum[0], _mm512_unpacklo_epi16(a, b), pair);
-                sum[1] = _mm512_dpwssd_epi32(sum[1], _mm512_unpackhi_epi16(a, b), pair);
-            }
+            const __mmask16 first = lanes(left);
+            const __mmask16 rest = many == 2 ? first : left > 16 ? lanes(left - 16) : 0;
+            __m512i sum[2] = {more, more};
+            tap_pairs(t, x + i, second, sum);
             if (sums) {
-                const __m512i low =
-                    _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-                const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-                _mm512_mask_storeu_epi32(sums + at, (__mmask16)mask,
+                _mm512_mask_storeu_epi32(sums + at, first,
                                          _mm512_permutex2var_epi32(sum[0], low, sum[1]));
-                _mm512_mask_storeu_epi32(sums + at + 16, (__mmask16)(mask >> 16),
+                _mm512_mask_storeu_epi32(sums + at + behind, rest,
                                          _mm512_permutex2var_epi32(sum[0], high, sum[1]));
                 continue;
             }
             foreach (q, 2)
-                sum[q] = rounded(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[q]), by), move);
-            const __m512i all = _mm512_packs_epi32(sum[0], sum[1]);
+                sum[q] = rounded(
+                    _mm512_mul_ps(_mm512_cvtepi32_ps(sum[q]), _mm512_set1_ps(t->scale)), move);
+            const __m512i all =
+                _mm512_max_epi16(_mm512_packs_epi32(sum[0], sum[1]), _mm512_setzero_si512());
             const __m256i bytes =
-                _mm512_cvtusepi16_epi8(_mm512_max_epi16(all, _mm512_setzero_si512()));
-            _mm256_mask_storeu_epi8(y + at, mask,
-                                    _mm256_xor_si256(bytes, _mm256_set1_epi8((char)flip)));
+                _mm256_xor_si256(_mm512_cvtusepi16_epi8(all), _mm256_set1_epi8((char)flip));
+            _mm_mask_storeu_epi8(y + at, first, _mm256_castsi256_si128(bytes));
+            _mm_mask_storeu_epi8(y + at + behind, rest, _mm256_extracti128_si256(bytes, 1));
         }
+    }
 }
 
 void infer_kernels_vnni_bytes(infer_kernels *k) {

@@ -74,13 +74,21 @@ static void deal_phase(const rows *r, const axis *x, size_t phase, uint8_t *pick
     size_t places = n > first ? (n - first + stride - 1) / stride : 0;
     size_t at = (size_t)r->down->before % down, row = (size_t)r->down->before / down;
     places = c >= d->columns ? 0 : places < d->columns - c ? places : d->columns - c;
+    if (stride == 1 && down == 1 && row < d->rows) {
+        const size_t there =
+            (size_t)r->down->in < d->rows - row ? (size_t)r->down->in : d->rows - row;
+        r->kernels->widen_8(there, places, r->x + first, n, r->flip, r->zero,
+                            to + row * d->columns + c, d->columns);
+        return;
+    }
     for (size_t i = 0; i < (size_t)r->down->in && row < d->rows && places; i++) {
         int16_t *there = to + ((at * d->planes[1] + phase) * d->rows + row) * d->columns + c;
         const uint8_t *from = r->x + i * n + first;
         if (at < d->planes[0]) {
             if (stride > 1)
                 r->kernels->pick_8(from, stride, places, picked);
-            r->kernels->widen_8(stride > 1 ? picked : from, places, r->flip, r->zero, there);
+            r->kernels->widen_8(1, places, stride > 1 ? picked : from, 0, r->flip, r->zero, there,
+                                0);
         }
         at = at + 1 < down ? at + 1 : 0;
         row += at == 0;

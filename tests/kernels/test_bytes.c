@@ -158,7 +158,7 @@ static void tap_rows(void **state) {
             w[t] = (int16_t)((int)choose(511) - 255);
             offset[t] = choose(m - rows * ld - 31);
         }
-        const uint8_t flip = choose(2) ? 128 : 0, *b = bytes(4, n);
+        const uint8_t flip = choose(2) ? 128 : 0, *b = bytes(4, rows * n);
         for (size_t v = 0; v < count; v++) {
             uint8_t *y = fenced(3, rows * n);
             const infer_taps8 all = {k, w, offset, add, zero, scale, sign};
@@ -174,10 +174,12 @@ static void tap_rows(void **state) {
                 assert_int_equal(y[j], rounded((double)wide, zero, sign));
                 assert_int_equal(sums[j], (int32_t)sum);
             }
-            int16_t *wider = fenced(5, n * sizeof *wider);
-            list[v].k.widen_8(b, n, flip, zero, wider);
-            for (size_t j = 0; j < n; j++)
-                assert_int_equal(wider[j], (b[j] ^ flip) - zero);
+            int16_t *wider = fenced(5, rows * ld * sizeof *wider);
+            memset(wider, 7, rows * ld * sizeof *wider);
+            list[v].k.widen_8(rows, n, b, n, flip, zero, wider, ld);
+            for (size_t j = 0; j < rows * ld; j++)
+                assert_int_equal(wider[j],
+                                 j % ld < n ? (b[j / ld * n + j % ld] ^ flip) - zero : 0x707);
             assert_true(fence_holds(3) && fence_holds(5));
         }
     }
