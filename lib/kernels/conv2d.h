@@ -41,8 +41,9 @@ typedef struct infer_activation {
         kind, alpha, beta, 1, 0, -INFINITY, INFINITY, NULL, false                                  \
     }
 
-/* One image; extents are rows, columns. */
+/* One image, but for Winograd's algorithm, which takes all at once; extents are rows, columns. */
 typedef struct infer_conv2d {
+    size_t images;            /* 0: one */
     size_t channels, outputs; /* of all groups */
     size_t group;
     size_t in[2], out[2], kernel[2], stride[2], dilation[2];
@@ -119,10 +120,10 @@ void infer_conv_pack(const infer_conv2d *c, const infer_loose_f32 *w, const doub
 #define INFER_WINOGRAD_ERROR (200 * 0x1p-24)
 
 typedef struct infer_winograd {
-    size_t columns, tiles; /* in a row; in all */
-    size_t most;           /* at once */
-    size_t input, sums;    /* floats of one of the 36 transformed inputs, of the sums: a line more
-                              than they need, so that they do not fall on each other's lines */
+    size_t columns, of_image, tiles; /* in a row; in an image; in all */
+    size_t most;                     /* at once */
+    size_t input, sums; /* floats of one of the 36 transformed inputs, of the sums: a line more
+                           than they need, so that they do not fall on each other's lines */
 } infer_winograd;
 
 static inline infer_winograd infer_winograd_of(const infer_conv2d *c) {
@@ -131,7 +132,8 @@ static inline infer_winograd infer_winograd_of(const infer_conv2d *c) {
     size_t fits = INFER_WINOGRAD_INPUT / 36 / (blocks * 16);
     size_t most = INFER_WINOGRAD_TILES * (c->channels < INFER_WINOGRAD_MANY ? 1 : 2);
     fits = fits < most ? fits : most;
-    w.tiles = rows * w.columns;
+    w.of_image = rows * w.columns;
+    w.tiles = w.of_image * (c->images ? c->images : 1);
     if (!w.tiles || !fits)
         return w;
     size_t passes = (w.tiles + fits - 1) / fits;
@@ -159,7 +161,8 @@ static inline bool infer_conv_is_winograd(const infer_conv2d *c) {
         return false;
     double inputs = (double)c->channels, panels = (double)((c->outputs + 15) / 16);
     double tiles = (double)w.tiles, passes = tiles / (double)w.most;
-    double direct = 9 * inputs * panels * (double)c->out[0] * (double)c->out[1];
+    double places = (double)c->out[0] * (double)c->out[1] * (tiles / (double)w.of_image);
+    double direct = 9 * inputs * panels * places;
     double fast = tiles * (47 * inputs * panels + 16 * inputs + 200 * panels) +
                   passes * 290 * inputs * panels;
     return fast < direct;

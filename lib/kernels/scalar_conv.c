@@ -113,8 +113,17 @@ static void conv_blocked_f32(const infer_conv2d *c, const infer_conv_part *part,
 static void conv_winograd_f32(const infer_conv2d *c, const infer_conv_part *part, const float *x,
                               const float *w, const float *bias, const float *add, float *y,
                               float *scratch) {
+    const infer_winograd g = infer_winograd_of(c);
+    const size_t in = (c->channels + 15) / BLOCK * c->in[0] * c->in[1] * BLOCK;
+    const size_t out = (c->outputs + 15) / BLOCK * c->out[0] * c->out[1] * BLOCK;
     (void)scratch;
-    conv_part(c, part, 4, NULL, x, w, bias, add, y);
+    for (size_t i = 0; i < g.tiles / g.of_image; i++) {
+        const size_t before = i * g.of_image, end = part->place + part->places;
+        infer_conv_part own = *part;
+        own.place = part->place > before ? part->place - before : 0;
+        own.places = end > before + own.place ? end - before - own.place : 0;
+        conv_part(c, &own, 4, NULL, x + i * in, w, bias, add ? add + i * out : NULL, y + i * out);
+    }
 }
 
 static void conv_line_f32(const infer_conv2d *c, const infer_conv_part *part, const float *x,

@@ -209,10 +209,20 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
     }
 }
 
+/* The image of a tile, the first row and column of its outputs. */
+typedef struct NAME(winograd_place) {
+    size_t image, row, column;
+} NAME(winograd_place);
+
+VEC_INLINE NAME(winograd_place) NAME(winograd_at)(const infer_winograd *g, size_t tile) {
+    const size_t image = tile / g->of_image, of = tile % g->of_image;
+    return (NAME(winograd_place)){image, of / g->columns * 4, of % g->columns * 4};
+}
+
 static void NAME(conv_winograd)(const infer_conv2d *c, const infer_conv_part *part, const T *x,
                                 const T *w, const T *bias, const T *add, T *y, T *scratch) {
     const infer_winograd g = infer_winograd_of(c);
-    const size_t blocks = (c->channels + 15) / INFER_PANEL;
+    const size_t blocks = (c->channels + 15) / INFER_PANEL, all = (c->outputs + 15) / INFER_PANEL;
     const size_t panels = part->panel + part->panels, tiles = part->place + part->places;
     const size_t plane = c->out[0] * c->out[1] * INFER_PANEL;
     T *input = scratch, *sums = input + 36 * g.input, *packed = sums + 36 * g.sums;
@@ -221,10 +231,10 @@ static void NAME(conv_winograd)(const infer_conv2d *c, const infer_conv_part *pa
         n = tiles - from < g.most ? tiles - from : g.most;
         for (size_t b = 0; b < blocks; b++)
             for (size_t t = 0; t < n; t++) {
-                const T *block = x + b * c->in[0] * c->in[1] * INFER_PANEL;
+                const NAME(winograd_place) at = NAME(winograd_at)(&g, from + t);
+                const T *block = x + (at.image * blocks + b) * c->in[0] * c->in[1] * INFER_PANEL;
                 T *to = input + (b * g.most + t) * INFER_PANEL;
-                size_t row = (from + t) / g.columns * 4, column = (from + t) % g.columns * 4;
-                NAME(winograd_load)(c, block, row, column, g.input, to);
+                NAME(winograd_load)(c, block, at.row, at.column, g.input, to);
             }
         for (size_t p = part->panel, wide; p < panels; p += wide + 1) {
             wide = TILE_COLS > INFER_PANEL && p + 1 < panels;
@@ -234,10 +244,11 @@ static void NAME(conv_winograd)(const infer_conv2d *c, const infer_conv_part *pa
                 const infer_activation act = INFER_ACTIVATION_AT(c->act, q);
                 for (size_t t = 0; t < n; t++) {
                     const T *sum = sums + ((q - p) * g.most + t) * INFER_PANEL;
-                    size_t row = (from + t) / g.columns * 4, column = (from + t) % g.columns * 4;
+                    const NAME(winograd_place) at = NAME(winograd_at)(&g, from + t);
+                    const size_t to = (at.image * all + q) * plane;
                     NAME(winograd_store)
-                    (c, sum, g.sums, bias + q * INFER_PANEL, add ? add + q * plane : NULL, row,
-                     column, &act, y + q * plane);
+                    (c, sum, g.sums, bias + q * INFER_PANEL, add ? add + to : NULL, at.row,
+                     at.column, &act, y + to);
                 }
             }
         }

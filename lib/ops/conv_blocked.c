@@ -110,7 +110,8 @@ static infer_status read_conv(const infer_op_env *env, infer_conv2d *c, infer_wi
     INFER_TRY(infer_blocked_window(env, &p->window, x->rank < 0 ? &spatial : x, false, w));
     if (p->plain && w->kernel[1] > INFER_CONV_PLAIN)
         return infer_fail(INFER_ERROR_SHAPE, "a kernel of %lld columns", (long long)w->kernel[1]);
-    *c = (infer_conv2d){.channels = (size_t)p->channels,
+    *c = (infer_conv2d){.images = x->rank > 0 && x->dim[0] > 0 ? (size_t)x->dim[0] : 1,
+                        .channels = (size_t)p->channels,
                         .outputs = (size_t)p->outputs,
                         .group = (size_t)p->group,
                         .plain = p->plain != 0,
@@ -155,7 +156,7 @@ static infer_status conv_infer(infer_op_env *env) {
 typedef struct conv_work {
     const infer_conv2d *c;
     infer_op_env *env;
-    size_t in, out; /* floats of an image */
+    size_t in, out; /* floats of an image, or of all where they have no parts of their own */
     size_t places, panels;
     size_t unit, least;        /* places that stay together, units that a part has */
     size_t by_place, by_panel; /* parts of an image */
@@ -232,10 +233,11 @@ static infer_status run_conv(infer_op_env *env, const infer_activation *act) {
         infer_conv_joined_run(env, &c, images);
         return INFER_OK;
     }
+    const size_t apart = infer_conv_is_winograd(&c) ? 1 : images; /* that have parts of their own */
     conv_work w = {.c = &c,
                    .env = env,
-                   .in = (size_t)infer_view_count(x) / images,
-                   .out = (size_t)infer_view_count(y) / images,
+                   .in = (size_t)infer_view_count(x) / apart,
+                   .out = (size_t)infer_view_count(y) / apart,
                    .places = c.out[0] * c.out[1],
                    .panels = (size_t)infer_blocks((int64_t)c.outputs),
                    .unit = UNIT,
@@ -254,8 +256,8 @@ static infer_status run_conv(infer_op_env *env, const infer_activation *act) {
         w.unit = line.most;
         w.least = 1;
     }
-    cut_image(&w, images);
-    infer_parallel(env, images * w.by_place * w.by_panel, conv_part, &w);
+    cut_image(&w, apart);
+    infer_parallel(env, apart * w.by_place * w.by_panel, conv_part, &w);
     return INFER_OK;
 }
 

@@ -181,6 +181,62 @@ static void conv_case(infer_conv2d *c) {
     }
 }
 
+/* Images at once have the bits of each alone, cut where one ends or not. */
+static void images_case(infer_conv2d *c, size_t images) {
+    static _Alignas(64) float scratch[36 * 40000], alone[36 * 40000];
+    const size_t places = c->out[0] * c->out[1];
+    size_t size;
+    const size_t in = blocks_of(c->channels) * c->in[0] * c->in[1] * 16;
+    const size_t out = blocks_of(c->outputs) * places * 16;
+    const float *x = fill(0, images * in), *w = fill(1, c->outputs * c->channels * 9);
+    assert_true(infer_conv_pack_size(c, &size));
+    float *packed = fill(2, size);
+    infer_conv_pack(c, w, NULL, packed);
+    const float *bias = fill(3, blocks_of(c->outputs) * 16);
+    const float *add = choose(2) ? fill(4, images * out) : NULL;
+    const infer_conv_part all = {0, infer_winograd_of(c).tiles, 0, blocks_of(c->outputs)};
+    infer_conv2d several = *c;
+    several.images = images;
+    assert_true(infer_winograd_scratch(&several) <= sizeof scratch / sizeof *scratch);
+    for (size_t v = 0; v < count && list[v].kind != VARIANT_BLAS; v++) {
+        float *y = fill(5, images * out), *one = fill(6, out);
+        run(&list[v], &several, x, packed, bias, add, y, scratch, 1 + choose(4), 1 + choose(2));
+        assert_true(fence_holds(5));
+        for (size_t i = 0; i < images; i++) {
+            list[v].k.conv_winograd_f32(c, &all, x + i * in, packed, bias,
+                                        add ? add + i * out : NULL, one, alone);
+            if (!same_outputs(c, y + i * out, one))
+                fail_msg("%s: %zu to %zu channels, %zux%zu: image %zu of %zu is another one alone",
+                         list[v].name, c->channels, c->outputs, c->in[0], c->in[1], i, images);
+        }
+    }
+}
+
+static void images(void **state) {
+    (void)state;
+    for (size_t cases = 0, several; cases < 12;) {
+        infer_conv2d c = {.group = 1,
+                          .images = several = 24 + choose(4),
+                          .winograd = true,
+                          .act = any_activation(),
+                          .channels = 16 + choose(60),
+                          .outputs = 16 + choose(40),
+                          .in = {3 + choose(9), 3 + choose(9)},
+                          .kernel = {3, 3},
+                          .stride = {1, 1},
+                          .dilation = {1, 1},
+                          .before = {1, 1},
+                          .after = {1, 1}};
+        c.out[0] = outputs_of(&c, 0);
+        c.out[1] = outputs_of(&c, 1);
+        if (!infer_conv_is_winograd(&c)) /* maps that do not fill their tiles */
+            continue;
+        c.images = 1;
+        images_case(&c, several);
+        cases++;
+    }
+}
+
 /* A geometry with at most `most` places an axis. */
 static infer_conv2d geometry(size_t most) {
     infer_conv2d c = {.group = 1, .winograd = true, .act = any_activation()};
@@ -476,8 +532,8 @@ static void shuffles(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions), cmocka_unit_test(pools),    cmocka_unit_test(affine),
-        cmocka_unit_test(lrn),          cmocka_unit_test(shuffles),
+        cmocka_unit_test(convolutions), cmocka_unit_test(images), cmocka_unit_test(pools),
+        cmocka_unit_test(affine),       cmocka_unit_test(lrn),    cmocka_unit_test(shuffles),
     };
     count = variants_find(list);
     return cmocka_run_group_tests_name("convolutions", tests, NULL, NULL);

@@ -705,3 +705,18 @@ def test_threads_share_what_is_in_blocks(batch):
     for threads in (2, 3, 5):
         with libinfer.load(data, threads=threads) as many:
             assert [v.tobytes() for v in many.run(x).values()] == wanted, threads
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_images_at_once(threads):
+    """Winograd's algorithm takes the tiles of all images; one model is run with few and many."""
+    net = Net()
+    inner = net.add("Relu", net.conv("x", 48, 40, pads=[1, 1, 1, 1]))
+    data = net.model(48, (7, 9), net.add("Add", net.conv(inner, 40, 48, pads=[1, 1, 1, 1]), "x"))
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    with libinfer.load(data, threads=threads) as model:
+        for images in (1, 8, 3, 40, 1):
+            x = numbers(images, 48, 7, 9)
+            expected, = session.run(None, {"x": x})
+            actual, = model.run({"x": x}).values()
+            assert np.abs(actual - expected).max() <= 2e-5 * np.abs(expected).max()
