@@ -13,8 +13,8 @@
 
 /* Operators that move elements of input 0, or choose among them by their order. */
 static const char moving[] =
-    " DepthToSpace Expand Flatten Gather GatherElements GatherND Identity MaxPool Reshape Resize "
-    "Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze ";
+    " DepthToSpace Expand Flatten Gather Identity MaxPool Reshape Resize Slice Split "
+    "Squeeze Tile Transpose Unsqueeze ";
 
 static bool is_text(const graph_node *n, const char *name, const char *text) {
     const infer_attr *a = infer_graph_find_attr(n, name);
@@ -112,21 +112,6 @@ static infer_status join(fusing *f, const graph_node *n, const graph_quantized *
     return INFER_OK;
 }
 
-/* A Concat of values of one scale. */
-static infer_status move_joined(fusing *f, graph_node *n, bool *done) {
-    infer_graph *g = f->g;
-    graph_quantized q, other;
-    uint32_t *in;
-    if (!infer_graph_is_op(n, "", "Concat") || !infer_graph_is_plain(g, n->in[0], &q))
-        return INFER_OK;
-    for (uint32_t i = 1; i < n->in_count; i++)
-        if (!infer_graph_is_plain(g, n->in[i], &other) || !infer_graph_same_scale(g, &q, &other))
-            return INFER_OK;
-    INFER_TRY(join(f, n, &q, &in));
-    *done = in != NULL;
-    return in ? sink(f, n, &q, in) : INFER_OK;
-}
-
 /* ---- what a QuantizeLinear becomes ---- */
 
 /* The least and the most that a Clip or Relu leaves; false where it is no such. */
@@ -210,6 +195,8 @@ static infer_status quantize(fusing *f, graph_node *n, bool *done) {
     if (infer_graph_is_plain(g, n->in[0], &x) && infer_graph_same_scale(g, &x, &y))
         return infer_graph_remake(g, n, &(graph_plan){"", "Identity", &x.integers, 1, NULL});
     INFER_TRY(infer_graph_tabulate(g, &f->u, n, &in[0], &in[1], done));
+    if (!*done)
+        INFER_TRY(infer_graph_tabulate_channels(g, &f->u, n, &in[0], &in[1], done));
     if (*done)
         return infer_graph_remake(g, n, &(graph_plan){"infer", "LookupBytes", in, 2, NULL});
     const graph_node *maker = infer_graph_made_by(g, n->in[0]), *bounded = NULL;
@@ -246,8 +233,7 @@ static infer_status multiply(fusing *f, graph_node *n, bool *done) {
 }
 
 static infer_status put_back(fusing *f, graph_node *n) {
-    infer_status (*const ways[])(fusing *, graph_node *, bool *) = {quantize, move, move_joined,
-                                                                    multiply};
+    infer_status (*const ways[])(fusing *, graph_node *, bool *) = {quantize, move, multiply};
     bool done = n->in_count == 0 || n->out_count == 0 || n->in[0] == INFER_NO_VALUE ||
                 n->out[0] == INFER_NO_VALUE;
     if (done)

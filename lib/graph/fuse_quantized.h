@@ -67,6 +67,9 @@ infer_status infer_graph_plan_floats(infer_graph *g, const graph_node *n, uint32
  * *from is that value and *table what each of its 256 numbers becomes. */
 infer_status infer_graph_tabulate(infer_graph *g, const graph_uses *u, const graph_node *n,
                                   uint32_t *from, uint32_t *table, bool *found);
+/* The same of a BatchNormalization, with a table for each channel. */
+infer_status infer_graph_tabulate_channels(infer_graph *g, const graph_uses *u, const graph_node *n,
+                                           uint32_t *from, uint32_t *table, bool *found);
 /* The same of a value under another scale. */
 infer_status infer_graph_rescale(infer_graph *g, const graph_node *like, const graph_quantized *x,
                                  const graph_quantized *y, uint32_t *from, uint32_t *table,

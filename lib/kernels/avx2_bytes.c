@@ -145,24 +145,13 @@ VEC_INLINE __m256i load_few(const uint8_t *x, uint8_t flip, size_t n) {
 }
 
 static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool sign, uint8_t *y) {
-    const __m256 by = _mm256_set1_ps(scale);
     const uint8_t flip = flip_of(sign);
     const __m256i move = _mm256_set1_epi32(zero + flip);
-    for (size_t i = 0; i < n; i += 32) {
-        float part[32];
-        uint8_t bytes[32];
-        const float *from = x + i;
-        const bool whole = n - i >= 32;
-        if (!whole) {
-            memset(part, 0, sizeof part);
-            from = memcpy(part, from, (n - i) * sizeof *part);
-        }
-        __m256i v[4];
-        foreach (q, 4)
-            v[q] = rounded(_mm256_div_ps(_mm256_loadu_ps(from + 8 * q), by), move);
-        store_8(v, flip, whole ? y + i : bytes);
-        if (!whole)
-            memcpy(y + i, bytes, n - i);
+    for (size_t i = 0; i < n; i += 8) {
+        float part[8] = {0};
+        const float *from = n - i < 8 ? memcpy(part, x + i, (n - i) * sizeof *x) : x + i;
+        const __m256 v = _mm256_div_ps(_mm256_loadu_ps(from), _mm256_set1_ps(scale));
+        store_few(rounded(v, move), flip, n - i, y + i);
     }
 }
 
@@ -273,19 +262,6 @@ static void range_f32(const float *x, size_t n, float *low, float *high) {
         *low = x[i] < *low ? x[i] : *low;
         *high = x[i] > *high ? x[i] : *high;
     }
-}
-
-static void lookup_8(const uint8_t *x, size_t n, const uint8_t *table, uint8_t *y) {
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) { /* a word at a time: stores are what there is least of */
-        uint64_t from, to = 0;
-        memcpy(&from, x + i, sizeof from);
-        foreach (q, 8)
-            to |= (uint64_t)table[from >> 8 * q & 255] << 8 * q;
-        memcpy(y + i, &to, sizeof to);
-    }
-    for (; i < n; i++)
-        y[i] = table[x[i]];
 }
 
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
@@ -410,8 +386,21 @@ static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const
         }
 }
 
+/* All but lookup_8, for which there is nothing better than a byte at a time. */
 void infer_kernels_avx2_bytes(infer_kernels *k) {
-#define INSTALL(result, name, parameters) k->name = name;
-    INFER_KERNELS_BYTES(INSTALL)
-#undef INSTALL
+    k->pack_s8 = pack_s8;
+    k->gather_s8 = gather_s8;
+    k->gemm_u8s8 = gemm_u8s8;
+    k->quantize_8 = quantize_8;
+    k->requantize_8 = requantize_8;
+    k->dequantize_8 = dequantize_8;
+    k->rescale_f32 = rescale_f32;
+    k->axpy_i32 = axpy_i32;
+    k->range_f32 = range_f32;
+    k->add_8 = add_8;
+    k->mul_8 = mul_8;
+    k->max_8 = max_8;
+    k->pick_8 = pick_8;
+    k->widen_8 = widen_8;
+    k->taps_8 = taps_8;
 }

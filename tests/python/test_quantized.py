@@ -277,6 +277,19 @@ def test_functions_in_a_row_are_one_table():
     check(net, net.quantized(y, 0.02, U8(5)), ops=["LookupBytes"])
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("places, left", [((31, 33), ["LookupBytes"]),
+                                          ((5, 5), ["BatchNormalization", "DequantizeLinear", "QuantizeLinear"])])
+@pytest.mark.parametrize("kind", [U8, I8])
+def test_normalized_channels_are_tables(places, left, kind, threads):
+    """One for each channel, where there are places enough."""
+    net = Net()
+    rows = [random.uniform(0.5, 2, 6).astype(F), random.normal(size=6).astype(F), random.normal(size=6).astype(F),
+            random.uniform(0.5, 2, 6).astype(F)]
+    y = net.node("BatchNormalization", net.real_input("x", (2, 6, *places), zero=kind(12)), *rows)
+    assert sorted(net.judge(net.quantized(y, 0.0631, kind(7)), threads=threads)) == left
+
+
 def test_a_function_that_more_is_made_of_stays():
     net = Net()
     x, z = net.real_input("x", (2, 30)), net.real_input("z", (2, 30), 0.01)
