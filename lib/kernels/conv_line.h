@@ -22,7 +22,8 @@
 
 /* Results are within this times the sum of X W over all products of the exact ones, where inputs
  * are at most X and weights at most W in magnitude; bias and what is added round as ever. It is not
- * proven: the worst that chosen signs reach is 116 roundings. */
+ * proven: the worst that chosen signs reach is 116 roundings. An infinity or a NaN among the 8
+ * inputs from a tile's first on spreads over all of its outputs. */
 #define INFER_LINE_ERROR (150 * 0x1p-24)
 
 /* The points are 0, pairs of +-q and infinity: q is 1/2, 1 and 2, or the roots of 1/2 and of 2, so
