@@ -116,14 +116,14 @@ const float *infer_line_inputs(const infer_line *l, const float *x, const infer_
     const size_t row = t->line * l->stride + piece / l->pieces * l->apart - l->above;
     const bool there = row < l->high; /* before the first numbers wrap */
     size_t first = t->place + piece % l->pieces * l->taps * l->step;
-    x += (row * l->in + first - l->before) * BLOCK;
+    x += there ? row * l->in * BLOCK : 0;
     *step = l->step * BLOCK;
     if (there && first >= l->before &&
         first + (INFER_LINE_POINTS - 1) * l->step < l->in + l->before)
-        return x;
-    for (size_t i = 0; i < INFER_LINE_POINTS; i++, first += l->step, x += *step)
+        return x + (first - l->before) * BLOCK;
+    for (size_t i = 0; i < INFER_LINE_POINTS; i++, first += l->step)
         if (there && first >= l->before && first < l->in + l->before)
-            memcpy(edge + i * BLOCK, x, BLOCK * sizeof *edge);
+            memcpy(edge + i * BLOCK, x + (first - l->before) * BLOCK, BLOCK * sizeof *edge);
         else
             memset(edge + i * BLOCK, 0, BLOCK * sizeof *edge);
     *step = BLOCK;
