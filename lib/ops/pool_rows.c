@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define LEAST_OUT 2 /* places of an output row: fewer are not worth the rows */
+#define MOST      4 /* times the places of input and output that a plane may have with its padding */
 
 /* An axis of the window, of two; the first of one is a single place. */
 typedef struct axis {
@@ -53,6 +54,7 @@ static bool measure(const infer_op_env *env, const infer_window *w, geometry *g)
         return false;
     const size_t element = g->floats ? sizeof(float) : 1;
     return infer_mul(g->y.padded, g->x.padded, &g->places) &&
+           g->places / MOST <= g->y.in * g->x.in + g->y.out * g->x.out &&
            infer_scratch_take(&g->size, g->places, 1, element, &g->plane_at) &&
            infer_scratch_take(&g->size, g->places, 1, element, &g->joined_at) &&
            infer_scratch_take(&g->size, g->x.padded, 1, element, &g->row_at) &&
