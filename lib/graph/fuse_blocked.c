@@ -199,12 +199,10 @@ static bool same_shape(const infer_graph *g, const uint32_t *batch, uint32_t x, 
     return same;
 }
 
-/* Whether what is added to a convolution may come behind its activation: the kernels of 3 x 3 taps
- * and of single channels do not know that. */
+/* Whether what is added to a convolution may come behind its activation: the kernels of single
+ * channels do not know that. */
 static bool may_be_late(const graph_node *n) {
     return infer_graph_is_op(n, "infer", "ConvActivated") && infer_graph_int(n, "group", 1) == 1 &&
-           (infer_graph_number(n, "kernel_shape", 0, 0) != 3 ||
-            infer_graph_number(n, "kernel_shape", 1, 0) != 3) &&
            (n->in_count <= 3 || n->in[3] == INFER_NO_VALUE) && n->in_count <= LATE;
 }
 

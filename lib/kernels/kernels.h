@@ -70,9 +70,9 @@
 /* Over blocks of channels (conv2d.h), in float alone. bias, scale and shift have whole panels. y
  * overlaps no input; but affine_blocked may be in place.
  *
- * conv_blocked    y = act(x * w + bias + add) for a part of an image (add NULL: nothing), where the
- *                 activation is late y = act(x * w + bias) + add, but not of the next one.
- *                 scratch has INFER_CONV_SCRATCH floats, 64-byte aligned.
+ * conv_blocked    y = act(x * w + bias + add) for a part of an image (add NULL: nothing); where
+ *                 what is added is late, y = act(x * w + bias) + add. scratch has
+ *                 INFER_CONV_SCRATCH floats, 64-byte aligned.
  * conv_winograd   the same of less arithmetic where infer_conv_is_winograd says so. scratch has
  *                 infer_winograd_scratch floats.
  * conv_line       the same along one axis where infer_conv_is_line says so; places are its tiles.
@@ -94,8 +94,9 @@
  * normalize       y = (x - mean) / sqrt(variance + epsilon) * scale + bias (NULL: 0) of a row of n;
  *                 where not centered the mean is 0. In place allowed.
  * widen_panel     y = x * scale[column] of k rows of a panel of integers, rounded once.
- * gemm_scaled     gemm_packed of such panels, each of INFER_PANEL scales and k rows, as they would
- * be widened; for few rows. widen_half      y = x of bfloat16; n is a multiple of INFER_PANEL.
+ * gemm_scaled     gemm_packed of such panels as they would be widened, each of INFER_PANEL scales
+ *                 and k rows; for few rows of a.
+ * widen_half      y = x of bfloat16; n is a multiple of INFER_PANEL.
  * gemm_half       gemm_packed of a rounded to bfloat16 (to nearest even; a NaN stays one) and
  *                 packed bfloat16; sums are float. Numbers below 2^-126 may count as 0. scratch has
  *                 INFER_HALF_SCRATCH bytes, 64-byte aligned. A row's bits do not depend on the

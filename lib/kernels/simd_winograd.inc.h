@@ -146,15 +146,17 @@ VEC_ONCE void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t 
                     break;
                 size_t at = ((row + i) * c->out[1] + column + j) * INFER_PANEL + v * LANES;
                 VEC s = V(add)(f[j], first);
-                if (add)
+                if (add && !act->late)
                     s = V(add)(s, V(load)(add + at));
                 V(store)(y + at, V(min)(high, V(max)(low, s)));
             }
         }
     }
     for (size_t i = 0; act->kind && i < rows; i++) {
-        T *to = y + ((row + i) * c->out[1] + column) * INFER_PANEL;
-        NAME(activate)(act, to, to, columns * INFER_PANEL);
+        const size_t at = ((row + i) * c->out[1] + column) * INFER_PANEL;
+        NAME(activate)(act, y + at, y + at, columns * INFER_PANEL);
+        if (add && act->late)
+            NAME(add)(y + at, 1, add + at, 1, y + at, columns * INFER_PANEL);
     }
 }
 

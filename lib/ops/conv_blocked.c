@@ -281,9 +281,7 @@ static infer_status activated_infer(infer_op_env *env) {
                    infer_view_count(slopes) != infer_blocks(p->outputs) * INFER_BLOCK))
         return infer_fail(INFER_ERROR_SHAPE, "%lld slopes for %lld outputs",
                           (long long)infer_view_count(slopes), (long long)p->outputs);
-    const int64_t *taps = infer_list_data(env, &p->window.kernel_shape);
-    if (infer_input(env, LATE) &&
-        (infer_input(env, ADD) || p->group != 1 || (taps && taps[0] == 3 && taps[1] == 3)))
+    if (infer_input(env, LATE) && (infer_input(env, ADD) || p->group != 1))
         return infer_fail(INFER_ERROR_FORMAT, "nothing is added behind such a convolution");
     return INFER_OK;
 }

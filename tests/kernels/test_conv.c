@@ -129,7 +129,7 @@ static void conv_case(infer_conv2d *c) {
     const float *add = choose(2) ? fill_blocks(4, c->outputs, places) : NULL;
     const bool fast = infer_conv_is_winograd(c), line = !fast && infer_conv_is_line(c);
     static _Alignas(64) float scratch[36 * 40000];
-    c->act.late = add && c->act.kind && !fast && !infer_conv_is_depthwise(c) && choose(2);
+    c->act.late = add && c->act.kind && !infer_conv_is_depthwise(c) && choose(2);
     const double fine = line ? LINE_ERROR : WINOGRAD_ERROR;
     const size_t used = sizeof *scratch * (fast   ? infer_winograd_scratch(c)
                                            : line ? infer_line_scratch(c)
