@@ -139,11 +139,11 @@ VEC_ONCE void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t 
         }
         foreach (i, 4) {
             if (i >= rows)
-                break;
+                continue;
             NAME(winograd_output)(e + i * 6, 1, f);
             foreach (j, 4) {
                 if (j >= columns)
-                    break;
+                    continue;
                 size_t at = ((row + i) * c->out[1] + column + j) * INFER_PANEL + v * LANES;
                 VEC s = V(add)(f[j], first);
                 if (add && !act->late)
