@@ -207,6 +207,7 @@ typedef struct infer_options {
 #define INFER_CPU_NEON        16u
 #define INFER_CPU_AMX_BF16    32u
 #define INFER_CPU_AMX_INT8    64u
+#define INFER_CPU_AVX512_VBMI 128u
 #define INFER_CPU_SCALAR      0x80000000u /* alone: the scalar reference */
 
 /* Sets the defaults. NULL is ignored. Since 0.1.0. */

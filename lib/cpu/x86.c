@@ -47,6 +47,8 @@ uint32_t infer_cpu_detect(void) {
     flags |= INFER_CPU_AVX512;
     if (has(c, bit_AVX512VNNI))
         flags |= INFER_CPU_AVX512_VNNI;
+    if (has(c, bit_AVX512VBMI))
+        flags |= INFER_CPU_AVX512_VBMI;
     const int half = has(saved, XCR0_AMX) && has(d, LEAF_7_EDX_BF16);
     if (flags & INFER_CPU_AVX512_VNNI && has(saved, XCR0_AMX) && has(d, LEAF_7_EDX_INT8))
         flags |= INFER_CPU_AMX_INT8;

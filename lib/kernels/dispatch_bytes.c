@@ -13,6 +13,8 @@ void infer_kernels_init_bytes(infer_kernels *k, uint32_t cpu_flags) {
     if ((cpu_flags & vnni) != vnni)
         return;
     infer_kernels_vnni_bytes(k);
+    if (cpu_flags & INFER_CPU_AVX512_VBMI)
+        infer_kernels_vbmi_bytes(k);
     if (cpu_flags & INFER_CPU_AMX_INT8)
         infer_kernels_amx_bytes(k);
 #elif defined(__aarch64__)

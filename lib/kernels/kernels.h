@@ -273,6 +273,7 @@ void infer_kernels_init_bytes(infer_kernels *k, uint32_t cpu_flags);
 void infer_kernels_scalar_bytes(infer_kernels *k);
 void infer_kernels_avx2_bytes(infer_kernels *k);
 void infer_kernels_vnni_bytes(infer_kernels *k);
+void infer_kernels_vbmi_bytes(infer_kernels *k);
 void infer_kernels_amx_bytes(infer_kernels *k);
 void infer_kernels_neon_bytes(infer_kernels *k);
 

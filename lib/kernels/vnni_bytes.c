@@ -1,9 +1,9 @@
 /* Products of bytes with AVX-512 VNNI, and what quantizes them. Compiled with the flags of the
- * AVX-512 tier and -mavx512vnni; runs where INFER_CPU_AVX512_VNNI is set as well. */
+ * AVX-512 tier and -mavx512vnni; runs where INFER_CPU_AVX512_VNNI is set as well, and lookup_8
+ * where INFER_CPU_AVX512_VBMI is, too. */
 #include "bytes.h"
 #include "kernels.h"
 
-#include <cpuid.h>
 #include <immintrin.h>
 #include <math.h>
 
@@ -243,9 +243,8 @@ __attribute__((target("avx512vbmi"))) static void lookup_8(const uint8_t *x, siz
     }
 }
 
-static bool has_vbmi(void) {
-    unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c & bit_AVX512VBMI;
+void infer_kernels_vbmi_bytes(infer_kernels *k) {
+    k->lookup_8 = lookup_8;
 }
 
 VEC_INLINE __m512i load_some(const uint8_t *x, size_t n) {
@@ -384,8 +383,6 @@ void infer_kernels_vnni_bytes(infer_kernels *k) {
     k->taps_8 = taps_8;
     k->max_8 = max_8;
     k->pick_8 = pick_8;
-    if (has_vbmi())
-        k->lookup_8 = lookup_8;
     k->add_8 = add_8;
     k->mul_8 = mul_8;
     k->quantize_8 = quantize_8;

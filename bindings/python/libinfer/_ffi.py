@@ -42,6 +42,7 @@ CPU = {
     "neon": 16,
     "amx_bf16": 32,
     "amx_int8": 64,
+    "avx512_vbmi": 128,
     "scalar": 0x80000000,
 }
 TYPES = {
