@@ -61,7 +61,7 @@ VEC_INLINE void tile(const size_t rows, const size_t panels, size_t n, size_t k,
 /* Rows of the tile for what is left of m rows: the smallest that takes all, where rows before these
  * make it whole, as to compute them twice changes nothing; else the largest that fits. */
 static size_t tile_rows(size_t left, size_t m) {
-    static const size_t sizes[] = {1, 2, 4, MOST_ROWS};
+    static const size_t sizes[] = {1, 2, 3, 4, 6, 8, MOST_ROWS};
     size_t below = 1;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (sizes[i] >= left && sizes[i] <= m)
@@ -89,7 +89,10 @@ void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t
         tile(rows, panels, n - j, k, from, lda, b, first, to, ldc);                                \
         break;
                 TILE(MOST_ROWS, 2)
+                TILE(8, 2)
+                TILE(6, 2)
                 TILE(4, 2)
+                TILE(3, 2)
                 TILE(2, 2)
 #undef TILE
             default:
@@ -214,6 +217,21 @@ static void requantize_8(const int32_t *x, size_t n, int32_t add, const float *s
     }
 }
 
+static void rescale_f32(const int32_t *x, size_t n, int32_t add, const float *scale, size_t step,
+                        const float *bias, float *y) {
+    const __m512i more = _mm512_set1_epi32(add);
+    const __m512 same = _mm512_set1_ps(n ? *scale : 0);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 mask = lanes(n - i);
+        __m512i sum = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, x + i), more);
+        __m512 by = step ? _mm512_maskz_loadu_ps(mask, scale + i) : same;
+        __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), by);
+        if (bias)
+            v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, bias + i));
+        _mm512_mask_storeu_ps(y + i, mask, v);
+    }
+}
+
 static void axpy_i32(size_t n, uint32_t by, const int32_t *x, int32_t *y) {
     const __m512i factor = _mm512_set1_epi32((int32_t)by);
     for (size_t i = 0; i < n; i += 16) {
@@ -222,6 +240,30 @@ static void axpy_i32(size_t n, uint32_t by, const int32_t *x, int32_t *y) {
         v = _mm512_add_epi32(v, _mm512_maskz_loadu_epi32(mask, y + i));
         _mm512_mask_storeu_epi32(y + i, mask, v);
     }
+}
+
+static void range_f32(const float *x, size_t n, float *low, float *high) {
+    __m512 least[4], most[4];
+    foreach (q, 4)
+        least[q] = most[q] = _mm512_setzero_ps();
+    size_t i = 0;
+    for (; n - i >= 64; i += 64)
+        foreach (q, 4) {
+            const __m512 v = _mm512_loadu_ps(x + i + 16 * q);
+            least[q] = _mm512_min_ps(v, least[q]); /* NaN in the first gives the second */
+            most[q] = _mm512_max_ps(v, most[q]);
+        }
+    for (; i < n; i += 16) {
+        const __m512 v = _mm512_maskz_loadu_ps(lanes(n - i), x + i);
+        least[0] = _mm512_min_ps(v, least[0]);
+        most[0] = _mm512_max_ps(v, most[0]);
+    }
+    foreach (q, 3) {
+        least[0] = _mm512_min_ps(least[0], least[q + 1]);
+        most[0] = _mm512_max_ps(most[0], most[q + 1]);
+    }
+    *low = _mm512_reduce_min_ps(least[0]);
+    *high = _mm512_reduce_max_ps(most[0]);
 }
 
 /* ---- elements ---- */
@@ -387,7 +429,9 @@ void infer_kernels_vnni_bytes(infer_kernels *k) {
     k->mul_8 = mul_8;
     k->quantize_8 = quantize_8;
     k->requantize_8 = requantize_8;
+    k->rescale_f32 = rescale_f32;
     k->axpy_i32 = axpy_i32;
+    k->range_f32 = range_f32;
     k->gather_s8 = gather_s8;
     k->gemm_u8s8 = infer_vnni_gemm_u8s8;
 }
