@@ -41,7 +41,8 @@ typedef struct infer_activation {
         kind, alpha, beta, 1, 0, -INFINITY, INFINITY, NULL, false                                  \
     }
 
-/* One image, but for Winograd's algorithm, which takes all at once; extents are rows, columns. */
+/* Extents of an image are rows, columns. Winograd's algorithm takes all images at once, other
+ * kernels one. */
 typedef struct infer_conv2d {
     size_t images;            /* 0: one */
     size_t channels, outputs; /* of all groups */

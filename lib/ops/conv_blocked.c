@@ -121,14 +121,24 @@ static infer_status read_conv(const infer_op_env *env, infer_conv2d *c, infer_wi
     return check_weights(env, c);
 }
 
+/* How a convolution is computed. */
+enum way { DIRECT, DEPTHWISE, WINOGRAD, JOINED, LINE };
+
+static enum way way_of(const infer_conv2d *c) {
+    return infer_conv_is_depthwise(c)  ? DEPTHWISE
+           : infer_conv_is_winograd(c) ? WINOGRAD
+           : infer_conv_joins(c)       ? JOINED
+           : infer_conv_is_line(c)     ? LINE
+                                       : DIRECT;
+}
+
 /* Bytes of one thread's scratch. */
-static size_t scratch_of(const infer_conv2d *c, int64_t images) {
-    if (infer_conv_is_depthwise(c))
-        return 0;
-    size_t floats = infer_conv_joins(c, images) ? infer_conv_joined_scratch(c)
-                    : infer_conv_is_winograd(c) ? infer_winograd_scratch(c)
-                    : infer_conv_is_line(c)     ? infer_line_scratch(c)
-                                                : INFER_CONV_SCRATCH;
+static size_t scratch_of(const infer_conv2d *c, enum way way) {
+    const size_t floats = way == DEPTHWISE  ? 0
+                          : way == JOINED   ? infer_conv_joined_scratch(c)
+                          : way == WINOGRAD ? infer_winograd_scratch(c)
+                          : way == LINE     ? infer_line_scratch(c)
+                                            : INFER_CONV_SCRATCH;
     return floats * sizeof(float);
 }
 
@@ -146,7 +156,7 @@ static infer_status conv_infer(infer_op_env *env) {
     y->dim[4] = INFER_BLOCK;
     INFER_TRY(infer_expect(add, "what is added", 5, y->dim));
     bool known = w.out[0] >= 0 && w.out[1] >= 0;
-    if (known && !infer_mul(scratch_of(&c, y->dim[0]), infer_workers(env), &env->scratch_size))
+    if (known && !infer_mul(scratch_of(&c, way_of(&c)), infer_workers(env), &env->scratch_size))
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     return INFER_OK;
 }
@@ -156,6 +166,8 @@ static infer_status conv_infer(infer_op_env *env) {
 typedef struct conv_work {
     const infer_conv2d *c;
     infer_op_env *env;
+    enum way way;
+    size_t scratch; /* bytes of a thread's */
     size_t in, out; /* floats of an image, or of all where they have no parts of their own */
     size_t places, panels;
     size_t unit, least;        /* places that stay together, units that a part has */
@@ -196,7 +208,7 @@ static void conv_part(void *arg, size_t number, size_t worker) {
     part.places = end - part.place;
     infer_part(w->panels, 2, w->by_panel, number % w->by_panel, &part.panel, &end);
     part.panels = end - part.panel;
-    if (infer_conv_is_depthwise(w->c)) {
+    if (w->way == DEPTHWISE) {
         const size_t block = part.place * INFER_BLOCK, taps = w->c->kernel[0] * w->c->kernel[1];
         const size_t plane = w->c->in[0] * w->c->in[1], places = w->c->out[0] * w->c->out[1];
         infer_conv2d c = *w->c;
@@ -207,11 +219,10 @@ static void conv_part(void *arg, size_t number, size_t worker) {
                                             y + block * places);
         return;
     }
-    float *scratch =
-        (float *)((char *)w->env->scratch + worker * scratch_of(w->c, w->env->in[X]->dim[0]));
-    if (infer_conv_is_winograd(w->c))
+    float *scratch = (float *)(void *)((char *)w->env->scratch + worker * w->scratch);
+    if (w->way == WINOGRAD)
         w->env->kernels->conv_winograd_f32(w->c, &part, x, weights, bias, plus, y, scratch);
-    else if (infer_conv_is_line(w->c))
+    else if (w->way == LINE)
         w->env->kernels->conv_line_f32(w->c, &part, x, weights, bias, plus, y, scratch);
     else
         w->env->kernels->conv_blocked_f32(w->c, &part, x, weights, bias, plus, y, scratch);
@@ -228,29 +239,31 @@ static infer_status run_conv(infer_op_env *env, const infer_activation *act) {
     c.act = act ? *act : c.act;
     if (!y || infer_view_count(y) == 0)
         return INFER_OK;
-    const size_t images = (size_t)x->dim[0];
-    if (infer_conv_joins(&c, x->dim[0])) {
-        infer_conv_joined_run(env, &c, images);
+    const enum way way = way_of(&c);
+    if (way == JOINED) {
+        infer_conv_joined_run(env, &c);
         return INFER_OK;
     }
-    const size_t apart = infer_conv_is_winograd(&c) ? 1 : images; /* that have parts of their own */
+    const size_t apart = way == WINOGRAD ? 1 : c.images; /* that have parts of their own */
     conv_work w = {.c = &c,
                    .env = env,
+                   .way = way,
+                   .scratch = scratch_of(&c, way),
                    .in = (size_t)infer_view_count(x) / apart,
                    .out = (size_t)infer_view_count(y) / apart,
                    .places = c.out[0] * c.out[1],
                    .panels = (size_t)infer_blocks((int64_t)c.outputs),
                    .unit = UNIT,
                    .least = 4};
-    if (infer_conv_is_depthwise(&c)) { /* blocks of channels instead of places */
+    if (way == DEPTHWISE) { /* blocks of channels instead of places */
         w.places = w.panels;
         w.panels = w.unit = w.least = 1;
-    } else if (infer_conv_is_winograd(&c)) {
+    } else if (way == WINOGRAD) {
         infer_winograd tiles = infer_winograd_of(&c);
         w.places = tiles.tiles;
         w.unit = tiles.most;
         w.least = 1;
-    } else if (infer_conv_is_line(&c)) {
+    } else if (way == LINE) {
         infer_line line = infer_line_of(&c);
         w.places = line.tiles;
         w.unit = line.most;

@@ -104,9 +104,9 @@ static void copy_blocks(const infer_conv2d *c, const float *x, size_t place, flo
 
 /* ---- all of it ---- */
 
-bool infer_conv_joins(const infer_conv2d *c, int64_t images) {
-    return images > 1 && c->group == 1 && !infer_conv_is_winograd(c) && c->out[0] <= PLACES &&
-           c->out[1] <= PLACES && c->out[0] * c->out[1] <= PLACES && row_of(c) <= FLOATS / PLACES &&
+bool infer_conv_joins(const infer_conv2d *c) {
+    return c->images > 1 && c->group == 1 && c->out[0] <= PLACES && c->out[1] <= PLACES &&
+           c->out[0] * c->out[1] <= PLACES && row_of(c) <= FLOATS / PLACES &&
            padded(c, 0) <= FLOATS && padded(c, 1) <= FLOATS && padded_size(c) <= FLOATS;
 }
 
@@ -177,13 +177,13 @@ static void joined_part(void *arg, size_t number, size_t worker) {
 
 /* Rows are cut where they are more than scratch has, into no parts of a single one, whose sums have
  * another order; else panels are. */
-void infer_conv_joined_run(infer_op_env *env, const infer_conv2d *c, size_t images) {
+void infer_conv_joined_run(infer_op_env *env, const infer_conv2d *c) {
     const size_t places = c->out[0] * c->out[1], panels = panels_of(c);
-    joined_work w = {.c = c, .env = env, .rows = images * places, .by_panel = 1};
+    joined_work w = {.c = c, .env = env, .rows = c->images * places, .by_panel = 1};
     const size_t most = FLOATS / row_of(c);
     double cost = (double)w.rows * (double)depth_of(c) * (double)c->outputs * INFER_PRODUCT_COST;
     size_t parts = infer_parts_worth(env, cost);
-    w.in = (size_t)infer_view_count(env->in[0]) / images;
+    w.in = (size_t)infer_view_count(env->in[0]) / c->images;
     w.out = panels * places * INFER_BLOCK;
     w.by_row = (w.rows + most - 1) / most;
     if (w.rows / parts >= PLACES)

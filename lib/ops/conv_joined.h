@@ -4,14 +4,14 @@
 
 #include "blocked.h"
 
-/* Whether a convolution over blocks of so many images is computed so: their maps are small, and a
+/* Whether a convolution over blocks of several images is computed so: their maps are small, and a
  * few rows fit scratch. */
-bool infer_conv_joins(const infer_conv2d *c, int64_t images);
+bool infer_conv_joins(const infer_conv2d *c);
 
 /* Floats of one thread's scratch. */
 size_t infer_conv_joined_scratch(const infer_conv2d *c);
 
-/* The run of a ConvBlocked, of so many images that have elements. */
-void infer_conv_joined_run(infer_op_env *env, const infer_conv2d *c, size_t images);
+/* The run of a ConvBlocked whose images have elements. */
+void infer_conv_joined_run(infer_op_env *env, const infer_conv2d *c);
 
 #endif
