@@ -10,15 +10,36 @@
 #define BIAS_ERROR 1e-3f
 #define BIAS_MOST  1e9f
 
+/* The eight inputs that QLinearConv and QLinearMatMul have alike. */
+static infer_status list_inputs(infer_graph *g, const graph_quantized *a, const graph_quantized *b,
+                                const graph_quantized *y, uint32_t *in) {
+    in[0] = a->integers;
+    in[1] = a->scale;
+    INFER_TRY(infer_graph_zero_value(g, a, &in[2]));
+    in[3] = b->integers;
+    in[4] = b->scale;
+    INFER_TRY(infer_graph_zero_value(g, b, &in[5]));
+    in[6] = y->scale;
+    return infer_graph_zero_value(g, y, &in[7]);
+}
+
+/* Constants of 8 bits with one scale or one for each place of an axis; NULL: they are none. */
+static const infer_view *weights_of(infer_graph *g, uint32_t value, int64_t axis,
+                                    graph_quantized *w) {
+    if (!infer_graph_dequantized(g, value, w) || w->type == INFER_TYPE_INT32 ||
+        !infer_graph_is_constant(g, w->integers))
+        return NULL;
+    const infer_view *v = infer_graph_view(g, w->integers);
+    const bool each = w->axis == axis && w->count == v->dim[axis];
+    return w->count == 1 || each ? v : NULL;
+}
+
 /* ---- Conv ---- */
 
 /* Weights [M][...], constant, with one scale or one for each output. */
 static bool are_kernels(infer_graph *g, uint32_t value, graph_quantized *w) {
-    if (!infer_graph_dequantized(g, value, w) || w->type == INFER_TYPE_INT32 ||
-        !infer_graph_is_constant(g, w->integers))
-        return false;
-    const infer_view *v = infer_graph_view(g, w->integers);
-    return v->rank >= 3 && (w->count == 1 || (w->axis == 0 && w->count == v->dim[0]));
+    const infer_view *v = weights_of(g, value, 0, w);
+    return v && v->rank >= 3;
 }
 
 /* The product of the scales for one output. */
@@ -63,14 +84,7 @@ static infer_status plan_conv(infer_graph *g, const graph_node *n, const graph_q
         if (bias == INFER_NO_VALUE)
             return INFER_OK;
     }
-    in[0] = x.integers;
-    in[1] = x.scale;
-    INFER_TRY(infer_graph_zero_value(g, &x, &in[2]));
-    in[3] = w.integers;
-    in[4] = w.scale;
-    INFER_TRY(infer_graph_zero_value(g, &w, &in[5]));
-    in[6] = y->scale;
-    INFER_TRY(infer_graph_zero_value(g, y, &in[7]));
+    INFER_TRY(list_inputs(g, &x, &w, y, in));
     in[8] = bias;
     *plan = (graph_plan){"", "QLinearConv", in, biased ? 9 : 8, n};
     *fits = true;
@@ -81,11 +95,8 @@ static infer_status plan_conv(infer_graph *g, const graph_node *n, const graph_q
 
 /* A matrix of constants with one scale or one for each column; axis: where its columns are. */
 static bool is_matrix(infer_graph *g, uint32_t value, int64_t axis, graph_quantized *b) {
-    if (!infer_graph_dequantized(g, value, b) || b->type == INFER_TYPE_INT32 ||
-        !infer_graph_is_constant(g, b->integers))
-        return false;
-    const infer_view *v = infer_graph_view(g, b->integers);
-    return v->rank == 2 && (b->count == 1 || (b->axis == axis && b->count == v->dim[axis]));
+    const infer_view *v = weights_of(g, value, axis, b);
+    return v && v->rank == 2;
 }
 
 static infer_status plan_matmul(infer_graph *g, const graph_node *n, const graph_quantized *y,
@@ -95,14 +106,7 @@ static infer_status plan_matmul(infer_graph *g, const graph_node *n, const graph
         (!is_matrix(g, n->in[1], 1, &b) && !infer_graph_is_plain(g, n->in[1], &b)) ||
         infer_graph_view(g, a.integers)->rank < 1 || infer_graph_view(g, b.integers)->rank < 1)
         return INFER_OK;
-    in[0] = a.integers;
-    in[1] = a.scale;
-    INFER_TRY(infer_graph_zero_value(g, &a, &in[2]));
-    in[3] = b.integers;
-    in[4] = b.scale;
-    INFER_TRY(infer_graph_zero_value(g, &b, &in[5]));
-    in[6] = y->scale;
-    INFER_TRY(infer_graph_zero_value(g, y, &in[7]));
+    INFER_TRY(list_inputs(g, &a, &b, y, in));
     *plan = (graph_plan){"", "QLinearMatMul", in, 8, NULL};
     *fits = true;
     return INFER_OK;
