@@ -24,29 +24,9 @@ infer_attr infer_lay_int(const char *name, int64_t i) {
 infer_status infer_lay_add(infer_graph *g, const char *domain, const char *op,
                            const graph_node *like, const uint32_t *in, uint32_t in_count,
                            const infer_attr *attrs, size_t attr_count, uint32_t *out) {
-    graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
-    if (!n)
-        return INFER_ERROR_MEMORY;
-    *n = (graph_node){.op = infer_op_find(domain, op), .name = like->name};
-    n->version = n->op->newest;
-    n->in_room = in_count + 8;
-    n->attr_room = attr_count;
-    n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
-    n->out = infer_arena_array(&g->arena, 1, sizeof *n->out);
-    n->attrs = infer_arena_array(&g->arena, n->attr_room, sizeof *n->attrs);
-    if (!n->in || !n->out || !n->attrs)
-        return INFER_ERROR_MEMORY;
-    for (uint32_t i = 0; i < n->in_room; i++)
-        n->in[i] = i < in_count ? in[i] : INFER_NO_VALUE;
-    n->in_count = in_count;
-    for (size_t i = 0; i < attr_count; i++)
-        INFER_TRY(infer_graph_copy_attr(g, &attrs[i], false, &n->attrs[n->attr_count++]));
-    infer_view unknown = {.rank = -1};
-    if (*out == INFER_NO_VALUE)
-        INFER_TRY(infer_graph_new_value(g, "", &unknown, false, out));
-    n->out_count = 1;
-    n->out[0] = *out;
-    return infer_graph_add_node(g, n);
+    const graph_new what = {
+        infer_op_find(domain, op), like->name, in, in_count, attrs, attr_count, false};
+    return infer_graph_add_new(g, &what, out, 1);
 }
 
 /* Adds the attributes of n that have these names to a list. */

@@ -167,27 +167,10 @@ infer_status infer_graph_want(infer_graph *g, uint32_t value) {
 infer_status infer_graph_pack(infer_graph *g, const graph_node *like, const char *op,
                               const uint32_t *in, uint32_t in_count, const infer_attr *attrs,
                               size_t attr_count, uint32_t *value) {
-    infer_view unknown = {.rank = -1};
-    graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
-    if (!n)
-        return INFER_ERROR_MEMORY;
-    *n = (graph_node){.op = infer_op_find("infer", op),
-                      .name = like->name,
-                      .in = infer_arena_array(&g->arena, in_count, sizeof *n->in),
-                      .out = infer_arena_array(&g->arena, 1, sizeof *n->out),
-                      .attrs = infer_arena_array(&g->arena, attr_count, sizeof *n->attrs),
-                      .in_count = in_count,
-                      .in_room = in_count,
-                      .out_count = 1,
-                      .attr_room = attr_count};
-    if (!n->in || !n->out || !n->attrs)
-        return INFER_ERROR_MEMORY;
-    n->version = n->op->newest;
-    memcpy(n->in, in, in_count * sizeof *in);
-    for (size_t i = 0; i < attr_count; i++)
-        INFER_TRY(infer_graph_add_attr(g, n, &attrs[i]));
-    INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[0]));
-    INFER_TRY(infer_graph_add_node(g, n));
-    *value = infer_graph_resolve(g, n->out[0]);
+    const graph_new what = {
+        infer_op_find("infer", op), like->name, in, in_count, attrs, attr_count, true};
+    uint32_t out = INFER_NO_VALUE;
+    INFER_TRY(infer_graph_add_new(g, &what, &out, 1));
+    *value = infer_graph_resolve(g, out);
     return INFER_OK;
 }

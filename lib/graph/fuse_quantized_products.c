@@ -4,7 +4,6 @@
 #include "status.h"
 
 #include <math.h>
-#include <string.h>
 
 /* What rounding a bias of floats to the scale of the sums may move an output by, in its steps. */
 #define BIAS_ERROR 1e-3f

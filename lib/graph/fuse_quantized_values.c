@@ -3,9 +3,6 @@
 
 #include "status.h"
 
-#include <math.h>
-#include <string.h>
-
 /* ---- reading ---- */
 
 graph_node *infer_graph_made_by(const infer_graph *g, uint32_t value) {
@@ -107,37 +104,19 @@ infer_status infer_graph_keep(infer_graph *g, const infer_view *view, uint32_t *
     return infer_graph_constant(g, "", view, true, value);
 }
 
-/* Room for inputs that packing adds. */
-#define MORE_IN 8
-
 infer_status infer_graph_make(infer_graph *g, const graph_node *like, const graph_plan *plan,
                               uint32_t *values, uint32_t count) {
-    const infer_view unknown = {.rank = -1};
-    graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
-    if (!n)
-        return infer_graph_status(g, INFER_ERROR_MEMORY);
-    n->op = infer_op_find(plan->domain, plan->op);
-    n->name = like->name;
-    n->version = n->op->newest;
-    n->in_count = plan->in_count;
-    n->in_room = plan->in_count + MORE_IN;
-    n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
-    n->out_count = count;
-    n->out = infer_arena_array(&g->arena, count, sizeof *n->out);
-    n->attr_count = plan->attrs ? plan->attrs->attr_count : 0;
-    n->attr_room = n->attr_count + 1;
-    n->attrs = infer_arena_array(&g->arena, n->attr_room, sizeof *n->attrs);
-    if (!n->in || !n->out || !n->attrs)
-        return infer_graph_status(g, INFER_ERROR_MEMORY);
-    for (uint32_t i = 0; i < n->in_room; i++)
-        n->in[i] = i < plan->in_count ? plan->in[i] : INFER_NO_VALUE;
-    if (n->attr_count)
-        memcpy(n->attrs, plan->attrs->attrs, n->attr_count * sizeof *n->attrs);
+    const graph_new what = {.op = infer_op_find(plan->domain, plan->op),
+                            .name = like->name,
+                            .in = plan->in,
+                            .in_count = plan->in_count,
+                            .attrs = plan->attrs ? plan->attrs->attrs : NULL,
+                            .attr_count = plan->attrs ? plan->attrs->attr_count : 0};
     for (uint32_t i = 0; i < count; i++)
-        INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[i]));
-    INFER_TRY(infer_graph_add_node(g, n));
+        values[i] = INFER_NO_VALUE;
+    INFER_TRY(infer_graph_add_new(g, &what, values, count));
     for (uint32_t i = 0; i < count; i++)
-        values[i] = infer_graph_resolve(g, n->out[i]);
+        values[i] = infer_graph_resolve(g, values[i]);
     return INFER_OK;
 }
 

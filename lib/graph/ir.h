@@ -93,6 +93,20 @@ infer_status infer_graph_add_node(infer_graph *g, graph_node *node);
 /* bind.c: attrs -> params. */
 infer_status infer_graph_bind(infer_graph *g, graph_node *node);
 
+/* A node that is to be; deep: tensors of attributes are copied, not borrowed. */
+typedef struct graph_new {
+    const infer_op *op;
+    const char *name;
+    const uint32_t *in;
+    uint32_t in_count;
+    const infer_attr *attrs;
+    size_t attr_count;
+    bool deep;
+} graph_new;
+/* rewrite.c: adds it. out has its outputs, which are made where they are INFER_NO_VALUE. */
+infer_status infer_graph_add_new(infer_graph *g, const graph_new *what, uint32_t *out,
+                                 uint32_t out_count);
+
 /* rewrite.c: the operator's view of a node. */
 infer_rewriter *infer_graph_rewriter_new(infer_graph *g, graph_node *node, int version);
 infer_status infer_graph_prepare(infer_graph *g); /* calls each operator's prepare */

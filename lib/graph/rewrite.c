@@ -126,47 +126,55 @@ static void release(infer_rewriter *rw, void *data, size_t size) {
     infer_arena_release(&self(rw)->g->arena, data, size);
 }
 
-static infer_status add_new(rewriter *r, const char *domain, const char *op, const uint32_t *inputs,
-                            uint32_t in_count, const infer_attr *attrs, uint32_t attr_count,
-                            uint32_t *outputs, uint32_t out_count) {
-    infer_graph *g = r->g;
+/* Room for inputs that packing adds. */
+#define MORE_IN 8
+
+infer_status infer_graph_add_new(infer_graph *g, const graph_new *what, uint32_t *out,
+                                 uint32_t out_count) {
+    const infer_view unknown = {.rank = -1};
     graph_node *n = infer_arena_array(&g->arena, 1, sizeof *n);
     if (!n)
-        return INFER_ERROR_MEMORY;
-    n->op = infer_op_find(domain, op);
-    if (!n->op)
-        return infer_fail(INFER_ERROR_UNSUPPORTED, "%s.%s is not in this library", domain, op);
-    n->version = n->op->newest;
-    n->name = r->node->name;
-    n->in_room = in_count + 8;
-    n->attr_room = attr_count;
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
+    *n = (graph_node){.op = what->op,
+                      .name = what->name,
+                      .version = what->op->newest,
+                      .in_count = what->in_count,
+                      .in_room = what->in_count + MORE_IN,
+                      .out_count = out_count,
+                      .attr_room = what->attr_count};
     n->in = infer_arena_array(&g->arena, n->in_room, sizeof *n->in);
     n->out = infer_arena_array(&g->arena, out_count, sizeof *n->out);
     n->attrs = infer_arena_array(&g->arena, n->attr_room, sizeof *n->attrs);
     if (!n->in || !n->out || !n->attrs)
-        return INFER_ERROR_MEMORY;
+        return infer_graph_status(g, INFER_ERROR_MEMORY);
     for (uint32_t i = 0; i < n->in_room; i++)
-        n->in[i] = i < in_count ? inputs[i] : INFER_NO_VALUE;
-    n->in_count = in_count;
-    for (uint32_t i = 0; i < attr_count; i++)
-        INFER_TRY(infer_graph_copy_attr(g, &attrs[i], true, &n->attrs[n->attr_count++]));
-    infer_view unknown = {.rank = -1};
-    n->out_count = out_count;
-    for (uint32_t i = 0; i < out_count; i++)
-        INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &n->out[i]));
-    INFER_TRY(infer_graph_add_node(g, n));
-    memcpy(outputs, n->out, out_count * sizeof *outputs);
-    return INFER_OK;
+        n->in[i] = i < what->in_count ? what->in[i] : INFER_NO_VALUE;
+    for (size_t i = 0; i < what->attr_count; i++)
+        INFER_TRY(
+            infer_graph_copy_attr(g, &what->attrs[i], what->deep, &n->attrs[n->attr_count++]));
+    for (uint32_t i = 0; i < out_count; i++) {
+        if (out[i] == INFER_NO_VALUE)
+            INFER_TRY(infer_graph_new_value(g, "", &unknown, false, &out[i]));
+        n->out[i] = out[i];
+    }
+    return infer_graph_add_node(g, n);
 }
 
 static infer_status add_many(infer_rewriter *rw, const char *domain, const char *op,
                              const uint32_t *inputs, uint32_t in_count, const infer_attr *attrs,
                              uint32_t attr_count, uint32_t *outputs, uint32_t out_count) {
+    const rewriter *r = self(rw);
+    const graph_new what = {
+        infer_op_find(domain, op), r->node->name, inputs, in_count, attrs, attr_count, true};
     for (uint32_t i = 0; i < out_count; i++)
         outputs[i] = INFER_NO_VALUE;
-    if (rw->failed == INFER_OK)
+    if (rw->failed == INFER_OK && !what.op)
         rw->failed =
-            add_new(self(rw), domain, op, inputs, in_count, attrs, attr_count, outputs, out_count);
+            infer_fail(INFER_ERROR_UNSUPPORTED, "%s.%s is not in this library", domain, op);
+    if (rw->failed == INFER_OK)
+        rw->failed = infer_graph_add_new(r->g, &what, outputs, out_count);
+    for (uint32_t i = 0; rw->failed != INFER_OK && i < out_count; i++)
+        outputs[i] = INFER_NO_VALUE;
     return rw->failed;
 }
 
