@@ -247,6 +247,12 @@ typedef struct packed_work {
     void *c;
 } packed_work;
 
+/* What was computed of some rows, in place. */
+static void finish_rows(const packed_work *w, float *c, size_t rows, size_t columns) {
+    for (size_t r = 0; w->activation != NONE && r < rows; r++)
+        activate(w->kernels, w->activation, c + r * w->grid.n, columns);
+}
+
 /* Rows are shared out evenly, as a single one would be summed in another order. */
 static void run_active(const packed_work *w, const float *a, const float *b, const float *bias,
                        float *c, size_t m, size_t n) {
@@ -259,8 +265,7 @@ static void run_active(const packed_work *w, const float *a, const float *b, con
             float *to = c + row * ldc + j;
             w->kernels->gemm_packed_f32(rows, columns, w->k, a + row * w->k, w->k, b + j * w->k,
                                         bias ? bias + j : NULL, to, ldc);
-            for (size_t r = 0; r < rows; r++)
-                activate(w->kernels, w->activation, to + r * ldc, columns);
+            finish_rows(w, to, rows, columns);
         }
     }
 }
@@ -294,8 +299,7 @@ static void run_narrow(const packed_work *w, const infer_tile *t, float *wide) {
         c += t->column;
         w->kernels->gemm_scaled_f32(t->rows, t->columns, k, a, k, b,
                                     w->bias ? (const float *)w->bias + t->column : NULL, c, ldc);
-        for (size_t i = 0; w->activation != NONE && i < t->rows; i++)
-            activate(w->kernels, w->activation, c + i * ldc, t->columns);
+        finish_rows(w, c, t->rows, t->columns);
         return;
     }
     for (size_t j = t->column, columns; j < t->column + t->columns; j += columns) {
@@ -305,8 +309,7 @@ static void run_narrow(const packed_work *w, const infer_tile *t, float *wide) {
         for (size_t i = 0; i < columns; i += INFER_PANEL)
             b = widen_panel(w, b, wide + i * k);
         w->kernels->gemm_packed_f32(t->rows, columns, k, a, k, wide, bias, c + j, ldc);
-        for (size_t i = 0; w->activation != NONE && i < t->rows; i++)
-            activate(w->kernels, w->activation, c + i * ldc + j, columns);
+        finish_rows(w, c + j, t->rows, columns);
     }
 }
 
@@ -323,8 +326,7 @@ static bool run_half(const packed_work *w, const infer_tile *t, void *scratch) {
         if (!w->kernels->gemm_half_f32(rows, t->columns, w->k, a, w->k, b, bias, c, w->grid.n,
                                        scratch))
             return false;
-        for (size_t r = 0; w->activation != NONE && r < rows; r++)
-            activate(w->kernels, w->activation, c + r * w->grid.n, t->columns);
+        finish_rows(w, c, rows, t->columns);
     }
     return true;
 }

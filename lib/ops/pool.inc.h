@@ -1,9 +1,7 @@
 /* Template (real.h): one plane of a pool, tap by tap over whole rows of output places. */
 
-/* b becomes the larger of both; a's numbers are `step` apart. Bytes mostly go another way
- * (pool_rows.c). */
+/* b becomes the larger of both; a's numbers are `step` apart. */
 static void NAME(larger)(const REAL *restrict a, int64_t step, int64_t n, REAL *restrict b) {
-#ifdef SUMS
     if (step == 1)
         for (int64_t i = 0; i < n; i++)
             b[i] = a[i] > b[i] ? a[i] : b[i];
@@ -11,7 +9,6 @@ static void NAME(larger)(const REAL *restrict a, int64_t step, int64_t n, REAL *
         for (int64_t i = 0; i < n; i++)
             b[i] = a[2 * i] > b[i] ? a[2 * i] : b[i];
     else
-#endif
         for (int64_t i = 0; i < n; i++)
             b[i] = a[i * step] > b[i] ? a[i * step] : b[i];
 }
