@@ -174,17 +174,21 @@ static infer_status window_infer(infer_op_env *env) {
 }
 
 /* With what the pools need that go row by row. */
-static infer_status rows_infer(infer_op_env *env) {
+static infer_status rows_infer(infer_op_env *env, bool average) {
     infer_window w;
     INFER_TRY(window_infer(env));
-    if (env->in[0]->rank < 0 || (env->out_count > 1 && env->out[1]))
+    if (env->in[0]->rank < 0)
         return INFER_OK;
     INFER_TRY(read_window(env, &w));
-    return infer_pool_rows_plan(env, &w);
+    return infer_pool_rows_plan(env, &w, average);
 }
 
 static infer_status max_infer(infer_op_env *env) {
-    return env->in[0]->type == INFER_TYPE_FLOAT ? window_infer(env) : rows_infer(env);
+    return rows_infer(env, false);
+}
+
+static infer_status average_infer(infer_op_env *env) {
+    return rows_infer(env, true);
 }
 
 static infer_status norm_infer(infer_op_env *env) {
@@ -228,27 +232,24 @@ static infer_status norm_body(infer_op_env *env) {
     return window_body(env, NORM);
 }
 
-/* *done: the pool went row by row. */
-static infer_status rows_run(infer_op_env *env, bool *done) {
+/* Row by row, or else by a body. */
+static infer_status rows_run(infer_op_env *env, bool average) {
     const pool_params *p = env->params;
     infer_window w;
+    if (!env->out[0])
+        return INFER_OK;
     INFER_TRY(read_window(env, &w));
-    *done = infer_pool_rows_run(env, &w, p->count_include_pad != 0);
-    return INFER_OK;
+    if (infer_pool_rows_run(env, &w, average, p->count_include_pad != 0))
+        return INFER_OK;
+    return infer_widen_run(env, average ? average_body : max_body);
 }
 
 static infer_status max_run(infer_op_env *env) {
-    bool done = !env->out[0];
-    if (!done && env->in[0]->type != INFER_TYPE_FLOAT && (env->out_count < 2 || !env->out[1]))
-        INFER_TRY(rows_run(env, &done));
-    return done ? INFER_OK : infer_widen_run(env, max_body);
+    return rows_run(env, false);
 }
 
 static infer_status average_run(infer_op_env *env) {
-    bool done = !env->out[0];
-    if (!done)
-        INFER_TRY(rows_run(env, &done));
-    return done ? INFER_OK : infer_widen_run(env, average_body);
+    return rows_run(env, true);
 }
 
 static infer_status norm_run(infer_op_env *env) {
@@ -375,7 +376,7 @@ static infer_status norm_upgrade(infer_rewriter *rw) {
     X(MaxPool, max_pool, pool_params, max_attrs, COUNT(max_attrs), 2,                              \
       T_FLOAT | T(INT8) | T(UINT8), NULL, max_infer, max_run)                                      \
     X(AveragePool, average_pool, pool_params, average_attrs, COUNT(average_attrs), 1, T_FLOAT,     \
-      NULL, rows_infer, average_run)                                                               \
+      NULL, average_infer, average_run)                                                            \
     X(LpPool, lp_pool, pool_params, norm_attrs, COUNT(norm_attrs), 1, T_FLOAT, norm_upgrade,       \
       norm_infer, norm_run)                                                                        \
     X(GlobalMaxPool, global_max_pool, global_params, NULL, 0, 1, T_FLOAT, NULL, global_infer,      \

@@ -44,11 +44,12 @@ static bool read_axis(const infer_window *w, int which, axis *a) {
     return true;
 }
 
-static bool measure(const infer_op_env *env, const infer_window *w, geometry *g) {
+static bool measure(const infer_op_env *env, const infer_window *w, bool average, geometry *g) {
     const infer_view *x = env->in[0];
-    g->floats = x->type == INFER_TYPE_FLOAT;
+    const bool bytes = x->type == INFER_TYPE_INT8 || x->type == INFER_TYPE_UINT8;
+    g->floats = average;
     g->size = 0;
-    if ((!g->floats && x->type != INFER_TYPE_INT8 && x->type != INFER_TYPE_UINT8) ||
+    if ((average ? x->type != INFER_TYPE_FLOAT : !bytes) || (env->out_count > 1 && env->out[1]) ||
         !infer_view_concrete(x) || w->rank < 1 || w->rank > 2 || !read_axis(w, 0, &g->y) ||
         !read_axis(w, 1, &g->x) || g->x.out < LEAST_OUT)
         return false;
@@ -61,10 +62,10 @@ static bool measure(const infer_op_env *env, const infer_window *w, geometry *g)
            infer_scratch_take(&g->size, g->floats ? g->x.out : 0, 1, element, &g->counts_at);
 }
 
-infer_status infer_pool_rows_plan(infer_op_env *env, const infer_window *w) {
+infer_status infer_pool_rows_plan(infer_op_env *env, const infer_window *w, bool average) {
     geometry g;
     size_t all;
-    if (!measure(env, w, &g))
+    if (!measure(env, w, average, &g))
         return INFER_OK;
     if (!infer_mul(g.size, infer_workers(env), &all) ||
         !infer_add(env->scratch_size, all, &env->scratch_size))
@@ -174,9 +175,10 @@ static void rows_part(void *arg, size_t part, size_t worker) {
                     (uint8_t *)j->env->out[0]->data + i * to);
 }
 
-bool infer_pool_rows_run(infer_op_env *env, const infer_window *w, bool with_padding) {
+bool infer_pool_rows_run(infer_op_env *env, const infer_window *w, bool average,
+                         bool with_padding) {
     geometry g;
-    if (!measure(env, w, &g))
+    if (!measure(env, w, average, &g))
         return false;
     rows_job j = {env, w, &g, (size_t)infer_span(env->in[0], 0, 2), 1, with_padding};
     j.parts = infer_parts(env, j.planes, (double)g.places / (g.floats ? 1 : 4));

@@ -5,10 +5,10 @@
 #include "window.h"
 
 /* Adds what the scratch needs where x, whose window is known, can be pooled so: the largest of
- * bytes, or the mean of floats. */
-infer_status infer_pool_rows_plan(infer_op_env *env, const infer_window *w);
+ * bytes, if nobody asks where they are, or the mean of floats. */
+infer_status infer_pool_rows_plan(infer_op_env *env, const infer_window *w, bool average);
 
 /* Pools x; false where it is no such. */
-bool infer_pool_rows_run(infer_op_env *env, const infer_window *w, bool with_padding);
+bool infer_pool_rows_run(infer_op_env *env, const infer_window *w, bool average, bool with_padding);
 
 #endif
