@@ -4,6 +4,7 @@
 #ifndef INFER_KERNELS_CONV2D_H
 #define INFER_KERNELS_CONV2D_H
 
+#include "even.h"
 #include "loose.h"
 
 #include <math.h>
@@ -137,8 +138,7 @@ static inline infer_winograd infer_winograd_of(const infer_conv2d *c) {
     w.tiles = w.of_image * (c->images ? c->images : 1);
     if (!w.tiles || !fits)
         return w;
-    size_t passes = (w.tiles + fits - 1) / fits;
-    w.most = (w.tiles + passes - 1) / passes;
+    w.most = infer_even_part(w.tiles, fits);
     w.input = (blocks * w.most + 1) * 16;
     w.sums = (2 * w.most + 1) * 16;
     return w;

@@ -77,8 +77,7 @@ infer_line infer_line_of(const infer_conv2d *conv) {
     if (fits == 0)
         return l;
     const size_t least = fits < INFER_LINE_TILES ? fits : INFER_LINE_TILES;
-    const size_t passes = (l.tiles + least - 1) / least;
-    l.most = (l.tiles + passes - 1) / passes;
+    l.most = infer_even_part(l.tiles, least);
     l.input = (blocks * l.rows * l.pieces * l.most + 1) * 16;
     l.sums = (2 * l.most + 1) * 16;
     return l;

@@ -34,6 +34,7 @@
 #include "attend.h"
 #include "conv2d.h"
 #include "conv_line.h"
+#include "even.h"
 #include "half.h"
 #include "walk.h"
 

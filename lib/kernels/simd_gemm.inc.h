@@ -223,10 +223,7 @@ static void NAME(gemm_packed)(size_t m, size_t n, size_t k, const T *a, size_t l
         return;
     }
     const size_t tiles = m / TILE_ROWS + (m % TILE_ROWS != 0);
-    const size_t parts = (tiles + GEMM_TILES - 1) / GEMM_TILES;
-    const size_t most = parts ? (tiles + parts - 1) / parts : 1;
-    const size_t blocks = k / GEMM_K + (k % GEMM_K != 0);
-    const size_t deepest = blocks ? (k + blocks - 1) / blocks : 0;
+    const size_t most = infer_even_part(tiles, GEMM_TILES), deepest = infer_even_part(k, GEMM_K);
     const NAME(product) p = {m, n, k, lda, ldc, tiles, a, packed, bias, c};
     size_t i = 0, depth;
     do {

@@ -61,8 +61,7 @@ static void NAME(gemm_scaled)(size_t m, size_t n, size_t k, const T *a, size_t l
     static const T zeros[TILE_COLS];
     const size_t scales = INFER_PANEL * sizeof(T), panel = scales + k * INFER_PANEL;
     const size_t tiles = m / TILE_ROWS + (m % TILE_ROWS != 0);
-    const size_t blocks = k / SCALED_K + (k % SCALED_K != 0);
-    const size_t deepest = blocks ? (k + blocks - 1) / blocks : 0;
+    const size_t deepest = infer_even_part(k, SCALED_K);
     T block[TILE_ROWS * SCALED_LDA];
     size_t i = 0, depth;
     do {
