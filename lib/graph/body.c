@@ -29,6 +29,17 @@ infer_status infer_graph_push_node(infer_graph *g, graph_node *n) {
     return INFER_OK;
 }
 
+graph_node *infer_graph_made_by(const infer_graph *g, uint32_t value) {
+    const uint32_t v = infer_graph_resolve(g, value);
+    graph_node *n = v == INFER_NO_VALUE ? NULL : g->values[v].maker;
+    bool makes = false;
+    if (!n || n->dead || g->values[v].home != g->now)
+        return NULL;
+    for (uint32_t o = 0; o < n->out_count; o++)
+        makes = makes || n->out[o] == v;
+    return makes ? n : NULL;
+}
+
 static void free_body(const infer_allocator *a, graph_body *b) {
     infer_dealloc(a, b->nodes, b->node_room * sizeof(graph_node *));
     infer_dealloc(a, b->inputs, b->input_room * sizeof *b->inputs);

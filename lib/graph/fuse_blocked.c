@@ -7,7 +7,6 @@
 #include "status.h"
 
 #include <math.h>
-#include <string.h>
 
 #define LATE 5 /* the input that is added behind an activation */
 
@@ -55,9 +54,7 @@ static const struct {
 };
 
 static bool take_activation(const graph_node *r, ending *e) {
-    const infer_attr *how =
-        infer_graph_is_op(r, "", "Gelu") ? infer_graph_find_attr(r, "approximate") : NULL;
-    if (how && (how->count != 4 || memcmp(how->data, "none", 4) != 0))
+    if (infer_graph_is_op(r, "", "Gelu") && !infer_graph_says(r, "approximate", "none", true))
         return false;
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
         if (!e->act.kind && !e->clipped && infer_graph_is_op(r, "", activations[i].op)) {

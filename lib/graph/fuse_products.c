@@ -44,9 +44,8 @@ static infer_status fuse_activation(infer_graph *g, graph_uses *u, graph_node *n
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
         if (infer_graph_is_op(r, "", activations[i].op))
             name = activations[i].name;
-    const infer_attr *approximate = r ? infer_graph_find_attr(r, "approximate") : NULL;
     if (!name || infer_graph_find_attr(n, "activation") ||
-        (approximate && (approximate->count != 4 || memcmp(approximate->data, "none", 4) != 0)))
+        !infer_graph_says(r, "approximate", "none", true))
         return INFER_OK;
     infer_attr a = {
         .name = "activation", .type = INFER_ATTR_STRING, .count = strlen(name), .data = name};

@@ -16,19 +16,14 @@ static const char moving[] =
     " DepthToSpace Expand Flatten Gather Identity MaxPool Reshape Resize Slice Split "
     "Squeeze Tile Transpose Unsqueeze ";
 
-static bool is_text(const graph_node *n, const char *name, const char *text) {
-    const infer_attr *a = infer_graph_find_attr(n, name);
-    return a && a->count == strlen(text) && memcmp(a->data, text, a->count) == 0;
-}
-
 static bool moves(const graph_node *n) {
     if (n->op->domain[0] || !infer_graph_is_among(n->op->name, moving))
         return false;
     if (infer_graph_is_op(n, "", "MaxPool"))
         return n->out_count < 2 || n->out[1] == INFER_NO_VALUE;
     if (infer_graph_is_op(n, "", "Resize")) /* nearest, and no number of its own outside */
-        return (!infer_graph_find_attr(n, "mode") || is_text(n, "mode", "nearest")) &&
-               !is_text(n, "coordinate_transformation_mode", "tf_crop_and_resize");
+        return infer_graph_says(n, "mode", "nearest", true) &&
+               !infer_graph_says(n, "coordinate_transformation_mode", "tf_crop_and_resize", false);
     return true;
 }
 

@@ -30,9 +30,6 @@ infer_status infer_graph_zero_value(infer_graph *g, const graph_quantized *q, ui
 
 bool infer_graph_same_scale(infer_graph *g, const graph_quantized *a, const graph_quantized *b);
 
-/* The node that makes a value, in the graph at hand; NULL: none does. */
-graph_node *infer_graph_made_by(const infer_graph *g, uint32_t value);
-
 /* A small constant. */
 infer_status infer_graph_keep(infer_graph *g, const infer_view *view, uint32_t *value);
 

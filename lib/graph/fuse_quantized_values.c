@@ -5,17 +5,6 @@
 
 /* ---- reading ---- */
 
-graph_node *infer_graph_made_by(const infer_graph *g, uint32_t value) {
-    const uint32_t v = infer_graph_resolve(g, value);
-    graph_node *n = v == INFER_NO_VALUE ? NULL : g->values[v].maker;
-    bool makes = false;
-    if (!n || n->dead || g->values[v].home != g->now || g->values[v].constant)
-        return NULL;
-    for (uint32_t o = 0; o < n->out_count; o++)
-        makes = makes || n->out[o] == v;
-    return makes ? n : NULL;
-}
-
 static bool is_byte(infer_type type) {
     return type == INFER_TYPE_INT8 || type == INFER_TYPE_UINT8;
 }

@@ -223,6 +223,11 @@ float infer_graph_float(const graph_node *node, const char *name, float absent) 
     return a ? a->f : absent;
 }
 
+bool infer_graph_says(const graph_node *node, const char *name, const char *text, bool absent) {
+    const infer_attr *a = infer_graph_find_attr(node, name);
+    return a ? a->count == strlen(text) && memcmp(a->data, text, a->count) == 0 : absent;
+}
+
 int64_t infer_graph_number(const graph_node *node, const char *name, size_t i, int64_t absent) {
     const infer_attr *a = infer_graph_find_attr(node, name);
     return a && a->type == INFER_ATTR_INTS && i < a->count ? ((const int64_t *)a->data)[i] : absent;

@@ -121,6 +121,8 @@ const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name
 /* What an attribute says, or `absent`; of a list, number i. */
 int64_t infer_graph_int(const graph_node *node, const char *name, int64_t absent);
 float infer_graph_float(const graph_node *node, const char *name, float absent);
+/* Whether it is this text. */
+bool infer_graph_says(const graph_node *node, const char *name, const char *text, bool absent);
 int64_t infer_graph_number(const graph_node *node, const char *name, size_t i, int64_t absent);
 
 /* env for infer and run of a node; views point into g->values. Arrays come from the arena. */
@@ -133,6 +135,8 @@ infer_status infer_graph_fold(infer_graph *g, graph_node *n, infer_op_env *env, 
 infer_status infer_graph_local(infer_graph *g, uint32_t value, uint32_t *local);
 infer_status infer_graph_add_output(infer_graph *g, graph_body *b, uint32_t value);
 infer_status infer_graph_push_node(infer_graph *g, graph_node *n); /* to g->now */
+/* The node that makes a value, in the graph at g->now; NULL: none does. */
+graph_node *infer_graph_made_by(const infer_graph *g, uint32_t value);
 void infer_graph_free_bodies(infer_graph *g);
 /* The captured values of a node's bodies become its last inputs. */
 infer_status infer_graph_add_captures(infer_graph *g, graph_node *n);

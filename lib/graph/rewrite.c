@@ -234,14 +234,8 @@ static uint32_t named(infer_rewriter *rw, const char *name, size_t size) {
 }
 
 static bool producer(infer_rewriter *rw, uint32_t value, infer_producer *p) {
-    const infer_graph *g = self(rw)->g;
-    value = infer_graph_resolve(g, value);
-    const graph_node *n = g->values[value].maker;
-    bool makes = n && !n->dead && g->values[value].home == g->now;
-    uint32_t o = 0;
-    while (makes && o < n->out_count && n->out[o] != value)
-        o++;
-    if (!makes || o == n->out_count)
+    const graph_node *n = infer_graph_made_by(self(rw)->g, value);
+    if (!n)
         return false;
     *p = (infer_producer){
         n->op, n->in, n->out, n->in_count, n->out_count, n->attrs, (uint32_t)n->attr_count};
