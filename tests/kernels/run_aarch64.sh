@@ -15,13 +15,23 @@ done
 mkdir -p "$out"
 lib=$root/lib
 here=$root/tests/kernels
+
+compile() {
+    "$compiler" -std=c11 -O3 -Wall -Wextra -Werror -fno-math-errno -fno-trapping-math -ffp-contract=off \
+        -DINFER_TEST_PLAIN -DINFER_TEST_SWEEP=100000 \
+        -I"$root/include" -I"$lib/base" -I"$lib/cpu" -I"$lib/kernels" -I"$here" -c "$1" -o "$out/$(basename "$1" .c).o"
+}
+
+set --
+for name in cpu/features cpu/aarch64 kernels/dispatch kernels/dispatch_blocked kernels/dispatch_bytes kernels/scalar \
+    kernels/scalar_bytes kernels/scalar_conv kernels/scalar_trees kernels/conv_line kernels/conv_pack kernels/neon \
+    kernels/neon_blocked kernels/neon_bytes kernels/pack; do
+    compile "$lib/$name.c"
+    set -- "$@" "$out/$(basename $name).o"
+done
+compile "$here/variants.c"
 for name in test_products test_functions test_conv test_winograd test_attention test_bytes test_trees; do
-    "$compiler" -std=c11 -O3 -Wall -Wextra -Werror -static -fno-math-errno \
-        -fno-trapping-math -ffp-contract=off -DINFER_TEST_PLAIN -DINFER_TEST_SWEEP=100000 \
-        -I"$root/include" -I"$lib/base" -I"$lib/cpu" -I"$lib/kernels" -I"$here" \
-        "$here/$name.c" "$here/variants.c" "$lib/cpu/features.c" "$lib/cpu/aarch64.c" \
-        "$lib/kernels/dispatch.c" "$lib/kernels/dispatch_blocked.c" "$lib/kernels/dispatch_bytes.c" "$lib/kernels/scalar.c" "$lib/kernels/scalar_bytes.c" "$lib/kernels/scalar_conv.c" "$lib/kernels/scalar_trees.c" "$lib/kernels/conv_line.c" "$lib/kernels/conv_pack.c" \
-        "$lib/kernels/neon.c" "$lib/kernels/neon_blocked.c" "$lib/kernels/neon_bytes.c" \
-        "$lib/kernels/pack.c" -lm -o "$out/$name"
+    compile "$here/$name.c"
+    "$compiler" -static "$out/$name.o" "$out/variants.o" "$@" -lm -o "$out/$name"
     "$emulator" "$out/$name"
 done
