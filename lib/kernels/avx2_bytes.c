@@ -1,11 +1,11 @@
-/* The AVX2 tier over bytes. Compiled with -mavx2; runs where INFER_CPU_AVX2 is set. Products are of
- * 16 bits, as those of 8 would saturate. */
+/* The AVX2 tier over bytes, but for products. Compiled with -mavx2; runs where INFER_CPU_AVX2 is
+ * set. */
 #include "bytes.h"
 #include "kernels.h"
 
 #include <immintrin.h>
 
-/* ---- products ---- */
+/* ---- what products take ---- */
 
 /* Four columns of four rows, interleaved, from rows of sixteen. */
 static void pack_s8(size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,
@@ -55,52 +55,6 @@ static void pack_s8(size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t fl
 static void gather_s8(size_t groups, size_t plane, size_t taps, const size_t *tap,
                       const infer_runs *runs, const uint8_t *x, int8_t *y) {
     bytes_gather(groups, plane, taps, tap, runs, x, y);
-}
-
-/* rows x 16 columns; a column has the sums of its even and of its odd rows of B. */
-VEC_INLINE void tile(const size_t rows, size_t n, size_t k, const uint8_t *a, size_t lda,
-                     const int8_t *b, const int32_t *start, int32_t *c, size_t ldc) {
-    __m256i sum[3][4];
-    foreach (r, rows)
-        foreach (q, 4)
-            sum[r][q] = _mm256_setzero_si256();
-    for (size_t l = 0; l < k; l += 4, b += 64) {
-        __m256i u[3];
-        foreach (r, rows) {
-            const uint8_t *from = a + r * lda + l;
-            uint32_t word = k - l < 4 ? bytes_rest(from, k - l) : bytes_word(from);
-            u[r] = _mm256_cvtepu8_epi16(_mm_set1_epi32((int32_t)word));
-        }
-        foreach (q, 4) {
-            __m256i v = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)b + q));
-            foreach (r, rows)
-                sum[r][q] = _mm256_add_epi32(sum[r][q], _mm256_madd_epi16(u[r], v));
-        }
-    }
-    foreach (r, rows) {
-        int32_t row[INFER_PANEL], *to = n < INFER_PANEL ? row : c + r * ldc;
-        foreach (h, 2) {
-            __m256i both = _mm256_hadd_epi32(sum[r][2 * h], sum[r][2 * h + 1]);
-            both = _mm256_permute4x64_epi64(both, 0xd8);
-            if (start)
-                both = _mm256_add_epi32(both, _mm256_loadu_si256((const __m256i *)start + h));
-            _mm256_storeu_si256((__m256i *)to + h, both);
-        }
-        if (n < INFER_PANEL)
-            memcpy(c + r * ldc, row, n * sizeof *row);
-    }
-}
-
-static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
-                      const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
-    for (size_t j = 0; j < n; j += INFER_PANEL, packed += (k + 3) / 4 * 64) {
-        const int32_t *first = start ? start + j : NULL;
-        size_t i = 0;
-        for (; m - i >= 3; i += 3)
-            tile(3, n - j, k, a + i * lda, lda, packed, first, c + i * ldc + j, ldc);
-        for (; i < m; i++)
-            tile(1, n - j, k, a + i * lda, lda, packed, first, c + i * ldc + j, ldc);
-    }
 }
 
 /* ---- quantizing ---- */
@@ -390,7 +344,7 @@ static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const
 void infer_kernels_avx2_bytes(infer_kernels *k) {
     k->pack_s8 = pack_s8;
     k->gather_s8 = gather_s8;
-    k->gemm_u8s8 = gemm_u8s8;
+    k->gemm_u8s8 = infer_avx2_gemm_u8s8;
     k->quantize_8 = quantize_8;
     k->requantize_8 = requantize_8;
     k->dequantize_8 = dequantize_8;
