@@ -58,6 +58,7 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
         if (p->later.input)
             ahead = a + p->later.input;
         k -= n;
+        VEC_STEPS(TILE_STEPS)
         for (size_t u = 0; u < n; u++, b += INFER_PANEL, ahead += pace) {
             VEC row[TILE_VECS];
             foreach (v, vecs)

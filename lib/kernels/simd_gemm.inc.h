@@ -40,26 +40,27 @@ VEC_INLINE void NAME(tile)(const size_t rows, const size_t vecs, size_t k, const
         foreach (v, vecs)
             sum[r][v] = V(load)(init + r * ldi + v * LANES);
     const T *near = sent->b, *next_c = sent->c, *next_a = sent->a;
-    const T *const last = next_c + rows * ldc;
-    for (size_t i = 0, due = 0; i < k; i++, b += INFER_PANEL, near += INFER_PANEL) {
-        VEC row[TILE_VECS];
-        foreach (v, vecs)
-            row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
-        if (i == due && next_c < last) {
-            foreach (v, vecs * LANES / INFER_PANEL) {
-                __builtin_prefetch(next_c + v * INFER_PANEL, 1, 2);
-                __builtin_prefetch(next_a + v * INFER_PANEL, 0, 2);
-            }
-            due += k / rows;
-            next_c += ldc;
-            next_a += sent->lda;
+    for (size_t r = 0, i = 0, until; i < k; r++, i = until) {
+        until = r + 1 < rows ? i + k / rows : k;
+        foreach (v, vecs * LANES / INFER_PANEL) {
+            __builtin_prefetch(next_c + v * INFER_PANEL, 1, 2);
+            __builtin_prefetch(next_a + v * INFER_PANEL, 0, 2);
         }
-        foreach (v, vecs * LANES / INFER_PANEL)
-            __builtin_prefetch(near + v * panel, 0, GEMM_NEAR ? 3 : 2);
-        foreach (r, rows) {
-            VEC x = V(set1)(a[r * GEMM_LDA + i]);
+        next_c += ldc;
+        next_a += sent->lda;
+        const T *x = a + i;
+        VEC_STEPS(TILE_STEPS)
+        for (const T *const end = a + until; x < end; x++, b += INFER_PANEL, near += INFER_PANEL) {
+            VEC row[TILE_VECS];
             foreach (v, vecs)
-                sum[r][v] = V(fma)(x, row[v], sum[r][v]);
+                row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
+            foreach (v, vecs * LANES / INFER_PANEL)
+                __builtin_prefetch(near + v * panel, 0, GEMM_NEAR ? 3 : 2);
+            foreach (q, rows) {
+                VEC u = V(set1)(x[q * GEMM_LDA]);
+                foreach (v, vecs)
+                    sum[q][v] = V(fma)(u, row[v], sum[q][v]);
+            }
         }
     }
     foreach (r, rows)

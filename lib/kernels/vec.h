@@ -5,7 +5,9 @@
  * number of elements; ROWS the rows of weights that matvec takes at once, at most 4, and ROW_SUMS
  * the sums of each; TILE_ROWS_S and TILE_VECS_S the register tile of gemm, as many multiply-adds as
  * the latency of one hides, in as many registers as there are; TILE_LIST_S calls X with every
- * number of rows from 2 to a tile's.
+ * number of rows from 2 to a tile's; TILE_STEPS the steps of a sum between two tests of its end:
+ * the smaller a tile, the more its loop's own instructions cost, above all where another thread has
+ * half of the core's.
  *
  *     load, store, set1, add, sub, mul, div, sqrt, and, or, round (to nearest even)
  *     max(a, b), min(a, b)       NaN where b is NaN
@@ -41,5 +43,15 @@
 #define VEC_UNROLL _Pragma("clang loop unroll(full)")
 #endif
 #define foreach(i, n) VEC_UNROLL for (size_t i = 0; i < (n); i++)
+
+/* So many steps of the loop that follows between two tests of its end. */
+#define VEC_PRAGMA(text) _Pragma(#text)
+#if !defined(__clang__)
+#define VEC_STEPS(n) VEC_PRAGMA(GCC unroll n)
+#elif __has_feature(address_sanitizer)
+#define VEC_STEPS(n)
+#else
+#define VEC_STEPS(n) VEC_PRAGMA(clang loop unroll_count(n))
+#endif
 
 #endif

@@ -12,6 +12,7 @@
 #define LANES_f64        4
 #define ROWS             4
 #define ROW_SUMS         2 /* a cache line of each row a turn: out of cache nothing is faster */
+#define TILE_STEPS       4
 #define TILE_ROWS_f32    6
 #define TILE_VECS_f32    2
 #define TILE_LIST_f32(X) X(2) X(3) X(4) X(5) X(6)

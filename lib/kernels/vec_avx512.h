@@ -12,6 +12,7 @@
 #define LANES_f64        8
 #define ROWS             4
 #define ROW_SUMS         4
+#define TILE_STEPS       1
 #define TILE_ROWS_f32    14
 #define TILE_VECS_f32    2
 #define TILE_LIST_f32(X) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)

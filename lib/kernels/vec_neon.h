@@ -13,6 +13,7 @@
 #define LANES_f64        2
 #define ROWS             4
 #define ROW_SUMS         4
+#define TILE_STEPS       1
 #define TILE_ROWS_f32    5
 #define TILE_VECS_f32    4
 #define TILE_LIST_f32(X) X(2) X(3) X(4) X(5)
