@@ -5,6 +5,10 @@
  * a tile reads them where they are. What no input is there for, the padding, is in a copy, a patch
  * of the rows that some output rows need; without padding there is no copy. */
 
+/* Blocks of channels at once: each lies in pages of its own, and what remembers pages has room for
+ * some 64 of them. */
+#define CONV_PAGES 32
+
 /* What a patch is: rows and columns of the output, and of the input that they need. */
 typedef struct NAME(conv_patch) {
     size_t rows, columns;
@@ -115,7 +119,8 @@ static void NAME(conv_patch_run)(const infer_conv2d *c, const infer_conv_part *p
         s.a = scratch;
     }
     /* Whole blocks, as many as fit, then what is left of the last one. */
-    const size_t most = BLOCK_K / (taps * wide) ? BLOCK_K / (taps * wide) : 1;
+    const size_t fit = BLOCK_K / (taps * wide) ? BLOCK_K / (taps * wide) : 1;
+    const size_t most = fit < CONV_PAGES ? fit : CONV_PAGES;
     for (size_t ch = 0, step; ch < c->channels; ch += step) {
         const size_t left = (c->channels - ch) / wide;
         step = left ? (left < most ? left : most) * wide : c->channels - ch;
