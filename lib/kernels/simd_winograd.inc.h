@@ -27,18 +27,20 @@ VEC_INLINE void NAME(winograd_input)(const VEC *d, const size_t step, VEC *o) {
 #undef D
 }
 
-/* o[0..6) = G g: three elements. */
-VEC_INLINE void NAME(winograd_weights)(const VEC *g, const size_t step, VEC *o) {
-    const VEC third = V(set1)(1.0f / 3), sixth = V(set1)(1.0f / 6);
-    const VEC a = V(set1)(-2 * WINOGRAD_A / 3), b = V(set1)(WINOGRAD_B / 6);
+/* Rows 1 and 2 of G g, of three elements: those of the points a and -a. */
+VEC_INLINE void NAME(winograd_near)(const VEC *g, const size_t step, VEC *plus, VEC *minus) {
+    const VEC odd = V(set1)(-2 * WINOGRAD_A / 3);
     VEC near = V(fma)(V(set1)(-2.0f / 3), g[0], V(mul)(V(set1)(-1.0f / 3), g[2 * step]));
-    VEC far = V(fma)(sixth, g[0], V(mul)(third, g[2 * step]));
-    o[0] = g[0];
-    o[1] = V(fma)(a, g[step], near);
-    o[2] = V(fnma)(a, g[step], near);
-    o[3] = V(fma)(b, g[step], far);
-    o[4] = V(fnma)(b, g[step], far);
-    o[5] = g[2 * step];
+    *plus = V(fma)(odd, g[step], near);
+    *minus = V(fnma)(odd, g[step], near);
+}
+
+/* Rows 3 and 4: those of b and -b. Rows 0 and 5 are g's first and last. */
+VEC_INLINE void NAME(winograd_far)(const VEC *g, const size_t step, VEC *plus, VEC *minus) {
+    const VEC odd = V(set1)(WINOGRAD_B / 6);
+    VEC far = V(fma)(V(set1)(1.0f / 6), g[0], V(mul)(V(set1)(1.0f / 3), g[2 * step]));
+    *plus = V(fma)(odd, g[step], far);
+    *minus = V(fnma)(odd, g[step], far);
 }
 
 /* o[0..4) = A' m: six elements. */
@@ -97,27 +99,39 @@ VEC_ONCE void NAME(winograd_load)(const infer_conv2d *c, const T *x, size_t row,
     }
 }
 
-/* The kernels of n channels of a block to one panel, [9][n][16], into 36 matrices `step` apart. */
+/* A row of three of a kernel's numbers into six matrices; returns the one behind them. */
+VEC_INLINE T *NAME(winograd_row)(const VEC *g, size_t step, T *to) {
+    VEC o[6] = {g[0], g[0], g[0], g[0], g[0], g[2]};
+    NAME(winograd_near)(g, 1, o + 1, o + 2);
+    NAME(winograd_far)(g, 1, o + 3, o + 4);
+    for (size_t j = 0; j < 6; j++, to += step)
+        V(store)(to, o[j]);
+    return to;
+}
+
+/* The kernels of n channels of a block to one panel, [9][n][16], into 36 matrices `step` apart:
+ * row by row, as registers hold few more than three numbers and what becomes of them. */
 VEC_ONCE void NAME(winograd_pack)(size_t n, const T *w, size_t step, T *to) {
-    for (size_t k = 0; k < n; k++)
-        for (size_t v = 0; v < INFER_PANEL / LANES; v++) {
-            VEC g[3], e[18], f[6];
-            foreach (j, 3) {
-                foreach (i, 3)
-                    g[i] = V(load)(w + ((i * 3 + j) * n + k) * INFER_PANEL + v * LANES);
-                NAME(winograd_weights)(g, 1, f);
-                foreach (i, 6)
-                    e[i * 3 + j] = f[i];
-            }
-            foreach (i, 6) {
-                NAME(winograd_weights)(e + i * 3, 1, f);
-                foreach (j, 6) {
-                    T *at = to + (i * 6 + j) * step + k * INFER_PANEL + v * LANES;
-                    __builtin_prefetch(at + 2 * INFER_PANEL, 1, 3); /* it is in the second cache */
-                    V(store)(at, f[j]);
-                }
-            }
+    for (size_t k = 0; k < n; k++, w += INFER_PANEL, to += INFER_PANEL) {
+        for (size_t i = 0; i < 36 && LANES == INFER_PANEL; i++) /* lines in the second cache */
+            __builtin_prefetch(to + i * step + 2 * INFER_PANEL, 1, 3);
+        for (size_t v = 0; v < INFER_PANEL; v += LANES) {
+            VEC g[9], plus[3], minus[3];
+            T *at = to + v;
+            foreach (i, 9)
+                g[i] = V(load)(w + i * n * INFER_PANEL + v);
+            at = NAME(winograd_row)(g, step, at);
+            foreach (j, 3)
+                NAME(winograd_near)(g + j, 3, plus + j, minus + j);
+            at = NAME(winograd_row)(plus, step, at);
+            at = NAME(winograd_row)(minus, step, at);
+            foreach (j, 3)
+                NAME(winograd_far)(g + j, 3, plus + j, minus + j);
+            at = NAME(winograd_row)(plus, step, at);
+            at = NAME(winograd_row)(minus, step, at);
+            NAME(winograd_row)(g + 6, step, at);
         }
+    }
 }
 
 /* The 36 sums of one tile, `step` apart, to the outputs of one panel. */
@@ -163,10 +177,10 @@ VEC_ONCE void NAME(winograd_store)(const infer_conv2d *c, const T *sums, size_t 
 /* Brings part number i of 36 of the weights of so many channels closer: while products are
  * computed, so that the next transform need not wait for memory. */
 static void NAME(winograd_fetch)(const T *w, size_t left, size_t at, size_t channels, size_t i) {
-    const size_t lines = channels * 9;
-    for (size_t line = lines * i / 36; line < lines * (i + 1) / 36; line++)
-        if (at + line * INFER_PANEL < left)
-            __builtin_prefetch(w + at + line * INFER_PANEL, 0, 2);
+    const size_t lines = channels * 9, some = left > at ? (left - at) / INFER_PANEL : 0;
+    const size_t end = lines * (i + 1) / 36 < some ? lines * (i + 1) / 36 : some;
+    for (size_t line = lines * i / 36; line < end; line++)
+        __builtin_prefetch(w + at + line * INFER_PANEL, 0, 2);
 }
 
 /* The sums of n tiles, whose transformed inputs are at `input`, for `wide` + 1 panels. `left`:
@@ -176,9 +190,10 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
                                   T *sums) {
     static const T zeros[INFER_PANEL];
     const size_t panel = c->channels * 9 * INFER_PANEL;
+    const size_t most =
+        TILE_COLS > INFER_PANEL ? INFER_WINOGRAD_CHANNELS : 2 * INFER_WINOGRAD_CHANNELS;
     for (size_t from = 0, depth; from < c->channels; from += depth) {
-        depth = c->channels - from < INFER_WINOGRAD_CHANNELS ? c->channels - from
-                                                             : INFER_WINOGRAD_CHANNELS;
+        depth = c->channels - from < most ? c->channels - from : most;
         const size_t matrix = (depth * (wide + 1) + 1) * INFER_PANEL; /* off each other's lines */
         const size_t next =
             from + depth < c->channels ? (from + depth) * 9 * INFER_PANEL : (wide + 1) * panel;
