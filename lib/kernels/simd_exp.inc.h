@@ -35,6 +35,13 @@ VEC_INLINE VEC NAME(exp_of)(VEC x) {
     return V(scale)(V(zero_below)(x, least, V(add)(e.less_one, V(set1)(1))), e.n);
 }
 
+/* Of numbers whose power is a normal one. */
+VEC_INLINE VEC NAME(exp_inside)(VEC x) {
+    NAME(power) e = NAME(reduce)(x);
+    VEC two_n = V(pow2)(e.n);
+    return V(fma)(two_n, e.less_one, two_n);
+}
+
 VEC_INLINE VEC NAME(sigmoid_of)(VEC x) {
     const VEC one = V(set1)(1);
     VEC t = NAME(exp_of)(V(or)(x, V(set1)((T)-0.0)));
@@ -72,7 +79,7 @@ VEC_INLINE VEC NAME(erf_of)(VEC x) {
     VEC minus = V(or)(x, sign_bit), a = V(sub)(zero, minus);
     VEC small = V(fma)(a, NAME(erf_small)(V(mul)(a, a)), a);
     VEC far = V(sub)(V(min)(V(set1)(ERF_MAX), a), one);
-    VEC large = V(sub)(one, NAME(exp_of)(V(sub)(zero, NAME(erf_large)(far))));
+    VEC large = V(sub)(one, NAME(exp_inside)(V(sub)(zero, NAME(erf_large)(far))));
     /* Each is 0 where the other is meant; what is too large for small's polynomial is there too. */
     small = V(zero_below)(minus, V(set1)(-BELOW_ONE), small);
     large = V(zero_below)(a, one, large);
