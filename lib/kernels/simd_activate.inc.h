@@ -14,7 +14,7 @@ VEC_INLINE VEC NAME(activation_of)(const infer_activation_kind kind, VEC alpha, 
     case INFER_ACTIVATION_SIGMOID:
         return NAME(sigmoid_of)(v);
     case INFER_ACTIVATION_SWISH:
-        return V(mul)(v, NAME(sigmoid_of)(V(mul)(v, alpha)));
+        return NAME(swish_of)(v, V(mul)(alpha, V(set1)(-LOG2_E)));
     default:
         return v;
     }

@@ -12,7 +12,7 @@
 
 #include "simd_exp.inc.h"
 
-#include "simd_gelu.inc.h"
+#include "simd_gates.inc.h"
 
 #include "simd_activate.inc.h"
 #include "simd_binary.inc.h"

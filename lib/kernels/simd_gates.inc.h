@@ -1,6 +1,7 @@
-/* Template: Gelu, in the words of vec.h; in float alone.
+/* Template: Gelu and Swish, in the words of vec.h; in float alone. Both need a power of two that is
+ * good to some roundings of their argument alone.
  *
- * x / 2 (1 + erf(x / sqrt(2))) = max(x, 0) - |x| h, h = erfc(|x| / sqrt(2)) / 2 = 2^-l(-|x|):
+ * Gelu: x / 2 (1 + erf(x / sqrt(2))) = max(x, 0) - |x| h, h = erfc(|x| / sqrt(2)) / 2 = 2^-l(-|x|):
  * nothing cancels where x is negative. l is a polynomial of degree 8, by Lawson's iteration minimax
  * of h's error below 5.5 (2^-26.0), where h is 2^-25; from there on it grows until h is 0 at the
  * bound of |x|. 2^r, |r| <= 1 / 2, is one of degree 6, minimax of its relative error (2^-28.9). */
@@ -11,7 +12,7 @@
         -1.0f, 0x1.26aee4p+0f, -0x1.d637c8p-2f, 0x1.ae694ap-5f, 0x1.d42c3ap-8f, 0x1.bbc564p-13f,   \
             -0x1.399b02p-13f, -0x1.fe12b6p-16f, -0x1.09207ep-19f                                   \
     }
-#define GELU_EXP2                                                                                  \
+#define EXP2_REST                                                                                  \
     {                                                                                              \
         1.0f, 0x1.62e43p-1f, 0x1.ebfbdcp-3f, 0x1.c6aee8p-5f, 0x1.3b2d4cp-7f, 0x1.5f3e54p-10f,      \
             0x1.41fbbcp-13f                                                                        \
@@ -27,14 +28,25 @@
         return p;                                                                                  \
     }
 POLYNOMIAL(gelu_power, GELU_POWER)
-POLYNOMIAL(gelu_exp2, GELU_EXP2)
+POLYNOMIAL(exp2_rest, EXP2_REST)
 #undef POLYNOMIAL
+
+/* 2^x for x from -127, where it is 0, to 128, where it is infinite. */
+VEC_INLINE VEC NAME(exp2_of)(VEC x) {
+    VEC n = V(round)(x);
+    return V(mul)(NAME(exp2_rest)(V(sub)(x, n)), V(pow2)(n));
+}
 
 VEC_INLINE VEC NAME(gelu_of)(VEC x) {
     VEC minus = V(max)(V(set1)(GELU_BOUND), V(or)(x, V(set1)(-0.0f)));
-    VEC power = NAME(gelu_power)(minus), n = V(round)(power);
-    VEC h = V(mul)(NAME(gelu_exp2)(V(sub)(power, n)), V(pow2)(n));
+    VEC h = NAME(exp2_of)(NAME(gelu_power)(minus));
     return V(fma)(minus, h, V(max)(V(set1)(0), x));
+}
+
+/* scale: -a / ln 2. */
+VEC_INLINE VEC NAME(swish_of)(VEC x, VEC scale) {
+    VEC power = V(min)(V(set1)(128), V(max)(V(set1)(-127), V(mul)(x, scale)));
+    return V(div)(x, V(add)(V(set1)(1), NAME(exp2_of)(power)));
 }
 
 static void NAME(gelu)(const T *x, T *y, size_t n) {
@@ -46,4 +58,4 @@ static void NAME(gelu)(const T *x, T *y, size_t n) {
 
 #undef GELU_BOUND
 #undef GELU_POWER
-#undef GELU_EXP2
+#undef EXP2_REST
