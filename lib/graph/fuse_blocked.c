@@ -41,23 +41,23 @@ static bool read_bound(infer_graph *g, const graph_node *n, uint32_t index, floa
 
 /* Operators that are activations of conv2d.h; alpha and beta where the node does not tell. */
 static const struct {
-    const char *op;
+    const char *op, *approximate;
     infer_activation_kind kind;
     float alpha, beta;
 } activations[] = {
-    {"Gelu", INFER_ACTIVATION_GELU, 0, 0},
-    {"HardSigmoid", INFER_ACTIVATION_HARD_SIGMOID, 0.2f, 0.5f},
-    {"HardSwish", INFER_ACTIVATION_HARD_SWISH, 1.0f / 6, 0.5f},
-    {"LeakyRelu", INFER_ACTIVATION_LEAKY, 0.01f, 0},
-    {"Sigmoid", INFER_ACTIVATION_SIGMOID, 0, 0},
-    {"Swish", INFER_ACTIVATION_SWISH, 1, 0},
+    {"Gelu", "none", INFER_ACTIVATION_GELU, 0, 0},
+    {"Gelu", "tanh", INFER_ACTIVATION_GELU_TANH, 0, 0},
+    {"HardSigmoid", NULL, INFER_ACTIVATION_HARD_SIGMOID, 0.2f, 0.5f},
+    {"HardSwish", NULL, INFER_ACTIVATION_HARD_SWISH, 1.0f / 6, 0.5f},
+    {"LeakyRelu", NULL, INFER_ACTIVATION_LEAKY, 0.01f, 0},
+    {"Sigmoid", NULL, INFER_ACTIVATION_SIGMOID, 0, 0},
+    {"Swish", NULL, INFER_ACTIVATION_SWISH, 1, 0},
 };
 
 static bool take_activation(const graph_node *r, ending *e) {
-    if (infer_graph_is_op(r, "", "Gelu") && !infer_graph_says(r, "approximate", "none", true))
-        return false;
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
-        if (!e->act.kind && !e->clipped && infer_graph_is_op(r, "", activations[i].op)) {
+        if (!e->act.kind && !e->clipped && infer_graph_is_op(r, "", activations[i].op) &&
+            infer_graph_approximates(r, activations[i].approximate)) {
             e->act.kind = activations[i].kind;
             e->act.alpha = infer_graph_float(r, "alpha", activations[i].alpha);
             e->act.beta = infer_graph_float(r, "beta", activations[i].beta);

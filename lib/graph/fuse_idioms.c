@@ -18,16 +18,20 @@
  *     2.5                a constant of one element
  */
 #define ERF_PART  "Add(Erf(Scale(x,0.70710678)),1)"
+#define SQUARE(d) "{Pow(" d ",2)|Mul(" d "," d ")}"
 #define CUBE      "{Pow(x,3)|Mul(x,Mul(x,x))|Mul(x,Pow(x,2))}"
-#define TANH_PART "Add(Tanh(Scale(Add(x,Scale(" CUBE ",0.044715)),0.79788456)),1)"
+#define CUBIC                                                                                      \
+    "{Scale(" CUBE ",0.044715)|Mul(x,{Mul(x,Scale(x,0.044715))|Scale(" SQUARE("x") ",0.044715)})}"
+#define TANH_PART                                                                                  \
+    "Add(Tanh({Scale(Add(x," CUBIC "),0.79788456)|Mul(Scale(x,0.79788456),"                        \
+    "Add({Mul(x,Scale(x,0.044715))|Scale(" SQUARE("x") ",0.044715)},1))}),1)"
 /* 0.5 x part in each of its orders. */
 #define HALF_X(part)                                                                               \
     "{Mul(Scale(x,0.5)," part ")|Scale(Mul(x," part "),0.5)|Mul(x,Scale(" part ",0.5))}"
-#define SIX_PART  "Clip(Add(x,3),0,6)"
-#define CENTERED  "Sub(x,Mean(x))"
-#define SQUARE(d) "{Pow(" d ",2)|Mul(" d "," d ")}"
-#define ROOT(d)   "Sqrt(Add(Mean(" SQUARE(d) "),e))"
-#define UNIT(d)   "{Div(" d "," ROOT(d) ")|Mul(" d ",{Reciprocal(" ROOT(d) ")|Div(1," ROOT(d) ")})}"
+#define SIX_PART "Clip(Add(x,3),0,6)"
+#define CENTERED "Sub(x,Mean(x))"
+#define ROOT(d)  "Sqrt(Add(Mean(" SQUARE(d) "),e))"
+#define UNIT(d)  "{Div(" d "," ROOT(d) ")|Mul(" d ",{Reciprocal(" ROOT(d) ")|Div(1," ROOT(d) ")})}"
 
 /* What a pattern becomes: its inputs are the values of these letters, e is the epsilon. */
 static const struct idiom {

@@ -7,8 +7,12 @@
 
 /* Operators that the product does on the way, as its attribute names them. */
 static const struct {
-    const char *op, *name;
-} activations[] = {{"Relu", "relu"}, {"Sigmoid", "sigmoid"}, {"Tanh", "tanh"}, {"Gelu", "gelu"}};
+    const char *op, *approximate, *name;
+} activations[] = {{"Relu", NULL, "relu"},
+                   {"Sigmoid", NULL, "sigmoid"},
+                   {"Tanh", NULL, "tanh"},
+                   {"Gelu", "none", "gelu"},
+                   {"Gelu", "tanh", "gelu_tanh"}};
 
 static bool has_bias(const graph_node *n) {
     return n->in_count > 2 && n->in[2] != INFER_NO_VALUE;
@@ -42,10 +46,10 @@ static infer_status fuse_activation(infer_graph *g, graph_uses *u, graph_node *n
     graph_node *r = infer_graph_sole_reader(u, n);
     const char *name = NULL;
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
-        if (infer_graph_is_op(r, "", activations[i].op))
+        if (infer_graph_is_op(r, "", activations[i].op) &&
+            infer_graph_approximates(r, activations[i].approximate))
             name = activations[i].name;
-    if (!name || infer_graph_find_attr(n, "activation") ||
-        !infer_graph_says(r, "approximate", "none", true))
+    if (!name || infer_graph_find_attr(n, "activation"))
         return INFER_OK;
     infer_attr a = {
         .name = "activation", .type = INFER_ATTR_STRING, .count = strlen(name), .data = name};

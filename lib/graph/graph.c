@@ -228,6 +228,10 @@ bool infer_graph_says(const graph_node *node, const char *name, const char *text
     return a ? a->count == strlen(text) && memcmp(a->data, text, a->count) == 0 : absent;
 }
 
+bool infer_graph_approximates(const graph_node *node, const char *how) {
+    return !how || infer_graph_says(node, "approximate", how, strcmp(how, "none") == 0);
+}
+
 int64_t infer_graph_number(const graph_node *node, const char *name, size_t i, int64_t absent) {
     const infer_attr *a = infer_graph_find_attr(node, name);
     return a && a->type == INFER_ATTR_INTS && i < a->count ? ((const int64_t *)a->data)[i] : absent;

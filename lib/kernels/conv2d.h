@@ -19,7 +19,8 @@ typedef enum infer_activation_kind {
     INFER_ACTIVATION_HARD_SWISH = 3,   /* v times that */
     INFER_ACTIVATION_SIGMOID = 4,      /* of v */
     INFER_ACTIVATION_SWISH = 5,        /* v times the sigmoid of alpha v */
-    INFER_ACTIVATION_GELU = 6          /* v / 2 (1 + erf(v / sqrt(2))) */
+    INFER_ACTIVATION_GELU = 6,         /* v / 2 (1 + erf(v / sqrt(2))) */
+    INFER_ACTIVATION_GELU_TANH = 7     /* v / 2 (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3))) */
 } infer_activation_kind;
 
 /* clip(f(v) * scale + shift), each step rounded, or clip(v) where there is no f; NaN passes. */

@@ -14,7 +14,9 @@ VEC_INLINE VEC NAME(activation_of)(const infer_activation_kind kind, VEC alpha, 
     case INFER_ACTIVATION_SIGMOID:
         return NAME(sigmoid_of)(v);
     case INFER_ACTIVATION_SWISH:
-        return NAME(swish_of)(v, V(mul)(alpha, V(set1)(-LOG2_E)));
+        return NAME(swish_of)(v, V(mul)(v, V(mul)(alpha, V(set1)(-LOG2_E))));
+    case INFER_ACTIVATION_GELU_TANH:
+        return NAME(gelu_tanh_of)(v);
     default:
         return v;
     }
@@ -86,6 +88,7 @@ static void NAME(activate)(const infer_activation *a, const T *x, T *y, size_t n
         AS(INFER_ACTIVATION_HARD_SWISH)
         AS(INFER_ACTIVATION_SIGMOID)
         AS(INFER_ACTIVATION_SWISH)
+        AS(INFER_ACTIVATION_GELU_TANH)
 #undef AS
     default:
         NAME(activate_as)(INFER_ACTIVATION_NONE, a, x, y, n);

@@ -1,5 +1,5 @@
-/* Template: Gelu and Swish, in the words of vec.h; in float alone. Both need a power of two that is
- * good to some roundings of their argument alone.
+/* Template: Gelu, in both of its forms, and Swish, in the words of vec.h; in float alone. Both need
+ * a power of two that is good to some roundings of their argument alone.
  *
  * Gelu: x / 2 (1 + erf(x / sqrt(2))) = max(x, 0) - |x| h, h = erfc(|x| / sqrt(2)) / 2 = 2^-l(-|x|):
  * nothing cancels where x is negative. l is a polynomial of degree 8, by Lawson's iteration minimax
@@ -43,10 +43,17 @@ VEC_INLINE VEC NAME(gelu_of)(VEC x) {
     return V(fma)(minus, h, V(max)(V(set1)(0), x));
 }
 
-/* scale: -a / ln 2. */
-VEC_INLINE VEC NAME(swish_of)(VEC x, VEC scale) {
-    VEC power = V(min)(V(set1)(128), V(max)(V(set1)(-127), V(mul)(x, scale)));
+/* x / (1 + 2^power). */
+VEC_INLINE VEC NAME(swish_of)(VEC x, VEC power) {
+    power = V(min)(V(set1)(128), V(max)(V(set1)(-127), power));
     return V(div)(x, V(add)(V(set1)(1), NAME(exp2_of)(power)));
+}
+
+/* (1 + tanh(u)) / 2 = 1 / (1 + 2^(-2 u / ln 2)), u being x times a polynomial of x x. */
+VEC_INLINE VEC NAME(gelu_tanh_of)(VEC x) {
+    const T root = -2 * 0.79788456f * LOG2_E;
+    VEC u = V(fma)(V(mul)(x, x), V(set1)(0.044715f * root), V(set1)(root));
+    return NAME(swish_of)(x, V(mul)(x, u));
 }
 
 static void NAME(gelu)(const T *x, T *y, size_t n) {

@@ -178,10 +178,15 @@ FLOAT_RUN(gelu_erf)
 FLOAT_RUN(gelu_tanh)
 KERNEL_LOOP(gelu_each, float, gelu_f32)
 
+static void gelu_tanh_each(const infer_op_env *env, const void *x, void *y, size_t n) {
+    const infer_activation a = INFER_ACTIVATION(INFER_ACTIVATION_GELU_TANH, 0, 0);
+    env->kernels->activate_f32(&a, x, y, n);
+}
+
 static infer_status gelu_run(infer_op_env *env) {
     const gelu_params *p = env->params;
-    if (!p->approximate && env->in[0]->type == INFER_TYPE_FLOAT)
-        return infer_unary_run(env, gelu_each);
+    if (env->in[0]->type == INFER_TYPE_FLOAT)
+        return infer_unary_run(env, p->approximate ? gelu_tanh_each : gelu_each);
     return p->approximate ? gelu_tanh_run(env) : gelu_erf_run(env);
 }
 

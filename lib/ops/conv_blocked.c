@@ -285,7 +285,7 @@ _Static_assert(offsetof(infer_conv_activated_params, high) ==
 
 static infer_status activated_infer(infer_op_env *env) {
     const infer_conv_activated_params *p = env->params;
-    if (p->activation < INFER_ACTIVATION_NONE || p->activation > INFER_ACTIVATION_GELU)
+    if (p->activation < INFER_ACTIVATION_NONE || p->activation > INFER_ACTIVATION_GELU_TANH)
         return infer_fail(INFER_ERROR_VALUE, "no activation has the number %lld",
                           (long long)p->activation);
     const infer_view *slopes = infer_input(env, SLOPES);

@@ -143,7 +143,7 @@ static infer_status matmul_run(infer_op_env *env) {
 
 /* ---- packed weights ---- */
 
-enum activation { NONE, RELU, SIGMOID, TANH, GELU };
+enum activation { NONE, RELU, SIGMOID, TANH, GELU, GELU_TANH };
 
 typedef struct packed_params {
     int64_t n; /* columns; the last panel may be wider */
@@ -152,7 +152,7 @@ typedef struct packed_params {
 
 static const infer_op_attr packed_attrs[] = {
     A_INT(packed_params, n, 0),
-    A_ENUM(packed_params, activation, NONE, "none|relu|sigmoid|tanh|gelu"),
+    A_ENUM(packed_params, activation, NONE, "none|relu|sigmoid|tanh|gelu|gelu_tanh"),
 };
 
 /* Columns of narrow weights that are widened at a time: what the second cache holds. */
@@ -225,12 +225,15 @@ static infer_status half_infer(infer_op_env *env) {
 #define BLOCK_ELEMENTS 65536
 
 static void activate(const infer_kernels *k, int64_t activation, float *c, size_t n) {
+    const infer_activation by_tanh = INFER_ACTIVATION(INFER_ACTIVATION_GELU_TANH, 0, 0);
     if (activation == SIGMOID)
         k->sigmoid_f32(c, c, n);
     else if (activation == TANH)
         k->tanh_f32(c, c, n);
     else if (activation == GELU)
         k->gelu_f32(c, c, n);
+    else if (activation == GELU_TANH)
+        k->activate_f32(&by_tanh, c, c, n);
     else
         k->clip_f32(c, c, n, 0, INFINITY);
 }

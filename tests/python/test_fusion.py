@@ -112,6 +112,12 @@ IDIOMS = {
     "gelu by tanh": (CUBIC.format(cube="q = Pow(x, three)") + "h = Mul(half, x)\ny = Mul(h, u)", ["Gelu"]),
     "gelu by tanh of products": (CUBIC.format(cube="r = Mul(x, x)\nq = Mul(r, x)") + "v = Mul(u, x)\ny = Mul(v, half)",
                                  ["Gelu"]),
+    "gelu by tanh, factor first": ("p = Mul(x, cubic)\nq = Mul(x, p)\nk = Mul(q, x)\na = Add(k, x)\ni = Mul(a, tanh2)\n"
+                                   "t = Tanh(i)\nu = Add(t, one)\nh = Mul(u, half)\ny = Mul(x, h)", ["Gelu"]),
+    "gelu by tanh, factored": ("p = Mul(x, cubic)\nq = Mul(p, x)\nk = Add(q, one)\nr = Mul(x, tanh2)\ni = Mul(r, k)\n"
+                               "t = Tanh(i)\nu = Add(t, one)\nh = Mul(x, half)\ny = Mul(h, u)", ["Gelu"]),
+    "gelu by tanh of a square": ("r = Pow(x, two)\np = Mul(r, cubic)\nq = Mul(x, p)\na = Add(x, q)\ni = Mul(a, tanh2)\n"
+                                 "t = Tanh(i)\nu = Add(t, one)\nh = Mul(x, half)\ny = Mul(h, u)", ["Gelu"]),
     "swish": ("s = Sigmoid(x)\ny = Mul(s, x)", ["Swish"]),
     "hard swish": ("a = Add(x, three)\ni = Clip(a, zero, six)\nm = Mul(x, i)\ny = Div(m, six)", ["HardSwish"]),
     "hard swish, divided first": ("a = Add(three, x)\ni = Clip(a, zero, six)\nd = Div(i, six)\ny = Mul(d, x)", ["HardSwish"]),
@@ -130,6 +136,9 @@ IDIOMS = {
     "product and sigmoid": ("z = MatMul(x, W)\na = Add(z, c)\ny = Sigmoid(a)", ["MatMulPacked"]),
     "product and gelu": ("z = MatMul(x, W)\nx0 = Add(z, c)\na = Div(x0, root2)\ne = Erf(a)\nu = Add(e, one)\n"
                          "v = Mul(x0, u)\ny = Mul(v, half)", ["MatMulPacked"]),
+    "product and gelu by tanh": ("z = MatMul(x, W)\nx0 = Add(z, c)\nq = Pow(x0, three)\nk = Mul(cubic, q)\na = Add(x0, k)\n"
+                                 "i = Mul(a, tanh2)\nt = Tanh(i)\nu = Add(one, t)\nh = Mul(half, x0)\ny = Mul(h, u)",
+                                 ["MatMulPacked"]),
     # What looks alike and is something else stays.
     "gelu of another root": ("a = Div(x, three)\ne = Erf(a)\nu = Add(e, one)\nv = Mul(x, u)\ny = Mul(v, half)", None),
     "hard swish with other bounds": ("a = Add(x, three)\ni = Clip(a, one, six)\nm = Mul(x, i)\ny = Div(m, six)", None),
