@@ -30,7 +30,7 @@ for name in cpu/features cpu/aarch64 kernels/dispatch kernels/dispatch_blocked k
     set -- "$@" "$out/$(basename $name).o"
 done
 compile "$here/variants.c"
-for name in test_products test_functions test_conv test_winograd test_attention test_bytes test_trees; do
+for name in test_products test_functions test_conv test_blocks test_winograd test_attention test_bytes test_trees; do
     compile "$here/$name.c"
     "$compiler" -static "$out/$name.o" "$out/variants.o" "$@" -lm -o "$out/$name"
     "$emulator" "$out/$name"

@@ -1,7 +1,7 @@
-/* Convolutions, pools and affine maps over blocks of channels: every variant against wider
- * arithmetic, with random geometry, at sizes below, at and above tiles and windows, with memory
- * that ends where the tensors do and padding channels that are NaN. */
-#include "activated.h"
+/* Convolutions over blocks of channels: every variant against wider arithmetic, with random
+ * geometry, at sizes below, at and above tiles and windows, with memory that ends where the tensors
+ * do and padding channels that are NaN. */
+#include "blocks.h"
 #include "unit.h"
 #include "variants.h"
 
@@ -13,37 +13,6 @@
 
 static variant list[VARIANTS_MAX];
 static size_t count;
-
-static float *fill(int slot, size_t n) {
-    float *p = fenced(slot, n * sizeof(float));
-    for (size_t i = 0; i < n; i++)
-        p[i] = (float)number();
-    return p;
-}
-
-static size_t blocks_of(size_t channels) {
-    return (channels + 15) / 16;
-}
-
-/* A tensor in blocks whose padding is NaN. */
-static float *fill_blocks(int slot, size_t channels, size_t plane) {
-    float *p = fill(slot, blocks_of(channels) * plane * 16);
-    for (size_t i = 0; i < blocks_of(channels) * plane * 16; i++)
-        if (i / 16 / plane * 16 + i % 16 >= channels)
-            p[i] = NAN;
-    return p;
-}
-
-static size_t outputs_of(const infer_conv2d *c, int axis) {
-    size_t span = (c->kernel[axis] - 1) * c->dilation[axis] + 1;
-    size_t room = c->in[axis] + c->before[axis] + c->after[axis];
-    return room < span ? 0 : (room - span) / c->stride[axis] + 1;
-}
-
-static float input(const infer_conv2d *c, const float *x, size_t ch, size_t row, size_t column) {
-    size_t plane = c->in[0] * c->in[1], place = row * c->in[1] + column;
-    return c->plain ? x[ch * plane + place] : x[(ch / 16 * plane + place) * 16 + ch % 16];
-}
 
 /* The truth of one output, and the sum of magnitudes. */
 static double exact(const infer_conv2d *c, const float *x, const float *w, size_t m, size_t i,
@@ -237,20 +206,6 @@ static void images(void **state) {
     }
 }
 
-/* A geometry with at most `most` places an axis. */
-static infer_conv2d geometry(size_t most) {
-    infer_conv2d c = {.group = 1, .winograd = true, .act = any_activation()};
-    for (int axis = 0; axis < 2; axis++) {
-        c.in[axis] = 1 + choose(most);
-        c.kernel[axis] = 1 + choose(choose(4) ? 3 : 7);
-        c.stride[axis] = 1 + choose(choose(2) ? 1 : 3);
-        c.dilation[axis] = 1 + choose(choose(3) ? 1 : 3);
-        c.before[axis] = choose(c.kernel[axis] + 1);
-        c.after[axis] = choose(c.kernel[axis] + 1);
-    }
-    return c;
-}
-
 static void convolutions(void **state) {
     (void)state;
     for (size_t i = 0; i < 250; i++) {
@@ -395,147 +350,8 @@ static void convolutions(void **state) {
     conv_case(&c);
 }
 
-static void pool_case(infer_conv2d *c) {
-    size_t plane = c->in[0] * c->in[1], places;
-    c->out[0] = outputs_of(c, 0);
-    c->out[1] = outputs_of(c, 1);
-    places = c->out[0] * c->out[1];
-    const float *x = fill_blocks(0, c->channels, plane);
-    for (size_t v = 0; v < count; v++) {
-        float *y = fill(1, blocks_of(c->channels) * places * 16);
-        list[v].k.pool_blocked_f32(c, x, y);
-        assert_true(fence_holds(1));
-        for (size_t at = 0; at < blocks_of(c->channels) * places * 16; at++) {
-            size_t ch = at / 16 / places * 16 + at % 16, place = at / 16 % places;
-            double most = -INFINITY, sum = 0, all = 0, terms = 0;
-            if (ch >= c->channels)
-                continue;
-            for (size_t k = 0; k < c->kernel[0]; k++)
-                for (size_t l = 0; l < c->kernel[1]; l++) {
-                    size_t row = place / c->out[1] * c->stride[0] + k * c->dilation[0];
-                    size_t column = place % c->out[1] * c->stride[1] + l * c->dilation[1];
-                    all += row < c->in[0] + c->before[0] + c->after[0] &&
-                           column < c->in[1] + c->before[1] + c->after[1];
-                    row -= c->before[0];
-                    column -= c->before[1];
-                    if (row >= c->in[0] || column >= c->in[1])
-                        continue;
-                    double value = (double)input(c, x, ch, row, column);
-                    most = value > most ? value : most;
-                    sum += value;
-                    terms++;
-                }
-            double n = c->with_padding ? all : terms;
-            double right = c->average ? (n > 0 ? sum / n : 0) : most;
-            if (!(fabs((double)y[at] - right) <= 1e-5 || (double)y[at] == right))
-                fail_msg("%s: channel %zu, place %zu: %g instead of %g", list[v].name, ch, place,
-                         (double)y[at], right);
-        }
-    }
-}
-
-static void pools(void **state) {
-    (void)state;
-    for (size_t i = 0; i < 200; i++) {
-        infer_conv2d c = geometry(12);
-        c.channels = 1 + choose(40);
-        c.average = choose(2);
-        c.with_padding = choose(2);
-        pool_case(&c);
-        /* The largest of three columns, in runs of places. */
-        c.average = false;
-        c.in[1] = 4 + choose(40);
-        c.kernel[1] = 3;
-        c.stride[1] = 1 + choose(2);
-        c.dilation[1] = 1;
-        c.before[1] = choose(3);
-        c.after[1] = choose(3);
-        pool_case(&c);
-    }
-}
-
-static void affine(void **state) {
-    (void)state;
-    for (size_t i = 0; i < 50; i++) {
-        infer_conv2d c = geometry(12);
-        c.channels = 1 + choose(40);
-        size_t plane = c.in[0] * c.in[1], n = blocks_of(c.channels) * 16;
-        const float *x = fill_blocks(0, c.channels, plane);
-        const float *scale = fill(1, n), *shift = fill(2, n);
-        for (size_t v = 0; v < count; v++) {
-            float *y = memcpy(fenced(3, n * plane * sizeof *y), x, n * plane * sizeof *y);
-            list[v].k.affine_blocked_f32(&c, y, scale, shift, y);
-            assert_true(fence_holds(3));
-            for (size_t at = 0; at < n * plane; at++) {
-                size_t ch = at / 16 / plane * 16 + at % 16;
-                float right = x[at] * scale[ch] + shift[ch];
-                right = fminf(fmaxf(right, c.act.low), c.act.high);
-                assert_true(ch >= c.channels || fabsf(y[at] - right) <= 4e-7f);
-            }
-        }
-    }
-}
-
-static void lrn(void **state) {
-    (void)state;
-    for (size_t i = 0; i < 50; i++) {
-        infer_conv2d c = geometry(9);
-        c.channels = 1 + choose(choose(3) ? 60 : 300);
-        size_t plane = c.in[0] * c.in[1], n = blocks_of(c.channels) * 16;
-        size_t size = 1 + choose(choose(2) ? 5 : INFER_LRN_BLOCKED);
-        const float *x = fill_blocks(0, c.channels, plane);
-        for (size_t v = 0; v < count; v++) {
-            float *y = fill(1, n * plane);
-            /* In two parts, of which one may be nothing. */
-            const size_t cut = choose(plane + 1);
-            c.out[0] = 1;
-            c.out[1] = cut;
-            list[v].k.lrn_blocked_f32(&c, size, 0.3f, 1.5f, x, y);
-            c.out[1] = plane - cut;
-            list[v].k.lrn_blocked_f32(&c, size, 0.3f, 1.5f, x + cut * 16, y + cut * 16);
-            assert_true(fence_holds(1));
-            for (size_t at = 0; at < n * plane; at++) {
-                size_t ch = at / 16 / plane * 16 + at % 16, place = at / 16 % plane;
-                double sum = 0;
-                for (size_t k = 0; k < size && ch < c.channels; k++) {
-                    size_t other = ch + k - (size - 1) / 2;
-                    if (other < c.channels)
-                        sum += pow((double)x[(other / 16 * plane + place) * 16 + other % 16], 2);
-                }
-                double right = (double)x[at] / pow(1.5 + (double)0.3f * sum, 0.75);
-                assert_true(ch >= c.channels || fabs((double)y[at] - right) <= 1e-6);
-            }
-        }
-    }
-}
-
-static void shuffles(void **state) {
-    (void)state;
-    for (size_t i = 0; i < 80; i++) {
-        infer_conv2d c = geometry(9);
-        c.group = 1 + choose(choose(2) ? 4 : 40);
-        c.channels = c.group * (1 + choose(choose(2) ? 10 : 70));
-        const size_t plane = c.in[0] * c.in[1], block = choose(blocks_of(c.channels));
-        const float *x = fill_blocks(0, c.channels, plane);
-        for (size_t v = 0; v < count; v++) {
-            float *y = fill(1, plane * 16);
-            list[v].k.shuffle_blocked_f32(&c, block, x, y);
-            assert_true(fence_holds(1));
-            for (size_t at = 0; at < plane * 16; at++) {
-                size_t ch = block * 16 + at % 16, each = c.channels / c.group;
-                size_t from = ch % c.group * each + ch / c.group;
-                assert_true(ch >= c.channels ||
-                            y[at] == x[(from / 16 * plane + at / 16) * 16 + from % 16]);
-            }
-        }
-    }
-}
-
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions), cmocka_unit_test(images), cmocka_unit_test(pools),
-        cmocka_unit_test(affine),       cmocka_unit_test(lrn),    cmocka_unit_test(shuffles),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions), cmocka_unit_test(images)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("convolutions", tests, NULL, NULL);
 }
