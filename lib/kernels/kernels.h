@@ -88,7 +88,7 @@
  *                 i / group of x; the extents are c->in.
  * affine_blocked  y = clip(x * scale + shift); the extents are c->in.
  * gelu            y = x / 2 (1 + erf(x / sqrt(2))) of n elements, in place allowed; the error is
- *                 below 2^-23 |x|.
+ *                 below 2^-23 |x|. Of -inf it is 0 or NaN.
  * clip            y = min(high, max(low, x)); a NaN stays one. In place allowed.
  * activate        y = act(x) of n elements; places of one panel where there are slopes. In place
  *                 allowed.
