@@ -1,4 +1,6 @@
-/* Resize. */
+/* Resize: shapes, and elements made of several. */
+#include "resize.h"
+
 #include "axes.h"
 #include "checked.h"
 #include "chunk.h"
@@ -11,19 +13,6 @@
 
 #include <math.h>
 #include <string.h>
-
-enum mode { NEAREST, LINEAR, CUBIC };
-enum transform {
-    HALF_PIXEL,
-    HALF_PIXEL_SYMMETRIC,
-    PYTORCH_HALF_PIXEL,
-    ALIGN_CORNERS,
-    ASYMMETRIC,
-    TF_CROP_AND_RESIZE,
-    TF_HALF_PIXEL_FOR_NN /* of version 11 alone */
-};
-enum nearest { ROUND_PREFER_FLOOR, ROUND_PREFER_CEIL, FLOOR, CEIL, SIMPLE };
-enum policy { STRETCH, NOT_LARGER, NOT_SMALLER };
 
 typedef struct resize_params {
     infer_list axes;
@@ -50,35 +39,16 @@ static const infer_op_attr resize_attrs[] = {
 /* Inputs. */
 enum { X, ROI, SCALES, SIZES };
 
-typedef struct resize_axis {
-    int64_t in, out;
-    bool changes;      /* whether there is anything to do along it */
-    double scale;      /* out / in, or as given */
-    bool exact;        /* it is out / in */
-    double start, end; /* region of interest */
-    int64_t taps;      /* elements that a place is made of */
-} resize_axis;
-
-typedef struct resize_plan {
-    int32_t rank;
-    enum mode mode;
-    enum transform transform;
-    enum nearest nearest;
-    bool antialias, exclude_outside;
-    double cubic, extrapolation_value;
-    resize_axis axis[INFER_MAX_RANK];
-} resize_plan;
-
 /* ---- places ---- */
 
 /* A length of y as one of x; by integers where they are known, so that whole numbers stay whole. */
-static double shrink(const resize_axis *a, double x) {
+static double shrink(const infer_resize_axis *a, double x) {
     return a->exact ? x * (double)a->in / (double)a->out : x / a->scale;
 }
 
-/* The coordinate in x of a place along an axis of y. */
-static double original(const resize_plan *p, int32_t axis, int64_t place, bool *outside) {
-    const resize_axis *a = &p->axis[axis];
+double infer_resize_original(const infer_resize_plan *p, int32_t axis, int64_t place,
+                             bool *outside) {
+    const infer_resize_axis *a = &p->axis[axis];
     double x = (double)place, in = (double)a->in, center = in / 2;
     double width = a->exact ? (double)a->out : a->scale * in; /* before it was rounded */
     *outside = false;
@@ -109,7 +79,7 @@ static double original(const resize_plan *p, int32_t axis, int64_t place, bool *
     return x > -1 ? x < in ? x : in : x > -in ? x : -in; /* NaN included */
 }
 
-static double kernel(const resize_plan *p, double x) {
+static double kernel(const infer_resize_plan *p, double x) {
     double a = p->cubic;
     x = fabs(x);
     if (p->mode == LINEAR)
@@ -119,33 +89,8 @@ static double kernel(const resize_plan *p, double x) {
     return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-static int64_t nearest_to(const resize_plan *p, int32_t axis, int64_t place) {
-    bool outside;
-    double x = original(p, axis, place, &outside);
-    int64_t last = p->axis[axis].in - 1, i;
-    if (outside)
-        return -1;
-    switch (p->nearest) {
-    case ROUND_PREFER_FLOOR:
-        i = (int64_t)ceil(x - 0.5);
-        break;
-    case ROUND_PREFER_CEIL:
-        i = (int64_t)floor(x + 0.5);
-        break;
-    case FLOOR:
-        i = (int64_t)floor(x);
-        break;
-    case CEIL:
-        i = (int64_t)ceil(x);
-        break;
-    default: /* of version 10 alone, which had no attribute for it */
-        i = (int64_t)(p->axis[axis].scale < 1 ? ceil(x) : floor(x));
-    }
-    return i < 0 ? 0 : i > last ? last : i;
-}
-
 /* Axes with something to do, those first that shrink. */
-static int32_t axis_order(const resize_plan *p, int32_t *order) {
+static int32_t axis_order(const infer_resize_plan *p, int32_t *order) {
     int32_t count = 0;
     for (int grow = 0; grow < 2; grow++)
         for (int32_t i = 0; i < p->rank; i++)
@@ -182,13 +127,13 @@ static infer_status listed_axis(const infer_op_env *env, int64_t i, int32_t *axi
 }
 
 static infer_status from_sizes(const infer_op_env *env, const infer_view *sizes, int64_t count,
-                               resize_plan *r) {
+                               infer_resize_plan *r) {
     const resize_params *p = env->params;
     double common = 0;
     for (int64_t i = 0; i < count; i++) {
         int32_t axis = 0;
         INFER_TRY(listed_axis(env, i, &axis));
-        resize_axis *a = &r->axis[axis];
+        infer_resize_axis *a = &r->axis[axis];
         a->out = infer_index(sizes, i);
         if (a->out < 0 || (a->in == 0 && a->out > 0))
             return infer_fail(INFER_ERROR_VALUE, "axis %d gets extent %lld from %lld", (int)axis,
@@ -202,7 +147,7 @@ static infer_status from_sizes(const infer_op_env *env, const infer_view *sizes,
     for (int64_t i = 0; p->keep_aspect_ratio_policy != STRETCH && i < count; i++) {
         int32_t axis = 0;
         INFER_TRY(listed_axis(env, i, &axis));
-        resize_axis *a = &r->axis[axis];
+        infer_resize_axis *a = &r->axis[axis];
         double out = floor(common * (double)a->in + 0.5);
         if (!(out < 0x1p60))
             return infer_fail(INFER_ERROR_SHAPE, "axis %d becomes too long", (int)axis);
@@ -214,12 +159,12 @@ static infer_status from_sizes(const infer_op_env *env, const infer_view *sizes,
 }
 
 static infer_status from_scales(const infer_op_env *env, const infer_view *scales, int64_t count,
-                                resize_plan *r) {
+                                infer_resize_plan *r) {
     for (int64_t i = 0; i < count; i++) {
         int32_t axis = 0;
         float scale = ((const float *)scales->data)[i];
         INFER_TRY(listed_axis(env, i, &axis));
-        resize_axis *a = &r->axis[axis];
+        infer_resize_axis *a = &r->axis[axis];
         float out = floorf((float)a->in * scale);
         if (!(scale > 0 && out < 0x1p60f))
             return infer_fail(INFER_ERROR_VALUE, "axis %d has the scale %g", (int)axis,
@@ -231,20 +176,20 @@ static infer_status from_scales(const infer_op_env *env, const infer_view *scale
 }
 
 /* Everything but the region; *known: extents are. */
-static infer_status read_plan(const infer_op_env *env, resize_plan *r, bool *known) {
+static infer_status read_plan(const infer_op_env *env, infer_resize_plan *r, bool *known) {
     const resize_params *p = env->params;
     const infer_view *x = env->in[X], *scales = optional(env, SCALES),
                      *sizes = optional(env, SIZES);
     const infer_view *list = sizes ? sizes : scales, *roi = optional(env, ROI);
     *known = false;
-    *r = (resize_plan){.rank = x->rank,
-                       .mode = (enum mode)p->mode,
-                       .transform = (enum transform)p->coordinate_transformation_mode,
-                       .nearest = (enum nearest)p->nearest_mode,
-                       .antialias = p->antialias != 0,
-                       .exclude_outside = p->exclude_outside != 0,
-                       .cubic = (double)p->cubic_coeff_a,
-                       .extrapolation_value = (double)p->extrapolation_value};
+    *r = (infer_resize_plan){.rank = x->rank,
+                             .mode = (enum mode)p->mode,
+                             .transform = (enum transform)p->coordinate_transformation_mode,
+                             .nearest = (enum nearest)p->nearest_mode,
+                             .antialias = p->antialias != 0,
+                             .exclude_outside = p->exclude_outside != 0,
+                             .cubic = (double)p->cubic_coeff_a,
+                             .extrapolation_value = (double)p->extrapolation_value};
     if (!list)
         return infer_fail(INFER_ERROR_VALUE, "neither scales nor sizes are given");
     INFER_TRY(infer_check_list(list, sizes ? "sizes" : "scales"));
@@ -262,10 +207,10 @@ static infer_status read_plan(const infer_op_env *env, resize_plan *r, bool *kno
     if (!list->data || n < 0 || !infer_view_concrete(x))
         return INFER_OK;
     for (int32_t i = 0; i < x->rank; i++)
-        r->axis[i] = (resize_axis){.in = x->dim[i], .out = x->dim[i], .scale = 1, .end = 1};
+        r->axis[i] = (infer_resize_axis){.in = x->dim[i], .out = x->dim[i], .scale = 1, .end = 1};
     INFER_TRY(sizes ? from_sizes(env, sizes, count, r) : from_scales(env, scales, count, r));
     for (int32_t i = 0; i < x->rank; i++) {
-        resize_axis *a = &r->axis[i];
+        infer_resize_axis *a = &r->axis[i];
         double stretch = r->antialias && a->scale < 1 ? a->scale : 1;
         double start = floor(-(r->mode == LINEAR ? 1 : 2) / stretch) + 1;
         a->changes = a->scale != 1 || a->out != a->in;
@@ -287,7 +232,7 @@ typedef struct rooms {
     size_t x, y, buffer[2], lists, weights, index, size;
 } rooms;
 
-static infer_status plan_rooms(const infer_view *x, const resize_plan *p, rooms *r) {
+static infer_status plan_rooms(const infer_view *x, const infer_resize_plan *p, rooms *r) {
     infer_type within = infer_type_between(x);
     size_t element = infer_type_size(within), most[2] = {0, 0}, places = 0;
     size_t weights = 0, index = 0, y = 1;
@@ -353,7 +298,7 @@ static infer_status resize_infer(infer_op_env *env) {
     const infer_view *x = env->in[X];
     infer_view spare, *y = infer_out(env, 0, x->type, x->rank, &spare);
     infer_type_class class = infer_type_kind((infer_type)x->type);
-    resize_plan p;
+    infer_resize_plan p;
     rooms r;
     bool known;
     INFER_TRY(read_plan(env, &p, &known));
@@ -372,7 +317,7 @@ static infer_status resize_infer(infer_op_env *env) {
 
 /* ---- running ---- */
 
-static infer_status read_region(const infer_op_env *env, resize_plan *p) {
+static infer_status read_region(const infer_op_env *env, infer_resize_plan *p) {
     const infer_view *roi = optional(env, ROI);
     int64_t count = roi ? infer_view_count(roi) / 2 : 0;
     for (int64_t i = 0; p->transform == TF_CROP_AND_RESIZE && i < count; i++) {
@@ -384,130 +329,11 @@ static infer_status read_region(const infer_op_env *env, resize_plan *p) {
     return INFER_OK;
 }
 
-/* Whether each element of a row of n comes twice. */
-static bool is_doubled(const int64_t *index, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        if (index[i] != i / 2)
-            return false;
-    return n % 2 == 0;
-}
-
-static void twice(const char *from, int64_t n, size_t size, char *to) {
-#define TWICE(ctype)                                                                               \
-    for (int64_t i = 0; i < n; i++)                                                                \
-        ((ctype *)(void *)to)[2 * i] = ((ctype *)(void *)to)[2 * i + 1] =                          \
-            ((const ctype *)(const void *)from)[i];                                                \
-    break;
-    switch (size) {
-    case 1:
-        TWICE(uint8_t)
-    case 2:
-        TWICE(uint16_t)
-    case 4:
-        TWICE(uint32_t)
-    default:
-        TWICE(uint64_t)
-    }
-}
-
-/* A row of elements of any size by their index; -1: the value. */
-static void pick(const char *from, const int64_t *index, int64_t n, size_t size, const char *value,
-                 char *to) {
-#define PICK(ctype)                                                                                \
-    for (int64_t i = 0; i < n; i++)                                                                \
-        ((ctype *)(void *)to)[i] = index[i] < 0 ? *(const ctype *)(const void *)value              \
-                                                : ((const ctype *)(const void *)from)[index[i]];   \
-    break;
-    switch (size) {
-    case 1:
-        PICK(uint8_t)
-    case 2:
-        PICK(uint16_t)
-    case 4:
-        PICK(uint32_t)
-    case 8:
-        PICK(uint64_t)
-    default:
-        for (int64_t i = 0; i < n; i++)
-            memcpy(to + (size_t)i * size, index[i] < 0 ? value : from + (size_t)index[i] * size,
-                   size);
-    }
-}
-
-/* The same for runs of elements; no index: the value everywhere. */
-static void move_runs(const char *from, const int64_t *index, int64_t n, size_t run, size_t size,
-                      const char *value, char *to) {
-    for (int64_t k = 0; k < n; k++, to += run * size) {
-        bool outside = !index || index[k] < 0;
-        for (size_t j = 0; outside && j < run; j++)
-            memcpy(to + j * size, value, size);
-        if (!outside)
-            memcpy(to, from + (size_t)index[k] * run * size, run * size);
-    }
-}
-
-/* The extrapolation value as an element; strings and complex numbers have an empty one. */
-static void element_of(const resize_plan *p, infer_type type, infer_chunk *element) {
-    double value = p->extrapolation_value;
-    infer_view one = {.type = (uint8_t)type, .data = element};
-    infer_type_class class = infer_type_kind(type);
-    memset(element, 0, 64);
-    if (class == INFER_CLASS_TEXT)
-        *(infer_string *)(void *)element = (infer_string){"", 0};
-    else if (class != INFER_CLASS_COMPLEX)
-        infer_narrow_all(INFER_TYPE_DOUBLE, &value, &one);
-}
-
-static void run_nearest(const infer_view *x, const infer_view *y, const resize_plan *p,
-                        int64_t *index) {
-    const int64_t *of[INFER_MAX_RANK];
-    int64_t place[INFER_MAX_RANK] = {0}, outer[INFER_MAX_RANK], run = 1;
-    int32_t last = p->rank - 1;
-    size_t size = infer_type_size((infer_type)x->type);
-    infer_chunk value;
-    element_of(p, (infer_type)x->type, &value);
-    while (last >= 0 && !p->axis[last].changes) /* axes that keep their elements move as one */
-        run *= p->axis[last--].in;
-    for (int32_t i = 0; i <= last; i++) {
-        of[i] = index;
-        outer[i] = p->axis[i].out;
-        for (int64_t k = 0; k < p->axis[i].out; k++)
-            *index++ = p->axis[i].changes ? nearest_to(p, i, k) : k;
-    }
-    if (last < 0) {
-        memcpy(y->data, x->data, infer_view_bytes(x));
-        return;
-    }
-    const char *from = x->data;
-    char *to = y->data;
-    const int64_t n = p->axis[last].out;
-    const size_t bytes = (size_t)(n * run) * size;
-    const bool doubled = run == 1 && size <= 8 && is_doubled(of[last], n);
-    int64_t before = -1; /* the row of x that the one before came from */
-    do {
-        int64_t at = 0;
-        for (int32_t i = 0; i < last && at >= 0; i++)
-            at = of[i][place[i]] < 0 ? -1 : at * p->axis[i].in + of[i][place[i]];
-        const char *row = from + (size_t)(at < 0 ? 0 : at * p->axis[last].in * run) * size;
-        if (at >= 0 && at == before)
-            memcpy(to, to - bytes, bytes);
-        else if (at >= 0 && doubled)
-            twice(row, n / 2, size, to);
-        else if (at >= 0 && run == 1)
-            pick(row, of[last], n, size, (const char *)&value, to);
-        else
-            move_runs(row, at < 0 ? NULL : of[last], n, (size_t)run, size, (const char *)&value,
-                      to);
-        before = at;
-        to += bytes;
-    } while (infer_window_next(place, outer, last));
-}
-
 static infer_status resize_run(infer_op_env *env) {
     const infer_view *x = env->in[X];
     infer_view *y = env->out[0];
     void *scratch = env->scratch;
-    resize_plan p;
+    infer_resize_plan p;
     rooms r;
     bool known;
     if (!y || infer_view_count(y) == 0)
@@ -521,7 +347,7 @@ static infer_status resize_run(infer_op_env *env) {
     if (r.size > env->scratch_size)
         return infer_fail(INFER_ERROR_VALUE, "the scales changed");
     if (p.mode == NEAREST) {
-        run_nearest(x, y, &p, infer_scratch_at(scratch, r.index));
+        infer_resize_nearest(x, y, &p, infer_scratch_at(scratch, r.index));
         return INFER_OK;
     }
     infer_type within = infer_type_between(x);

@@ -7,11 +7,11 @@ typedef struct NAME(tap_list) {
     REAL *weight;
 } NAME(tap_list);
 
-static void NAME(taps_at)(const resize_plan *p, int32_t axis, int64_t place,
+static void NAME(taps_at)(const infer_resize_plan *p, int32_t axis, int64_t place,
                           NAME(tap_list) * list) {
-    const resize_axis *a = &p->axis[axis];
+    const infer_resize_axis *a = &p->axis[axis];
     bool outside;
-    double x = original(p, axis, place, &outside), base = ceil(x) - 1, sum = 0;
+    double x = infer_resize_original(p, axis, place, &outside), base = ceil(x) - 1, sum = 0;
     double stretch = p->antialias && a->scale < 1 ? a->scale : 1;
     int64_t start = 1 - a->taps / 2, at = (int64_t)base + start, last = a->in - 1;
     list->first = list->count = 0;
@@ -39,9 +39,9 @@ static void NAME(taps_at)(const resize_plan *p, int32_t axis, int64_t place,
 
 /* y [outer][a->out][inner] from x [outer][a->in][inner]. lists and weights have room for all places
  * of the axis. */
-static void NAME(resize_axis)(const resize_plan *p, int32_t axis, const REAL *x, size_t outer,
-                              size_t inner, REAL *y, NAME(tap_list) * lists, REAL *weights) {
-    const resize_axis *a = &p->axis[axis];
+static void NAME(along_axis)(const infer_resize_plan *p, int32_t axis, const REAL *x, size_t outer,
+                             size_t inner, REAL *y, NAME(tap_list) * lists, REAL *weights) {
+    const infer_resize_axis *a = &p->axis[axis];
     for (int64_t i = 0; i < a->out; i++, weights += a->taps) {
         lists[i].weight = weights;
         NAME(taps_at)(p, axis, i, &lists[i]);
@@ -68,7 +68,7 @@ static void NAME(resize_axis)(const resize_plan *p, int32_t axis, const REAL *x,
 }
 
 /* All axes, those first that shrink. x and y are of REAL; buffers as large as what lies between. */
-static void NAME(resize_all)(const resize_plan *p, const REAL *x, REAL *y, REAL *buffer[2],
+static void NAME(resize_all)(const infer_resize_plan *p, const REAL *x, REAL *y, REAL *buffer[2],
                              void *lists, REAL *weights) {
     int64_t extent[INFER_MAX_RANK];
     int32_t order[INFER_MAX_RANK], count = axis_order(p, order);
@@ -79,7 +79,7 @@ static void NAME(resize_all)(const resize_plan *p, const REAL *x, REAL *y, REAL 
         REAL *to = pass == count - 1 ? y : buffer[pass % 2];
         size_t outer = infer_window_count(extent, axis);
         size_t inner = infer_window_count(extent + axis + 1, p->rank - axis - 1);
-        NAME(resize_axis)(p, axis, x, outer, inner, to, lists, weights);
+        NAME(along_axis)(p, axis, x, outer, inner, to, lists, weights);
         extent[axis] = p->axis[axis].out;
         x = to;
     }
