@@ -36,11 +36,11 @@ VEC_INLINE __m512i step(const walker *w, __m512i at, const bool fits) {
 }
 
 /* Walks `groups` times sixteen trees; the links of where they end, together. */
-VEC_INLINE __m512i walk(const walker *w, uint32_t *at, float *values, const size_t groups,
-                        uint32_t steps, const bool fits) {
+VEC_INLINE __m512i walk(const walker *w, const uint32_t *from, uint32_t *at, float *values,
+                        const size_t groups, uint32_t steps, const bool fits) {
     __m512i places[4], links = _mm512_setzero_si512();
     foreach (g, groups)
-        places[g] = _mm512_loadu_si512(at + 16 * g);
+        places[g] = _mm512_min_epu32(_mm512_loadu_si512(from + 16 * g), w->last);
     for (; steps > 0; steps--)
         foreach (g, groups)
             places[g] = step(w, places[g], fits);
@@ -54,31 +54,31 @@ VEC_INLINE __m512i walk(const walker *w, uint32_t *at, float *values, const size
     return links;
 }
 
-VEC_INLINE bool all(const walker *w, uint32_t *at, float *values, size_t count, uint32_t steps,
-                    const bool fits) {
+VEC_INLINE bool all(const walker *w, const uint32_t *from, uint32_t *at, float *values,
+                    size_t count, uint32_t steps, const bool fits) {
     __m512i links = _mm512_setzero_si512();
     size_t i = 0;
     for (; count - i >= 32; i += 32)
-        links = _mm512_or_si512(links, walk(w, at + i, values + i, 2, steps, fits));
+        links = _mm512_or_si512(links, walk(w, from + i, at + i, values + i, 2, steps, fits));
     if (i < count)
-        links = _mm512_or_si512(links, walk(w, at + i, values + i, 1, steps, fits));
+        links = _mm512_or_si512(links, walk(w, from + i, at + i, values + i, 1, steps, fits));
     links = _mm512_srlv_epi32(links, w->next);
     return _mm512_test_epi32_mask(links, links);
 }
 
-static bool trees_f32(const infer_tree_nodes *t, const float *row, uint32_t *at, float *values,
-                      size_t count, uint32_t steps) {
+static bool trees_f32(const infer_tree_nodes *t, const float *row, const uint32_t *from,
+                      uint32_t *at, float *values, size_t count, uint32_t steps) {
     walker w = {.nodes = t->nodes,
                 .row = row,
                 .last = _mm512_set1_epi32((int32_t)t->last),
                 .next = _mm512_set1_epi32((int32_t)t->next),
                 .mask = _mm512_set1_epi32((int32_t)t->mask)};
     if (t->mask >= 32)
-        return all(&w, at, values, count, steps, false);
+        return all(&w, from, at, values, count, steps, false);
     const uint32_t n = t->mask + 1;
     w.low = _mm512_maskz_loadu_ps((__mmask16)(n < 16 ? (1u << n) - 1 : 0xffff), row);
     w.high = n > 16 ? _mm512_loadu_ps(row + 16) : w.low;
-    return all(&w, at, values, count, steps, true);
+    return all(&w, from, at, values, count, steps, true);
 }
 
 void infer_kernels_avx512_trees(infer_kernels *k) {

@@ -234,15 +234,15 @@ typedef struct infer_taps8 {
 
 /* Over decision trees.
  *
- * trees_f32      takes that many steps from the nodes at[0..count), count being a multiple of
+ * trees_f32      takes that many steps from the nodes from[0..count), count being a multiple of
  *                INFER_WALK_LANES: from a node to its first child or, where row[feature] <= value,
- *                the one behind it, but never past the last node. values are those of the nodes
- *                where walks end. Whether one of these has children. The row has all features that
- *                the mask allows; places and `last` are below 2^31. */
+ *                the one behind it, but never past the last node, nor does it begin past it. Where
+ *                walks end: at, which may be `from`, and values. Whether one of these nodes has
+ *                children. The row has all features that the mask allows; `last` is below 2^31. */
 #define INFER_KERNELS_TREES(X)                                                                     \
     X(bool, trees_f32,                                                                             \
-      (const infer_tree_nodes *t, const float *row, uint32_t *at, float *values, size_t count,     \
-       uint32_t steps))
+      (const infer_tree_nodes *t, const float *row, const uint32_t *from, uint32_t *at,            \
+       float *values, size_t count, uint32_t steps))
 
 /* Every kernel of the house. */
 #define INFER_KERNELS(X)                                                                           \

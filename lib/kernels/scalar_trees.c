@@ -6,15 +6,21 @@
 
 #define ABREAST 8 /* trees whose places fit registers */
 
-/* One step from node number `at`; one that leads past the last node ends there. */
-static inline uint32_t step(infer_tree_nodes t, const float *row, uint32_t at) {
-    infer_tree_node_f32 n = t.nodes[at];
-    at += (n.link >> t.next) + (uint32_t)(row[n.link & t.mask] <= n.value);
+static inline uint32_t within(infer_tree_nodes t, uint32_t at) {
     return at < t.last ? at : t.last;
 }
 
-static void walk(infer_tree_nodes t, const float *row, uint32_t *at, uint32_t steps) {
-    uint32_t a = at[0], b = at[1], c = at[2], d = at[3], e = at[4], f = at[5], g = at[6], h = at[7];
+/* One step from node number `at`; one that leads past the last node ends there. */
+static inline uint32_t step(infer_tree_nodes t, const float *row, uint32_t at) {
+    infer_tree_node_f32 n = t.nodes[at];
+    return within(t, at + (n.link >> t.next) + (uint32_t)(row[n.link & t.mask] <= n.value));
+}
+
+static void walk(infer_tree_nodes t, const float *row, const uint32_t *from, uint32_t *at,
+                 uint32_t steps) {
+    uint32_t a = within(t, from[0]), b = within(t, from[1]), c = within(t, from[2]),
+             d = within(t, from[3]), e = within(t, from[4]), f = within(t, from[5]),
+             g = within(t, from[6]), h = within(t, from[7]);
     for (; steps > 0; steps--) {
         a = step(t, row, a);
         b = step(t, row, b);
@@ -28,11 +34,11 @@ static void walk(infer_tree_nodes t, const float *row, uint32_t *at, uint32_t st
     at[0] = a, at[1] = b, at[2] = c, at[3] = d, at[4] = e, at[5] = f, at[6] = g, at[7] = h;
 }
 
-static bool trees_f32(const infer_tree_nodes *t, const float *row, uint32_t *at, float *values,
-                      size_t count, uint32_t steps) {
+static bool trees_f32(const infer_tree_nodes *t, const float *row, const uint32_t *from,
+                      uint32_t *at, float *values, size_t count, uint32_t steps) {
     uint32_t links = 0;
     for (size_t i = 0; i < count; i += ABREAST)
-        walk(*t, row, at + i, steps);
+        walk(*t, row, from + i, at + i, steps);
     for (size_t i = 0; i < count; i++) {
         links |= t->nodes[at[i]].link;
         values[i] = t->nodes[at[i]].value;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define LANES INFER_WALK_LANES
-#define TREES (2 * LANES) /* trees that are walked together */
+#define TREES (4 * LANES) /* trees that are walked together */
 
 /* Whatever a walk needs: constants with their sizes. */
 typedef struct forest {
@@ -43,17 +43,19 @@ static inline void add_vote(const forest *f, double *sum, double vote) {
         *sum = vote;
 }
 
-static bool steps_f32(const forest *f, const float *row, uint32_t *at, float *values, size_t count,
-                      uint32_t steps) {
+static bool steps_f32(const forest *f, const float *row, const uint32_t *from, uint32_t *at,
+                      float *values, size_t count, uint32_t steps) {
     infer_tree_nodes t = {f->nodes, f->last, f->next, f->feature_mask};
-    return f->kernels->trees_f32(&t, row, at, values, count, steps);
+    return f->kernels->trees_f32(&t, row, from, at, values, count, steps);
 }
 
 /* Wide nodes have no kernel: all trees take a step before any takes the next. */
-static bool steps_f64(const forest *f, const double *row, uint32_t *at, double *values,
-                      size_t count, uint32_t steps) {
+static bool steps_f64(const forest *f, const double *row, const uint32_t *from, uint32_t *at,
+                      double *values, size_t count, uint32_t steps) {
     const infer_tree_node_f64 *nodes = f->nodes;
     uint64_t links = 0;
+    for (size_t i = 0; i < count; i++)
+        at[i] = from[i] < f->last ? from[i] : f->last;
     for (; steps > 0; steps--)
         for (size_t i = 0; i < count; i++) {
             infer_tree_node_f64 n = nodes[at[i]];

@@ -23,12 +23,12 @@ static bool NAME(in_set_)(const forest *f, uint64_t set, REAL x) {
 }
 
 /* Steps that heed flags and missing values; as the kernel else. */
-static bool NAME(flagged_steps_)(const forest *f, const REAL *row, uint32_t *at, REAL *values,
-                                 size_t count, uint32_t steps) {
+static bool NAME(flagged_steps_)(const forest *f, const REAL *row, const uint32_t *from,
+                                 uint32_t *at, REAL *values, size_t count, uint32_t steps) {
     const NODE *nodes = f->nodes;
     LINK links = 0;
     for (size_t i = 0; i < count; i++) {
-        const NODE *n = nodes + at[i];
+        const NODE *n = nodes + (from[i] < f->last ? from[i] : f->last);
         for (uint32_t left = steps; left > 0; left--) {
             REAL x = row[n->link & f->feature_mask];
             LINK flags = n->link >> f->flags;
@@ -54,14 +54,16 @@ static bool NAME(flagged_steps_)(const forest *f, const REAL *row, uint32_t *at,
 
 /* From the roots of trees to their leaves; false where they are not reached within the steps that
  * are left. */
-static inline bool NAME(walk_)(const forest *f, const REAL *row, bool flagged, uint32_t *at,
+static inline bool NAME(walk_)(const forest *f, const REAL *row, bool flagged, const uint32_t *from,
                                REAL *values, size_t count, int64_t *left) {
+    uint32_t at[TREES];
     for (uint32_t steps = f->first;; steps = 2) {
         *left -= steps;
         bool more =
-            (flagged ? NAME(flagged_steps_) : NAME(steps_))(f, row, at, values, count, steps);
+            (flagged ? NAME(flagged_steps_) : NAME(steps_))(f, row, from, at, values, count, steps);
         if (!more || *left < 0)
             return *left >= 0;
+        from = at;
     }
 }
 
@@ -93,14 +95,18 @@ static inline uint64_t NAME(count_)(const forest *f, uint64_t tree) {
     return f->tree_count - tree < TREES ? f->tree_count - tree : TREES;
 }
 
-/* Roots of `count` trees from number `tree` on, and the first again up to whole lanes; how many
- * that makes. */
-static inline size_t NAME(roots_)(const forest *f, uint64_t tree, uint64_t count, uint32_t *roots) {
+/* Roots of trees from number `tree` on, and the last again up to whole lanes; how many that makes.
+ */
+static inline size_t NAME(roots_)(const forest *f, uint64_t tree, uint64_t count, uint32_t *room,
+                                  const uint32_t **roots) {
     size_t whole = (count + LANES - 1) / LANES * LANES;
-    for (uint64_t k = 0; k < whole; k++) {
-        uint32_t root = f->roots[tree + (k < count ? k : 0)];
-        roots[k] = root < f->last ? root : f->last;
-    }
+    *roots = f->roots + tree;
+    if (whole == count)
+        return whole;
+    memcpy(room, *roots, count * sizeof *room);
+    for (size_t k = count; k < whole; k++)
+        room[k] = room[count - 1];
+    *roots = room;
     return whole;
 }
 
@@ -110,10 +116,11 @@ static infer_status NAME(row_)(const forest *f, const REAL *row, bool flagged, d
     double sum = sums[0];
     for (uint64_t tree = 0; tree < f->tree_count; tree += TREES) {
         uint64_t count = NAME(count_)(f, tree);
-        uint32_t at[TREES];
+        uint32_t room[TREES];
+        const uint32_t *roots;
         REAL values[TREES];
-        size_t whole = NAME(roots_)(f, tree, count, at);
-        if (!NAME(walk_)(f, row, flagged, at, values, whole, &left))
+        size_t whole = NAME(roots_)(f, tree, count, room, &roots);
+        if (!NAME(walk_)(f, row, flagged, roots, values, whole, &left))
             return infer_fail(INFER_ERROR_FORMAT, "a tree has no end");
         for (uint64_t k = 0; k < count && f->plain; k++)
             sum += (double)values[k];
@@ -132,12 +139,12 @@ static infer_status NAME(rows_)(const forest *f, const block *b) {
         return NAME(row_)(f, b->rows, b->flagged[0], b->sums);
     for (uint64_t tree = 0; tree < f->tree_count; tree += TREES) {
         uint64_t count = NAME(count_)(f, tree);
-        uint32_t roots[TREES], at[TREES];
+        uint32_t room[TREES];
+        const uint32_t *roots;
         REAL values[TREES];
-        size_t whole = NAME(roots_)(f, tree, count, roots);
+        size_t whole = NAME(roots_)(f, tree, count, room, &roots);
         for (size_t r = 0; r < b->count; r++) {
-            memcpy(at, roots, sizeof at);
-            if (!NAME(walk_)(f, (const REAL *)b->rows + r * b->row_stride, b->flagged[r], at,
+            if (!NAME(walk_)(f, (const REAL *)b->rows + r * b->row_stride, b->flagged[r], roots,
                              values, whole, &left))
                 return infer_fail(INFER_ERROR_FORMAT, "a tree has no end");
             for (uint64_t k = 0; k < count; k++)

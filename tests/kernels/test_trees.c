@@ -10,6 +10,7 @@ static variant list[VARIANTS_MAX];
 static size_t count;
 
 static uint32_t walked(const infer_tree_nodes *t, const float *row, uint32_t at, uint32_t steps) {
+    at = at < t->last ? at : t->last;
     for (; steps > 0; steps--) {
         infer_tree_node_f32 n = t->nodes[at];
         uint64_t to = (uint64_t)at + (n.link >> t->next) + (row[n.link & t->mask] <= n.value);
@@ -34,12 +35,14 @@ static void walk_case(void) {
             choose(20) ? (any & ((8u << bits) - 1)) | (uint32_t)choose(9) << t.next : any * 2;
     }
     for (size_t i = 0; i < trees; i++)
-        starts[i] = (uint32_t)choose(n);
+        starts[i] = choose(20) ? (uint32_t)choose(n) : UINT32_MAX - (uint32_t)choose(n);
+    const bool in_place = choose(2);
     for (size_t v = 0; v < count; v++) {
         uint32_t *at = fenced(3, trees * sizeof *at), links = 0;
         float *values = fenced(4, trees * sizeof *values);
-        memcpy(at, starts, trees * sizeof *at);
-        bool more = list[v].k.trees_f32(&t, row, at, values, trees, steps);
+        if (in_place)
+            memcpy(at, starts, trees * sizeof *at);
+        bool more = list[v].k.trees_f32(&t, row, in_place ? at : starts, at, values, trees, steps);
         for (size_t i = 0; i < trees; i++) {
             assert_int_equal(at[i], walked(&t, row, starts[i], steps));
             assert_true(memcmp(&values[i], &nodes[at[i]].value, sizeof(float)) == 0);
