@@ -1,11 +1,19 @@
-/* Walking eight trees in a register of AVX2. Nodes are loaded one by one: no processor with AVX2
- * gathers them faster, and many do it slower by far. Features are picked from registers where the
- * row fits four. Compiled with the flags of the AVX2 tier. */
+/* Walking eight trees in a register of AVX2. Nodes are loaded one by one, not gathered: gathers of
+ * AMD cost more, and so do those of Intel since they wait for each other (GDS). Features are picked
+ * from registers where the row fits four. Compiled with the flags of the AVX2 tier. */
 #include "kernels.h"
 #include "vec.h"
 
 #include <immintrin.h>
 #include <string.h>
+
+/* Where there are fewer than eight, the first again. */
+VEC_INLINE __m256i get_some(const uint32_t *at, size_t count) {
+    const __m256i lanes = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+    const __m256i given = _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t)count), lanes);
+    __m256i some = _mm256_maskload_epi32((const void *)at, given);
+    return _mm256_blendv_epi8(_mm256_set1_epi32((int32_t)*at), some, given);
+}
 
 VEC_INLINE __m256i get(const uint32_t *at) {
     return _mm256_loadu_si256((const void *)at);
@@ -26,26 +34,28 @@ typedef struct walker {
 
 /* The nodes that two neighbouring places say: the places are loaded as one, as loads are what there
  * are most of. */
-VEC_INLINE __m128 two(const infer_tree_node_f32 *nodes, const uint32_t *at) {
+VEC_INLINE __m128 two_nodes(const infer_tree_node_f32 *nodes, const uint32_t *at) {
     uint64_t places;
     memcpy(&places, at, sizeof places);
     __m128 low = _mm_castsi128_ps(_mm_loadl_epi64((const void *)(nodes + (uint32_t)places)));
     return _mm_loadh_pi(low, (const void *)(nodes + (places >> 32)));
 }
 
-VEC_INLINE __m256 four(const infer_tree_node_f32 *nodes, const uint32_t *low,
-                       const uint32_t *high) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(two(nodes, low)), two(nodes, high), 1);
+VEC_INLINE __m256 four_nodes(const infer_tree_node_f32 *nodes, const uint32_t *low,
+                             const uint32_t *high) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(two_nodes(nodes, low)),
+                                two_nodes(nodes, high), 1);
 }
 
 /* Halves are paired so that shuffles within them put all lanes in their places. */
 VEC_INLINE void fetch(const walker *w, const uint32_t *at, __m256 *values, __m256i *links) {
-    __m256 a = four(w->nodes, at, at + 4), b = four(w->nodes, at + 2, at + 6);
+    __m256 a = four_nodes(w->nodes, at, at + 4), b = four_nodes(w->nodes, at + 2, at + 6);
     *values = _mm256_shuffle_ps(a, b, 0x88);
     *links = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
 }
 
-/* The lowest three bits of a feature are the lane, the next two say which part. */
+/* The features of a row that fits: their lowest three bits are the lane, the next two say which
+ * part. */
 VEC_INLINE __m256 pick(const walker *w, __m256i links) {
     __m256 odd = _mm256_castsi256_ps(_mm256_slli_epi32(links, 28));
     __m256 high = _mm256_castsi256_ps(_mm256_slli_epi32(links, 27));
@@ -56,13 +66,28 @@ VEC_INLINE __m256 pick(const walker *w, __m256i links) {
                             high);
 }
 
+VEC_INLINE __m128 two_features(const float *row, const uint32_t *at) {
+    uint64_t features;
+    memcpy(&features, at, sizeof features);
+    return _mm_unpacklo_ps(_mm_load_ss(row + (uint32_t)features),
+                           _mm_load_ss(row + (features >> 32)));
+}
+
+/* The same from a row of any length. */
+VEC_INLINE __m256 load(const walker *w, __m256i links) {
+    uint32_t at[8];
+    put(at, _mm256_and_si256(links, w->mask));
+    __m128 low = _mm_movelh_ps(two_features(w->row, at), two_features(w->row, at + 2));
+    __m128 high = _mm_movelh_ps(two_features(w->row, at + 4), two_features(w->row, at + 6));
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
+}
+
 /* One step of eight trees from where `at` says. */
 VEC_INLINE __m256i step(const walker *w, const uint32_t *at, const bool fits) {
     __m256 values;
     __m256i links;
     fetch(w, at, &values, &links);
-    __m256 x =
-        fits ? pick(w, links) : _mm256_i32gather_ps(w->row, _mm256_and_si256(links, w->mask), 4);
+    __m256 x = fits ? pick(w, links) : load(w, links);
     __m256i second = _mm256_castps_si256(_mm256_cmp_ps(x, values, _CMP_LE_OQ));
     __m256i places = _mm256_add_epi32(get(at), _mm256_srl_epi32(links, w->next));
     places = _mm256_sub_epi32(places, second);
@@ -74,7 +99,7 @@ VEC_INLINE bool walk(const walker *w, const uint32_t *from, uint32_t *at, float 
                      size_t count, uint32_t steps, const bool fits) {
     __m256i links = _mm256_setzero_si256();
     for (size_t i = 0; i < count; i += 8)
-        put(at + i, _mm256_min_epu32(get(from + i), w->last));
+        put(at + i, _mm256_min_epu32(get_some(from + i, count - i), w->last));
     for (; steps > 0; steps--)
         for (size_t i = 0; i < count; i += 8)
             put(at + i, step(w, at + i, fits));

@@ -35,12 +35,18 @@ VEC_INLINE __m512i step(const walker *w, __m512i at, const bool fits) {
     return _mm512_min_epu32(at, w->last);
 }
 
-/* Walks `groups` times sixteen trees; the links of where they end, together. */
+/* Where there are fewer than sixteen, the first again. */
+VEC_INLINE __m512i get_some(const uint32_t *at, size_t count, uint32_t first) {
+    __mmask16 given = (__mmask16)(count < 16 ? (1u << count) - 1 : 0xffff);
+    return _mm512_mask_loadu_epi32(_mm512_set1_epi32((int32_t)first), given, at);
+}
+
+/* Walks `groups` times sixteen trees, `count` at most; the links of where they end, together. */
 VEC_INLINE __m512i walk(const walker *w, const uint32_t *from, uint32_t *at, float *values,
-                        const size_t groups, uint32_t steps, const bool fits) {
-    __m512i places[4], links = _mm512_setzero_si512();
+                        size_t count, const size_t groups, uint32_t steps, const bool fits) {
+    __m512i places[2], links = _mm512_setzero_si512();
     foreach (g, groups)
-        places[g] = _mm512_min_epu32(_mm512_loadu_si512(from + 16 * g), w->last);
+        places[g] = _mm512_min_epu32(get_some(from + 16 * g, count - 16 * g, *from), w->last);
     for (; steps > 0; steps--)
         foreach (g, groups)
             places[g] = step(w, places[g], fits);
@@ -58,10 +64,12 @@ VEC_INLINE bool all(const walker *w, const uint32_t *from, uint32_t *at, float *
                     size_t count, uint32_t steps, const bool fits) {
     __m512i links = _mm512_setzero_si512();
     size_t i = 0;
-    for (; count - i >= 32; i += 32)
-        links = _mm512_or_si512(links, walk(w, from + i, at + i, values + i, 2, steps, fits));
+    for (; count - i > 16; i += count - i < 32 ? count - i : 32)
+        links = _mm512_or_si512(links,
+                                walk(w, from + i, at + i, values + i, count - i, 2, steps, fits));
     if (i < count)
-        links = _mm512_or_si512(links, walk(w, from + i, at + i, values + i, 1, steps, fits));
+        links = _mm512_or_si512(links,
+                                walk(w, from + i, at + i, values + i, count - i, 1, steps, fits));
     links = _mm512_srlv_epi32(links, w->next);
     return _mm512_test_epi32_mask(links, links);
 }

@@ -234,11 +234,11 @@ typedef struct infer_taps8 {
 
 /* Over decision trees.
  *
- * trees_f32      takes that many steps from the nodes from[0..count), count being a multiple of
- *                INFER_WALK_LANES: from a node to its first child or, where row[feature] <= value,
- *                the one behind it, but never past the last node, nor does it begin past it. Where
- *                walks end: at, which may be `from`, and values. Whether one of these nodes has
- *                children. The row has all features that the mask allows; `last` is below 2^31. */
+ * trees_f32      takes that many steps from the nodes from[0..count): from a node to its first
+ * child or, where row[feature] <= value, the one behind it, but never past the last node, nor does
+ * it begin past it. Where walks end: at, which may be `from`, and values; both have room for whole
+ * lanes of INFER_WALK_LANES. Whether one of these nodes has children. The row has all features that
+ * the mask allows; `last` is below 2^31. */
 #define INFER_KERNELS_TREES(X)                                                                     \
     X(bool, trees_f32,                                                                             \
       (const infer_tree_nodes *t, const float *row, const uint32_t *from, uint32_t *at,            \

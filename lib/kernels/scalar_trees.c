@@ -36,10 +36,16 @@ static void walk(infer_tree_nodes t, const float *row, const uint32_t *from, uin
 
 static bool trees_f32(const infer_tree_nodes *t, const float *row, const uint32_t *from,
                       uint32_t *at, float *values, size_t count, uint32_t steps) {
-    uint32_t links = 0;
-    for (size_t i = 0; i < count; i += ABREAST)
+    uint32_t links = 0, some[ABREAST];
+    size_t i = 0;
+    for (; count - i >= ABREAST; i += ABREAST)
         walk(*t, row, from + i, at + i, steps);
-    for (size_t i = 0; i < count; i++) {
+    /* Where there are fewer, the first again. */
+    for (size_t k = 0; i < count && k < ABREAST; k++)
+        some[k] = from[k < count - i ? i + k : i];
+    if (i < count)
+        walk(*t, row, some, at + i, steps);
+    for (i = 0; i < count; i++) {
         links |= t->nodes[at[i]].link;
         values[i] = t->nodes[at[i]].value;
     }

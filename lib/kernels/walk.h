@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Trees that are walked at once. */
+/* As many trees as the widest kernel walks at once. */
 #define INFER_WALK_LANES 16
 
 typedef struct infer_tree_node_f32 {

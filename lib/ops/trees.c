@@ -9,8 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#define LANES INFER_WALK_LANES
-#define TREES (4 * LANES) /* trees that are walked together */
+#define TREES (4 * INFER_WALK_LANES) /* trees that are walked together */
 
 /* Whatever a walk needs: constants with their sizes. */
 typedef struct forest {
@@ -22,7 +21,9 @@ typedef struct forest {
     uint32_t feature_mask, target_count, flags, next;
     uint32_t first;
     int64_t step_limit, aggregate;
-    bool wide, adds, plain; /* plain: leaves hold what is added to one sum */
+    bool wide, adds;
+    bool plain; /* leaves hold what is added to one sum */
+    bool dense; /* leaves hold numbers of lists with what is added to each sum */
     const infer_kernels *kernels;
 } forest;
 
@@ -32,7 +33,7 @@ typedef struct block {
     void *rows;   /* float or double, as nodes */
     double *sums; /* one a target */
     size_t count, row_stride, sum_stride;
-    bool flagged[BLOCK]; /* rows that need the walk that heeds flags */
+    uint32_t flagged; /* a bit a row: whether it needs the walk that heeds flags */
 } block;
 
 /* A sum that has had no vote yet is no number where the least or the largest is looked for. */
@@ -207,21 +208,21 @@ static void see_forest(const infer_op_env *env, forest *f) {
     const infer_trees_params *p = env->params;
     const infer_view *nodes = env->in[INFER_TREES_NODES];
     uint64_t starts, sets;
-    *f = (forest){.nodes = nodes->data,
-                  .last = (uint32_t)nodes->dim[0] - 1,
-                  .wide = nodes->dim[1] == 2,
-                  .feature_mask = (1u << infer_feature_bits(p->features)) - 1,
-                  .target_count = (uint32_t)p->targets,
-                  .flags = infer_feature_bits(p->features),
-                  .next = infer_tree_next_f32(p->features),
-                  .first = (uint32_t)p->first,
-                  .kernels = env->kernels,
-                  .aggregate = p->aggregate,
-                  .adds = p->aggregate <= INFER_TREES_SUM};
+    f->nodes = nodes->data;
+    f->last = (uint32_t)nodes->dim[0] - 1;
+    f->wide = nodes->dim[1] == 2;
+    f->target_count = (uint32_t)p->targets;
+    f->flags = infer_feature_bits(p->features);
+    f->feature_mask = (1u << f->flags) - 1;
+    f->next = infer_tree_next_f32(p->features);
     if (f->wide) {
         f->flags = INFER_TREE_FLAGS_F64;
         f->next = INFER_TREE_NEXT_F64;
     }
+    f->first = (uint32_t)p->first;
+    f->kernels = env->kernels;
+    f->aggregate = p->aggregate;
+    f->adds = p->aggregate <= INFER_TREES_SUM;
     f->roots = data_of(env, INFER_TREES_ROOTS, &f->tree_count);
     f->targets = data_of(env, INFER_TREES_TARGETS, NULL);
     f->starts = data_of(env, INFER_TREES_STARTS, &starts);
@@ -232,27 +233,29 @@ static void see_forest(const infer_op_env *env, forest *f) {
     f->set_count = sets ? sets - 1 : 0;
     f->members = data_of(env, INFER_TREES_MEMBERS, &f->member_count);
     f->plain = !f->weights && !f->targets && f->adds;
+    f->dense = f->weights && !f->starts && f->adds;
     /* The deepest of the trees that are walked together has no more levels than nodes. */
     f->step_limit = nodes->dim[0] + (int64_t)(f->tree_count / TREES + 1) * (p->first + 2);
 }
 
-/* The row that the trees see: the features, then what is no number. Whether a value is missing. */
-#define FILL(name, real, load)                                                                     \
-    static bool name(const infer_view *x, size_t at, size_t n, real *row) {                        \
+/* The features of a row, as the trees see them. */
+#define FILL(fill, is_missing, real, load)                                                         \
+    static void fill(const infer_view *x, size_t at, size_t n, real *row) {                        \
         infer_chunk chunk;                                                                         \
-        bool missing = false;                                                                      \
         for (size_t c = 0; c < n; c += INFER_CHUNK) {                                              \
             size_t m = n - c < INFER_CHUNK ? n - c : INFER_CHUNK;                                  \
-            const real *from = load((infer_type)x->type, x->data, at + c, m, &chunk);              \
-            for (size_t i = 0; i < m; i++) {                                                       \
-                row[c + i] = from[i];                                                              \
-                missing |= from[i] != from[i];                                                     \
-            }                                                                                      \
+            memcpy(row + c, load((infer_type)x->type, x->data, at + c, m, &chunk),                 \
+                   m * sizeof(real));                                                              \
         }                                                                                          \
+    }                                                                                              \
+    static bool is_missing(const real *row, size_t n) {                                            \
+        bool missing = false;                                                                      \
+        for (size_t i = 0; i < n; i++)                                                             \
+            missing |= row[i] != row[i];                                                           \
         return missing;                                                                            \
     }
-FILL(fill_f32, float, infer_load_float)
-FILL(fill_f64, double, infer_load_double)
+FILL(fill_f32, is_missing_f32, float, infer_load_float)
+FILL(fill_f64, is_missing_f64, double, infer_load_double)
 
 /* The rows of the block that begins with row number `first`. */
 static infer_status sum_rows(const infer_op_env *env, const forest *f, block *b, size_t first,
@@ -262,11 +265,18 @@ static infer_status sum_rows(const infer_op_env *env, const forest *f, block *b,
     size_t n = (size_t)p->features;
     for (size_t i = 0; i < b->count * b->sum_stride; i++)
         b->sums[i] = f->adds ? 0 : NAN;
+    b->flagged = 0;
     for (size_t r = 0; r < b->count; r++) {
         size_t at = (first + r) * columns, place = r * b->row_stride;
-        bool missing = f->wide ? fill_f64(x, at, n, (double *)b->rows + place)
-                               : fill_f32(x, at, n, (float *)b->rows + place);
-        b->flagged[r] = p->flagged || (p->missing && missing);
+        float *narrow = (float *)b->rows + place;
+        double *wide = (double *)b->rows + place;
+        if (f->wide)
+            fill_f64(x, at, n, wide);
+        else
+            fill_f32(x, at, n, narrow);
+        bool missing =
+            p->missing && (f->wide ? is_missing_f64(wide, n) : is_missing_f32(narrow, n));
+        b->flagged |= (uint32_t)(p->flagged || missing) << r;
     }
     return f->wide ? rows_f64(f, b) : rows_f32(f, b);
 }
@@ -375,10 +385,12 @@ static void trees_part(void *arg, size_t part, size_t worker) {
 static infer_status trees_run(infer_op_env *env) {
     const infer_trees_params *p = env->params;
     int64_t rows, columns;
-    trees_job j = {.env = env};
+    trees_job j;
     block b = plan_block(p);
     INFER_TRY(infer_ml_rows(env->in[INFER_TREES_X], &rows, &columns));
     see_forest(env, &j.f);
+    j.env = env;
+    j.failed = false;
     j.rows = (size_t)rows;
     j.columns = (size_t)columns;
     j.scratch = block_bytes(&b);

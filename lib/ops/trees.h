@@ -31,10 +31,7 @@ typedef struct infer_tree_node_f64 {
 
 /* Bits that number the features, and the one behind them that leaves ask for. */
 static inline uint32_t infer_feature_bits(int64_t features) {
-    uint32_t bits = 0;
-    while (features >> bits)
-        bits++;
-    return bits;
+    return features > 0 ? 64 - (uint32_t)__builtin_clzll((unsigned long long)features) : 0;
 }
 
 /* The bit where next begins. */

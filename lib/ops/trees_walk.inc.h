@@ -91,64 +91,64 @@ static void NAME(vote_)(const forest *f, double *sums, uint64_t tree, REAL value
             add_vote(f, &sums[f->vote_targets[v]], (double)weights[v]);
 }
 
+static inline double NAME(weight_)(const forest *f, uint64_t i) {
+    return i < f->vote_count ? (double)((const REAL *)f->weights)[i] : 0;
+}
+
+/* Lists with a vote a target: four sums in registers at a time, the last ones for nothing where
+ * there are no four. */
+static void NAME(dense_votes_)(const forest *f, double *sums, const REAL *values, uint64_t count) {
+    for (size_t t = 0; t < f->target_count; t += 4) {
+        size_t n = f->target_count - t < 4 ? f->target_count - t : 4;
+        double some[4] = {0};
+        memcpy(some, sums + t, n * sizeof *some);
+        double a = some[0], b = some[1], c = some[2], d = some[3];
+        for (uint64_t k = 0; k < count; k++) {
+            uint32_t list;
+            memcpy(&list, &values[k], sizeof list);
+            uint64_t start = (uint64_t)list * f->target_count + t;
+            a += NAME(weight_)(f, start);
+            b += NAME(weight_)(f, start + 1);
+            c += NAME(weight_)(f, start + 2);
+            d += NAME(weight_)(f, start + 3);
+        }
+        some[0] = a, some[1] = b, some[2] = c, some[3] = d;
+        memcpy(sums + t, some, n * sizeof *some);
+    }
+}
+
+/* What the leaves of `count` trees from number `tree` on say, added to the sums in their order. */
+static inline void NAME(votes_)(const forest *f, double *sums, uint64_t tree, const REAL *values,
+                                uint64_t count) {
+    if (f->plain) {
+        double sum = sums[0];
+        for (uint64_t k = 0; k < count; k++)
+            sum += (double)values[k];
+        sums[0] = sum;
+    } else if (f->dense) {
+        NAME(dense_votes_)(f, sums, values, count);
+    } else {
+        for (uint64_t k = 0; k < count; k++)
+            NAME(vote_)(f, sums, tree + k, values[k]);
+    }
+}
+
 static inline uint64_t NAME(count_)(const forest *f, uint64_t tree) {
     return f->tree_count - tree < TREES ? f->tree_count - tree : TREES;
 }
 
-/* Roots of trees from number `tree` on, and the last again up to whole lanes; how many that makes.
- */
-static inline size_t NAME(roots_)(const forest *f, uint64_t tree, uint64_t count, uint32_t *room,
-                                  const uint32_t **roots) {
-    size_t whole = (count + LANES - 1) / LANES * LANES;
-    *roots = f->roots + tree;
-    if (whole == count)
-        return whole;
-    memcpy(room, *roots, count * sizeof *room);
-    for (size_t k = count; k < whole; k++)
-        room[k] = room[count - 1];
-    *roots = room;
-    return whole;
-}
-
-/* The sums of a row over all trees, in their order. */
-static infer_status NAME(row_)(const forest *f, const REAL *row, bool flagged, double *sums) {
-    int64_t left = f->step_limit;
-    double sum = sums[0];
-    for (uint64_t tree = 0; tree < f->tree_count; tree += TREES) {
-        uint64_t count = NAME(count_)(f, tree);
-        uint32_t room[TREES];
-        const uint32_t *roots;
-        REAL values[TREES];
-        size_t whole = NAME(roots_)(f, tree, count, room, &roots);
-        if (!NAME(walk_)(f, row, flagged, roots, values, whole, &left))
-            return infer_fail(INFER_ERROR_FORMAT, "a tree has no end");
-        for (uint64_t k = 0; k < count && f->plain; k++)
-            sum += (double)values[k];
-        for (uint64_t k = 0; k < count && !f->plain; k++)
-            NAME(vote_)(f, sums, tree + k, values[k]);
-    }
-    if (f->plain)
-        sums[0] = sum;
-    return INFER_OK;
-}
-
-/* The same for the rows of a block: trees that were just read serve all of them. */
+/* The sums of the rows of a block over all trees, in their order: trees that were just read serve
+ * all rows. */
 static infer_status NAME(rows_)(const forest *f, const block *b) {
     int64_t left = f->step_limit * (int64_t)b->count;
-    if (b->count == 1)
-        return NAME(row_)(f, b->rows, b->flagged[0], b->sums);
     for (uint64_t tree = 0; tree < f->tree_count; tree += TREES) {
         uint64_t count = NAME(count_)(f, tree);
-        uint32_t room[TREES];
-        const uint32_t *roots;
         REAL values[TREES];
-        size_t whole = NAME(roots_)(f, tree, count, room, &roots);
         for (size_t r = 0; r < b->count; r++) {
-            if (!NAME(walk_)(f, (const REAL *)b->rows + r * b->row_stride, b->flagged[r], roots,
-                             values, whole, &left))
+            if (!NAME(walk_)(f, (const REAL *)b->rows + r * b->row_stride, b->flagged >> r & 1,
+                             f->roots + tree, values, count, &left))
                 return infer_fail(INFER_ERROR_FORMAT, "a tree has no end");
-            for (uint64_t k = 0; k < count; k++)
-                NAME(vote_)(f, b->sums + r * b->sum_stride, tree + k, values[k]);
+            NAME(votes_)(f, b->sums + r * b->sum_stride, tree, values, count);
         }
     }
     return INFER_OK;

@@ -20,11 +20,12 @@ static uint32_t walked(const infer_tree_nodes *t, const float *row, uint32_t at,
 }
 
 static void walk_case(void) {
-    const size_t n = 1 + choose(300), trees = INFER_WALK_LANES * choose(6);
+    const size_t n = 1 + choose(300), trees = choose(100),
+                 room = (trees + INFER_WALK_LANES - 1) / INFER_WALK_LANES * INFER_WALK_LANES;
     const uint32_t bits = (uint32_t)choose(9), steps = (uint32_t)choose(12);
     infer_tree_node_f32 *nodes = fenced(0, n * sizeof *nodes);
     float *row = fenced(1, ((size_t)1 << bits) * sizeof *row);
-    uint32_t *starts = fenced(2, (trees + 1) * sizeof *starts);
+    uint32_t *starts = fenced(2, trees * sizeof *starts);
     const infer_tree_nodes t = {nodes, (uint32_t)n - 1, bits + 3, (1u << bits) - 1};
     for (size_t i = 0; i < (size_t)1 << bits; i++)
         row[i] = choose(10) ? (float)choose(5) : NAN;
@@ -38,8 +39,8 @@ static void walk_case(void) {
         starts[i] = choose(20) ? (uint32_t)choose(n) : UINT32_MAX - (uint32_t)choose(n);
     const bool in_place = choose(2);
     for (size_t v = 0; v < count; v++) {
-        uint32_t *at = fenced(3, trees * sizeof *at), links = 0;
-        float *values = fenced(4, trees * sizeof *values);
+        uint32_t *at = fenced(3, room * sizeof *at), links = 0;
+        float *values = fenced(4, room * sizeof *values);
         if (in_place)
             memcpy(at, starts, trees * sizeof *at);
         bool more = list[v].k.trees_f32(&t, row, in_place ? at : starts, at, values, trees, steps);
