@@ -58,19 +58,26 @@ typedef uint32_t four __attribute__((vector_size(16)));
 #define PICK(a, b, i, j, k, l) __builtin_shuffle(a, b, (four){i, j, k, l})
 #endif
 
-/* A square of elements of 4 bytes. */
+static inline four get_four(const char *from) {
+    four x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+static inline void put_four(char *to, four x) {
+    memcpy(to, &x, sizeof x);
+}
+
+/* A square of elements of 4 bytes. Rows have names: a loop over them would go through memory. */
 static void turn_square(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step) {
-    four x[SQUARE], y[SQUARE];
-    for (int i = 0; i < SQUARE; i++)
-        memcpy(&x[i], from + i * from_step, sizeof x[i]);
-    const four a = PICK(x[0], x[1], 0, 4, 1, 5), b = PICK(x[2], x[3], 0, 4, 1, 5);
-    const four c = PICK(x[0], x[1], 2, 6, 3, 7), d = PICK(x[2], x[3], 2, 6, 3, 7);
-    y[0] = PICK(a, b, 0, 1, 4, 5);
-    y[1] = PICK(a, b, 2, 3, 6, 7);
-    y[2] = PICK(c, d, 0, 1, 4, 5);
-    y[3] = PICK(c, d, 2, 3, 6, 7);
-    for (int i = 0; i < SQUARE; i++)
-        memcpy(to + i * to_step, &y[i], sizeof y[i]);
+    const four x0 = get_four(from), x1 = get_four(from + from_step);
+    const four x2 = get_four(from + 2 * from_step), x3 = get_four(from + 3 * from_step);
+    const four a = PICK(x0, x1, 0, 4, 1, 5), b = PICK(x2, x3, 0, 4, 1, 5);
+    const four c = PICK(x0, x1, 2, 6, 3, 7), d = PICK(x2, x3, 2, 6, 3, 7);
+    put_four(to, PICK(a, b, 0, 1, 4, 5));
+    put_four(to + to_step, PICK(a, b, 2, 3, 6, 7));
+    put_four(to + 2 * to_step, PICK(c, d, 0, 1, 4, 5));
+    put_four(to + 3 * to_step, PICK(c, d, 2, 3, 6, 7));
 }
 
 /* A matrix turned: column j of rows elements, contiguous at from, becomes row j at to. */
