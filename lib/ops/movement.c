@@ -68,35 +68,54 @@ static inline void put_four(char *to, four x) {
     memcpy(to, &x, sizeof x);
 }
 
-/* A square of elements of 4 bytes. Rows have names: a loop over them would go through memory. */
-static void turn_square(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step) {
+/* A square of elements of 4 bytes, or so many rows of it: of fewer, what lies behind them is read.
+ * Rows have names: a loop over them would go through memory. */
+static inline void turn_square(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step,
+                               size_t rows) {
     const four x0 = get_four(from), x1 = get_four(from + from_step);
     const four x2 = get_four(from + 2 * from_step), x3 = get_four(from + 3 * from_step);
     const four a = PICK(x0, x1, 0, 4, 1, 5), b = PICK(x2, x3, 0, 4, 1, 5);
     const four c = PICK(x0, x1, 2, 6, 3, 7), d = PICK(x2, x3, 2, 6, 3, 7);
     put_four(to, PICK(a, b, 0, 1, 4, 5));
-    put_four(to + to_step, PICK(a, b, 2, 3, 6, 7));
-    put_four(to + 2 * to_step, PICK(c, d, 0, 1, 4, 5));
-    put_four(to + 3 * to_step, PICK(c, d, 2, 3, 6, 7));
+    if (rows > 1)
+        put_four(to + to_step, PICK(a, b, 2, 3, 6, 7));
+    if (rows > 2)
+        put_four(to + 2 * to_step, PICK(c, d, 0, 1, 4, 5));
+    if (rows > 3)
+        put_four(to + 3 * to_step, PICK(c, d, 2, 3, 6, 7));
 }
 
-/* A matrix turned: column j of rows elements, contiguous at from, becomes row j at to. */
-static void turn_tile(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step,
+static void turn_rows(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step,
                       size_t rows, size_t columns, size_t size) {
-    const size_t squares = size == sizeof(uint32_t) ? columns / SQUARE * SQUARE : 0;
+    for (size_t r = 0; r < rows; r++, to += to_step)
+        infer_copy_pieces(to, (ptrdiff_t)size, from + r * size, from_step, columns, size);
+}
+
+/* A matrix turned: column j of rows elements, contiguous at from, becomes row j at to. more: other
+ * columns follow, so that what is behind the last one can be read. */
+static void turn_tile(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step,
+                      size_t rows, size_t columns, size_t size, bool more) {
     const ptrdiff_t element = (ptrdiff_t)size;
-    size_t r = 0;
-    for (; squares && rows - r >= SQUARE; r += SQUARE, to += SQUARE * to_step) {
-        const char *at = from + r * size;
-        for (size_t c = 0; c < squares; c += SQUARE, at += SQUARE * from_step)
-            turn_square(to + c * size, to_step, at, from_step);
-        for (size_t c = squares; c < columns; c++, at += from_step)
-            for (ptrdiff_t i = 0; i < SQUARE; i++)
-                memcpy(to + i * to_step + c * sizeof(uint32_t), at + i * sizeof(uint32_t),
-                       sizeof(uint32_t));
+    if (size != sizeof(uint32_t)) {
+        turn_rows(to, to_step, from, from_step, rows, columns, size);
+        return;
     }
-    for (; r < rows; r++, to += to_step)
-        infer_copy_pieces(to, element, from + r * size, from_step, columns, size);
+    const size_t whole = columns / SQUARE * SQUARE;
+    for (size_t c = whole; c < columns; c++)
+        infer_copy_pieces(to + c * size, to_step, from + (ptrdiff_t)c * from_step, element, rows,
+                          size);
+    for (size_t n, c, end; whole && rows > 0;
+         rows -= n, to += (ptrdiff_t)n * to_step, from += n * size) {
+        n = rows < SQUARE ? rows : SQUARE;
+        end = n == SQUARE || more || whole < columns ? whole : whole - SQUARE;
+        if (from_step < (ptrdiff_t)(SQUARE - n) * element)
+            end = 0;
+        for (c = 0; c < end; c += SQUARE)
+            turn_square(to + c * size, to_step, from + (ptrdiff_t)c * from_step, from_step, n);
+        if (end < whole)
+            turn_rows(to + end * size, to_step, from + (ptrdiff_t)end * from_step, from_step, n,
+                      whole - end, size);
+    }
 }
 
 /* In tiles that keep both sides in the first-level cache. */
@@ -107,7 +126,8 @@ void infer_turn(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_st
         for (size_t c = 0; c < columns; c += TILE) {
             size_t nc = columns - c < TILE ? columns - c : TILE;
             turn_tile(to + (ptrdiff_t)r * to_step + (ptrdiff_t)(c * size), to_step,
-                      from + r * size + (ptrdiff_t)c * from_step, from_step, nr, nc, size);
+                      from + r * size + (ptrdiff_t)c * from_step, from_step, nr, nc, size,
+                      c + nc < columns);
         }
     }
 }
@@ -155,7 +175,7 @@ void infer_copy_strided(void *dst, const void *src, int32_t rank, const int64_t 
      * is long enough for that to pay. */
     axis across = {1, 0, 0};
     for (int32_t i = 0; i < n && inner.from != 0; i++) {
-        if (axes[i].from != (ptrdiff_t)size || axes[i].n < TILE / 2)
+        if (axes[i].from != (ptrdiff_t)size || axes[i].n < 2)
             continue;
         across = axes[i];
         memmove(axes + i, axes + i + 1, (size_t)(n - i - 1) * sizeof *axes);
