@@ -117,8 +117,8 @@ def test_transforms_of_any_length(n):
     check("DFT", {"x": x, **axis, "l": np.array(2 * n - 1)}, {"onesided": 1, "inverse": 1})
 
 
-@pytest.mark.parametrize("rows", [1, 3, 4, 5, 8, 17, 33])
-@pytest.mark.parametrize("columns", [1, 2, 4, 5, 7, 19, 32])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 8, 17, 20, 33])
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 6, 7, 19, 32])
 def test_turned(rows, columns):
     """Squares of four, and what is left beside and below them."""
     for dtype in ("float32", "int64", "uint8"):
