@@ -183,9 +183,9 @@ typedef struct infer_options {
                                  commas between: drop-nothing, fuse-quantized, merge-equal,
                                  fold-linear, fold-norm, fuse-idioms, fuse-gates, fuse-one-hot,
                                  fuse-attention, fuse-rotary, sink-transposes, lay-blocks,
-                                 fuse-blocks, fuse-joined, allow-winograd (convolutions of several
-                                 taps are direct sums without it), fuse-products, join-products,
-                                 fuse-chains; NULL: none.
+                                 merge-transposes, fuse-blocks, fuse-joined, allow-winograd
+                                 (convolutions of several taps are direct sums without it),
+                                 fuse-products, join-products, fuse-chains; NULL: none.
                                  For finding which of them makes a difference, and for the smaller
                                  errors of direct sums; a prepared image is UNSUPPORTED */
     infer_pass_observer *pass_observer; /* hears what each pass of a loader does; NULL: nobody. A

@@ -183,6 +183,7 @@ infer_status infer_graph_fuse_attention(infer_graph *g);
 infer_status infer_graph_fuse_gates(infer_graph *g);
 infer_status infer_graph_fuse_idioms(infer_graph *g);
 infer_status infer_graph_merge_equal(infer_graph *g);
+infer_status infer_graph_merge_transposes(infer_graph *g);
 infer_status infer_graph_fuse_chains(infer_graph *g);
 infer_status infer_graph_fuse_joined(infer_graph *g);
 infer_status infer_graph_fuse_one_hot(infer_graph *g);

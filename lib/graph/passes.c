@@ -133,6 +133,7 @@ static const struct {
     {infer_graph_sink_transposes, true, true, "sink-transposes"},
     {release_dead, false, false, "release"},
     {infer_graph_lay_blocks, true, true, "lay-blocks"},
+    {infer_graph_merge_transposes, true, true, "merge-transposes"},
     {infer_graph_fuse_blocked, true, true, "fuse-blocks"},
     {infer_graph_fuse_joined, true, true, "fuse-joined"},
     {infer_graph_allow_winograd, true, true, "allow-winograd"},

@@ -251,6 +251,35 @@ def test_transposes_sink(name):
                                   model.run({k: v for k, v in feeds.items() if k in used}, numpy=True)["y"])
 
 
+# ---- transposes of transposes ----
+
+UNDONE = {
+    "at once": ("a = Transpose(x, perm=120)\nb = Transpose(a, perm=201)\ny = Exp(b)", ["Exp"]),
+    "with an axis between": ("a = Transpose(x, perm=021)\nb = Unsqueeze(a, one)\nc = Transpose(b, perm=0132)\ny = Exp(c)",
+                             ["Unsqueeze", "Exp"]),
+    "with axes that move": ("a = Transpose(x, perm=102)\nb = Unsqueeze(a, ends)\ny = Transpose(b, perm=20143)", ["Unsqueeze"]),
+    "of one that others read": ("a = Transpose(x, perm=021)\nb = Transpose(a, perm=021)\ny = Exp(b)\nw = Tanh(a)",
+                                ["Transpose", "Exp", "Tanh"]),
+    # What looks alike and is something else stays.
+    "of another order": ("a = Transpose(x, perm=021)\nb = Unsqueeze(a, one)\ny = Transpose(b, perm=0213)", None),
+    "through what others read": ("a = Transpose(x, perm=021)\nb = Unsqueeze(a, one)\nc = Transpose(b, perm=0132)\ny = Exp(c)\n"
+                                 "w = Tanh(b)", None),
+    "that leaves the graph": ("a = Transpose(x, perm=021)\ny = Transpose(a, perm=021)", None),
+}
+
+
+@pytest.mark.parametrize("name", UNDONE)
+def test_transposes_undo_each_other(name):
+    text, expected = UNDONE[name]
+    feeds = {"x": random.normal(size=(2, 5, 7)).astype(np.float32)}
+    constants = {k: v for k, v in {"one": np.array([1]), "ends": np.array([0, -1])}.items() if k in text}
+    data = model_of(chain(text), feeds, ["y", "w"] if "w =" in text else ["y"], constants)
+    model = compare(data, feeds)
+    plain = libinfer.load(data, without=["merge-transposes"])
+    assert operators(model) == (expected or operators(plain))
+    np.testing.assert_array_equal(plain.run(feeds, numpy=True)["y"], model.run(feeds, numpy=True)["y"])
+
+
 def test_stacked_largest_of_transposed():
     """As pooling over branches is spelled: Max is found before convolutions are laid out."""
     nodes = chain("a = Conv(x, v)\nb = Conv(x, w)\nc = Transpose(a, perm=021)\nd = Transpose(b, perm=021)\n"
