@@ -234,9 +234,9 @@ typedef struct infer_taps8 {
 
 /* Over decision trees.
  *
- * trees_f32      takes that many steps from the nodes from[0..count): from a node to its first
- * child or, where row[feature] <= value, the one behind it, but never past the last node, nor does
- * it begin past it. Where walks end: at, which may be `from`, and values; both have room for whole
+ * trees_f32: takes that many steps from the nodes from[0..count): from a node to its first child
+ * or, where row[feature] <= value, the one behind it, but never past the last node, nor does it
+ * begin past it. Where walks end: at, which may be `from`, and values; both have room for whole
  * lanes of INFER_WALK_LANES. Whether one of these nodes has children. The row has all features that
  * the mask allows; `last` is below 2^31. */
 #define INFER_KERNELS_TREES(X)                                                                     \
