@@ -49,10 +49,14 @@ static void NAME(line_pack)(const infer_line *l, size_t piece, size_t n, const T
     w += (piece / l->pieces * l->all + from) * n * INFER_PANEL;
     for (size_t k = 0; k < n * INFER_PANEL; k += LANES) {
         VEC g[INFER_LINE_TAPS];
+        if (k % INFER_PANEL == 0) { /* the next block's weights, and where these go next */
+            for (size_t t = 0; t < taps; t++)
+                __builtin_prefetch(w + (l->all + t) * n * INFER_PANEL + k, 0, 3);
+            for (size_t i = 0; i < l->points; i++)
+                __builtin_prefetch(to + i * apart + k + 2 * INFER_PANEL, 1, 3);
+        }
         foreach (t, INFER_LINE_TAPS)
             g[t] = t < taps ? V(load)(w + t * n * INFER_PANEL + k) : zero;
-        for (size_t i = 0; i < l->points; i++) /* they are in the second cache */
-            __builtin_prefetch(to + i * apart + k + 2 * INFER_PANEL, 1, 3);
         V(store)(to + k, g[0]);
         V(store)
         (to + (l->points - 1) * apart + k,
