@@ -143,9 +143,10 @@ static void multiply_block(const product *p, size_t m, const uint8_t *a, int32_t
 }
 
 static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
-                      const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
+                      const int8_t *packed, const uint64_t *marks, const int32_t *start, int32_t *c,
+                      size_t ldc) {
     if (m < LEAST_ROWS || k < LEAST_DEPTH || m * n < LEAST_WORK / k || !infer_cpu_tiles()) {
-        infer_vnni_gemm_u8s8(m, n, k, a, lda, packed, start, c, ldc);
+        infer_vnni_gemm_u8s8(m, n, k, a, lda, packed, marks, start, c, ldc);
         return;
     }
     const size_t groups = (k + GROUP - 1) / GROUP, tiles = (m + ROWS - 1) / ROWS;

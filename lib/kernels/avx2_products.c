@@ -1,48 +1,70 @@
-/* Products of bytes with AVX2. Compiled with -mavx2; runs where INFER_CPU_AVX2 is set. Numbers are
- * widened to 16 bits, as sums of two products of 8 would saturate. */
+/* Products of bytes with AVX2. Compiled with -mavx2; runs where INFER_CPU_AVX2 is set. Two products
+ * of 8 bits are added up in 16 at once, which holds what it must where the magnitudes of B's two
+ * numbers together are 128 at most; elsewhere numbers are widened first. */
 #include "bytes.h"
 #include "even.h"
 
 #include <immintrin.h>
 #include <stdbool.h>
 
-/* A tile: rows by a panel, whose sums are in registers. A block: so many tiles' rows of A, widened,
- * times a panel of B, widened, over so many terms; the panel stays in the first cache. */
+/* A tile: rows by a panel, whose sums are in registers. A block: so many tiles' rows of A times a
+ * panel of B, over so many terms; the panel stays in the first cache. */
 #define ROWS  6
 #define TILES 7
 #define DEPTH 512
-#define LD    (DEPTH + 32) /* of A's copy, whose rows are to keep off each other's lines */
+#define LD    (DEPTH + 32) /* of A's widened copy, whose rows are to keep off each other's lines */
 
-/* ---- few rows: B is widened in registers ---- */
+static const int32_t zeros[INFER_PANEL];
 
-/* rows x 16 columns; a column has the sums of its even and of its odd rows of B. */
-VEC_INLINE void few(const size_t rows, size_t n, size_t k, const uint8_t *a, size_t lda,
-                    const int8_t *b, const int32_t *start, int32_t *c, size_t ldc) {
-    __m256i sum[2][4];
+/* ---- one row or two, and nothing known of B ---- */
+
+/* Numbers of B become 16 bits times 256 where they lie, and so do sums: of so many terms they fit
+ * 31 bits. */
+#define FEW_DEPTH 256
+
+/* A row's numbers as pairs of those of even and of odd number, zeros past k. */
+static void split_row(size_t k, const uint8_t *a, int32_t *to) {
+    for (size_t l = 0; l < k; l += 4) {
+        const uint32_t word = k - l < 4 ? bytes_rest(a + l, k - l) : bytes_word(a + l);
+        *to++ = (int32_t)(word & 0x00ff00ff);
+        *to++ = (int32_t)(word >> 8 & 0x00ff00ff);
+    }
+}
+
+/* rows x 16 columns: of those the first n are there, of init as many. */
+VEC_INLINE void few(const size_t rows, size_t n, size_t groups, const int32_t *a, const int8_t *b,
+                    const int32_t *init, size_t ldi, int32_t *c, size_t ldc) {
+    const __m256i high = _mm256_set1_epi16((int16_t)0xff00);
+    __m256i sum[2][2];
     foreach (r, rows)
-        foreach (q, 4)
-            sum[r][q] = _mm256_setzero_si256();
-    for (size_t l = 0; l < k; l += 4, b += 64) {
-        __m256i u[2];
-        foreach (r, rows) {
-            const uint8_t *from = a + r * lda + l;
-            uint32_t word = k - l < 4 ? bytes_rest(from, k - l) : bytes_word(from);
-            u[r] = _mm256_cvtepu8_epi16(_mm_set1_epi32((int32_t)word));
+        foreach (h, 2)
+            sum[r][h] = _mm256_setzero_si256();
+    for (size_t g = 0; g < groups; g++, a += 2, b += 64) {
+        __m256i even[2], odd[2];
+        foreach (h, 2) {
+            const __m256i v = _mm256_loadu_si256((const __m256i *)b + h);
+            even[h] = _mm256_slli_epi16(v, 8);
+            odd[h] = _mm256_and_si256(v, high);
         }
-        foreach (q, 4) {
-            __m256i v = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)b + q));
-            foreach (r, rows)
-                sum[r][q] = _mm256_add_epi32(sum[r][q], _mm256_madd_epi16(u[r], v));
+        foreach (r, rows) {
+            const __m256i u = _mm256_set1_epi32(a[r * (FEW_DEPTH / 2)]);
+            const __m256i w = _mm256_set1_epi32(a[r * (FEW_DEPTH / 2) + 1]);
+            foreach (h, 2)
+                sum[r][h] = _mm256_add_epi32(sum[r][h], _mm256_madd_epi16(u, even[h]));
+            foreach (h, 2)
+                sum[r][h] = _mm256_add_epi32(sum[r][h], _mm256_madd_epi16(w, odd[h]));
         }
     }
     foreach (r, rows) {
-        int32_t row[INFER_PANEL], *to = n < INFER_PANEL ? row : c + r * ldc;
+        int32_t row[INFER_PANEL] = {0};
+        if (n < INFER_PANEL)
+            memcpy(row, init + r * ldi, n * sizeof *row);
+        const int32_t *from = n < INFER_PANEL ? row : init + r * ldi;
+        int32_t *to = n < INFER_PANEL ? row : c + r * ldc;
         foreach (h, 2) {
-            __m256i both = _mm256_hadd_epi32(sum[r][2 * h], sum[r][2 * h + 1]);
-            both = _mm256_permute4x64_epi64(both, 0xd8);
-            if (start)
-                both = _mm256_add_epi32(both, _mm256_loadu_si256((const __m256i *)start + h));
-            _mm256_storeu_si256((__m256i *)to + h, both);
+            const __m256i first = _mm256_loadu_si256((const __m256i *)from + h);
+            _mm256_storeu_si256((__m256i *)to + h,
+                                _mm256_add_epi32(first, _mm256_srai_epi32(sum[r][h], 8)));
         }
         if (n < INFER_PANEL)
             memcpy(c + r * ldc, row, n * sizeof *row);
@@ -51,16 +73,104 @@ VEC_INLINE void few(const size_t rows, size_t n, size_t k, const uint8_t *a, siz
 
 static void gemm_few(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
                      const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
-    for (size_t j = 0; j < n; j += INFER_PANEL, packed += (k + 3) / 4 * 64) {
-        const int32_t *first = start ? start + j : NULL;
-        if (m == 2)
-            few(2, n - j, k, a, lda, packed, first, c + j, ldc);
-        else
-            few(1, n - j, k, a, lda, packed, first, c + j, ldc);
-    }
+    const size_t panel = (k + 3) / 4 * 64;
+    int32_t pairs[2][FEW_DEPTH / 2];
+    size_t i = 0, depth;
+    do {
+        depth = k - i < FEW_DEPTH ? k - i : FEW_DEPTH;
+        for (size_t r = 0; r < m; r++)
+            split_row(depth, a + r * lda + i, pairs[r]);
+        for (size_t j = 0; j < n; j += INFER_PANEL) {
+            const int8_t *b = packed + j / INFER_PANEL * panel + i * INFER_PANEL;
+            const int32_t *init = i ? c + j : start ? start + j : zeros;
+            if (m == 2)
+                few(2, n - j, (depth + 3) / 4, *pairs, b, init, i ? ldc : 0, c + j, ldc);
+            else
+                few(1, n - j, (depth + 3) / 4, *pairs, b, init, i ? ldc : 0, c + j, ldc);
+        }
+        i += depth;
+    } while (i < k);
 }
 
-/* ---- many rows ---- */
+/* ---- where products of neighbours fit 16 bits ---- */
+
+/* The first group from g on that is marked, or end. */
+static size_t next_mark(const uint64_t *marks, size_t g, size_t end) {
+    while (g < end) {
+        const uint64_t rest = marks[g / 64] >> g % 64;
+        if (rest) {
+            g += (size_t)__builtin_ctzll(rest);
+            break;
+        }
+        g = (g / 64 + 1) * 64;
+    }
+    return g < end ? g : end;
+}
+
+/* Whether more than one in so many groups of those words of marks is marked: then widened numbers
+ * are faster. */
+static bool many_marks(const uint64_t *marks, size_t words) {
+    size_t count = 0;
+    for (size_t i = 0; i < words; i++)
+        count += (size_t)__builtin_popcountll(marks[i]);
+    return count * 6 > words * 64;
+}
+
+/* As an intrinsic, compilers put the products of a group before its sums, for which registers are
+ * too few. */
+VEC_INLINE void add(__m256i *sum, __m256i more) {
+    __asm__("vpaddd %1, %0, %0" : "+x"(*sum) : "x"(more));
+}
+
+/* tile, over k terms; marks of the groups from `from` on. Where they are set, and at the end where
+ * less than a group is left, A's lowest bits are multiplied apart from the other seven. */
+VEC_INLINE void narrow_tile(const size_t rows, size_t k, const uint8_t *a, size_t lda,
+                            const int8_t *b, const uint64_t *marks, size_t from,
+                            const int32_t *init, size_t ldi, int32_t *c, size_t ldc) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    const size_t groups = (k + 3) / 4, whole = k / 4;
+    __m256i sum[ROWS][2];
+    foreach (r, rows)
+        foreach (h, 2)
+            sum[r][h] = _mm256_setzero_si256();
+    for (size_t g = 0; g < groups; g++) {
+        const size_t end = next_mark(marks, from + g, from + whole) - from;
+        const uint8_t *left = a + 4 * g;
+        const int8_t *right = b + 64 * g;
+        for (; g < end; g++, left += 4, right += 64)
+            foreach (r, rows) {
+                const uint32_t word = bytes_word(left + r * lda);
+                const __m256i u = _mm256_set1_epi32((int32_t)word);
+                foreach (h, 2) {
+                    const __m256i v = _mm256_loadu_si256((const __m256i *)right + h);
+                    const __m256i pairs = _mm256_maddubs_epi16(u, v);
+                    add(&sum[r][h], _mm256_madd_epi16(pairs, ones));
+                }
+            }
+        if (g == groups)
+            break;
+        foreach (r, rows) {
+            const uint8_t *at = a + r * lda + 4 * g;
+            const uint32_t word = g == whole ? bytes_rest(at, k - 4 * g) : bytes_word(at);
+            const __m256i low = _mm256_set1_epi32((int32_t)(word & 0x01010101));
+            const __m256i high = _mm256_set1_epi32((int32_t)(word >> 1 & 0x7f7f7f7f));
+            foreach (h, 2) {
+                const __m256i v = _mm256_loadu_si256((const __m256i *)(b + 64 * g) + h);
+                const __m256i most = _mm256_madd_epi16(_mm256_maddubs_epi16(high, v), ones);
+                const __m256i rest = _mm256_madd_epi16(_mm256_maddubs_epi16(low, v), ones);
+                sum[r][h] = _mm256_add_epi32(sum[r][h],
+                                             _mm256_add_epi32(rest, _mm256_add_epi32(most, most)));
+            }
+        }
+    }
+    foreach (r, rows)
+        foreach (h, 2) {
+            const __m256i first = _mm256_loadu_si256((const __m256i *)(init + r * ldi) + h);
+            _mm256_storeu_si256((__m256i *)(c + r * ldc) + h, _mm256_add_epi32(first, sum[r][h]));
+        }
+}
+
+/* ---- where they do not ---- */
 
 /* So many groups of four rows of a panel become two pairs of rows each, whose columns are in the
  * order 0 1 4 5 2 3 6 7 and the same behind 8. */
@@ -118,71 +228,93 @@ VEC_INLINE void tile(const size_t rows, size_t pairs, const int16_t *a, const in
         }
 }
 
-static void tile_of(size_t rows, size_t pairs, const int16_t *a, const int16_t *b,
-                    const int32_t *init, size_t ldi, int32_t *c, size_t ldc) {
+/* A block of A, widened when it is first needed so, and some of its terms in a panel of B. */
+typedef struct block {
+    size_t rows, k, lda;
+    const uint8_t *a;
+    int16_t *wide_a, *wide_b;
+    bool widened;
+} block;
+
+/* A tile from row r on; marks NULL: of widened numbers. */
+static void tile_of(size_t rows, const block *k, size_t r, const int8_t *b, const uint64_t *marks,
+                    size_t from, const int32_t *init, size_t ldi, int32_t *c, size_t ldc) {
+    const uint8_t *a = k->a + r * k->lda;
+    const int16_t *wide = k->wide_a + r * LD;
+    const size_t pairs = (k->k + 3) / 4 * 2;
     switch (rows) {
 #define TILE(rows)                                                                                 \
     case rows:                                                                                     \
-        tile(rows, pairs, a, b, init, ldi, c, ldc);                                                \
+        if (marks)                                                                                 \
+            narrow_tile(rows, k->k, a, k->lda, b, marks, from, init, ldi, c, ldc);                 \
+        else                                                                                       \
+            tile(rows, pairs, wide, k->wide_b, init, ldi, c, ldc);                                 \
         break;
+        TILE(1)
         TILE(2)
         TILE(3)
         TILE(4)
         TILE(5)
         TILE(6)
 #undef TILE
-    default:
-        tile(1, pairs, a, b, init, ldi, c, ldc);
     }
 }
 
-/* One panel of C; the first of its n columns are there. */
-static void panel_of(size_t rows, size_t n, size_t groups, const int16_t *a, const int16_t *b,
+/* One panel of C; the first of its n columns are there. Marks of the groups from `from` on, NULL
+ * where nothing is known. */
+static void panel_of(block *k, size_t n, const int8_t *b, const uint64_t *marks, size_t from,
                      const int32_t *start, int32_t *c, size_t ldc) {
-    const size_t tiles = (rows + ROWS - 1) / ROWS;
+    const size_t tiles = (k->rows + ROWS - 1) / ROWS, groups = (k->k + 3) / 4;
     int32_t edge[ROWS * INFER_PANEL];
+    if (marks && k->rows > 2 && many_marks(marks + from / 64, (groups + 63) / 64))
+        marks = NULL;
+    if (!marks) {
+        widen_panel(groups, b, k->wide_b);
+        for (size_t q = 0; q < k->rows && !k->widened; q++)
+            widen_row(k->k, k->a + q * k->lda, k->wide_a + q * LD);
+        k->widened = true;
+    }
     for (size_t t = 0, r = 0, height; t < tiles; t++, r += height) {
-        height = rows / tiles + (t < rows % tiles);
+        height = k->rows / tiles + (t < k->rows % tiles);
         int32_t *to = c + r * ldc;
         if (n >= INFER_PANEL) {
-            tile_of(height, 2 * groups, a + r * LD, b, start ? start : to, start ? 0 : ldc, to,
-                    ldc);
+            tile_of(height, k, r, b, marks, from, start ? start : to, start ? 0 : ldc, to, ldc);
             continue;
         }
         for (size_t i = 0; i < height && !start; i++) {
             memset(edge + i * INFER_PANEL, 0, INFER_PANEL * sizeof *edge);
             memcpy(edge + i * INFER_PANEL, to + i * ldc, n * sizeof *edge);
         }
-        tile_of(height, 2 * groups, a + r * LD, b, start ? start : edge, start ? 0 : INFER_PANEL,
-                edge, INFER_PANEL);
+        tile_of(height, k, r, b, marks, from, start ? start : edge, start ? 0 : INFER_PANEL, edge,
+                INFER_PANEL);
         for (size_t i = 0; i < height; i++)
             memcpy(to + i * ldc, edge + i * INFER_PANEL, n * sizeof *edge);
     }
 }
 
 void infer_avx2_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
-                          const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
-    static const int32_t zeros[INFER_PANEL];
-    if (m == 1 || m == 2) {
+                          const int8_t *packed, const uint64_t *marks, const int32_t *start,
+                          int32_t *c, size_t ldc) {
+    if ((m == 1 || m == 2) && !marks) {
         gemm_few(m, n, k, a, lda, packed, start, c, ldc);
         return;
     }
-    const size_t most = infer_even_part(m, ROWS * TILES);
+    const size_t most = infer_even_part(m, ROWS * TILES), words = ((k + 3) / 4 + 63) / 64;
     const size_t deepest = (infer_even_part(k, DEPTH) + 3) / 4 * 4, panel = (k + 3) / 4 * 64;
     _Alignas(32) int16_t rows[ROWS * TILES * LD], columns[DEPTH * INFER_PANEL];
     size_t i = 0, depth;
     do {
         depth = k - i < deepest ? k - i : deepest;
-        const size_t groups = (depth + 3) / 4;
         for (size_t r = 0, height; r < m; r += height) {
             height = m - r < most ? m - r : most;
-            for (size_t q = 0; q < height; q++)
-                widen_row(depth, a + (r + q) * lda + i, rows + q * LD);
-            for (size_t j = 0; j < n; j += INFER_PANEL) {
-                const int32_t *first = i ? NULL : start ? start + j : zeros;
-                widen_panel(groups, packed + j / INFER_PANEL * panel + i * INFER_PANEL, columns);
-                panel_of(height, n - j, groups, rows, columns, first, c + r * ldc + j, ldc);
-            }
+            block of = {height, depth, lda, a + r * lda + i, rows, columns, false};
+            for (size_t j = 0, p = 0; j < n; j += INFER_PANEL, p++)
+                panel_of(&of, n - j, packed + p * panel + i * INFER_PANEL,
+                         marks ? marks + p * words : NULL, i / 4,
+                         i       ? NULL
+                         : start ? start + j
+                                 : zeros,
+                         c + r * ldc + j, ldc);
         }
         i += depth;
     } while (i < k);

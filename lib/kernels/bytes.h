@@ -45,8 +45,10 @@ VEC_INLINE void bytes_gather(size_t groups, size_t plane, size_t taps, const siz
 /* gemm_u8s8 of the AVX2 tier, which has a file of its own, and of the VNNI tier, which the one
  * above it takes for few rows. */
 void infer_avx2_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
-                          const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc);
+                          const int8_t *packed, const uint64_t *marks, const int32_t *start,
+                          int32_t *c, size_t ldc);
 void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
-                          const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc);
+                          const int8_t *packed, const uint64_t *marks, const int32_t *start,
+                          int32_t *c, size_t ldc);
 
 #endif

@@ -180,7 +180,9 @@ typedef struct infer_taps8 {
  * each tap in them. A group is what runs of neighbours have; 64 bytes may be read from the
  * beginning of each, and y has room for another group.
  *
- * gemm_u8s8: c[m][n] = a[m][k] * b[k][n] + start[n] (NULL: none). axpy_i32: y += by * x.
+ * gemm_u8s8: c[m][n] = a[m][k] * b[k][n] + start[n] (NULL: none). marks (NULL: not known): a bit
+ * for each group of a panel, which begin at whole words, is set where the magnitudes of a column's
+ * first two numbers, or of its last two, are more than 128 together. axpy_i32: y += by * x.
  *
  * quantize_8: y = x / scale. requantize_8: y = (x + add) * scale[i * step]. dequantize_8: y = (x -
  * zero) * scale. rescale_f32: y = (x + add) * scale[i * step] + bias[i] (NULL: none), rounded after
@@ -203,7 +205,7 @@ typedef struct infer_taps8 {
        const uint8_t *x, int8_t *y))                                                               \
     X(void, gemm_u8s8,                                                                             \
       (size_t m, size_t n, size_t k, const uint8_t *a, size_t lda, const int8_t *packed,           \
-       const int32_t *start, int32_t *c, size_t ldc))                                              \
+       const uint64_t *marks, const int32_t *start, int32_t *c, size_t ldc))                       \
     X(void, quantize_8,                                                                            \
       (const float *x, size_t n, float scale, int32_t zero, bool sign, uint8_t *y))                \
     X(void, requantize_8,                                                                          \

@@ -38,7 +38,9 @@ static void row(size_t n, size_t k, const uint8_t *a, const int8_t *b, const int
 }
 
 static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
-                      const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
+                      const int8_t *packed, const uint64_t *marks, const int32_t *start, int32_t *c,
+                      size_t ldc) {
+    (void)marks; /* nothing saturates */
     for (size_t j = 0; j < n; j += INFER_PANEL, packed += (k + 3) / 4 * 64)
         for (size_t i = 0; i < m; i++)
             row(n - j, k, a + i * lda, packed, start ? start + j : NULL, c + i * ldc + j);

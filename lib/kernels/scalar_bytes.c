@@ -35,8 +35,10 @@ static void gather_s8(size_t groups, size_t plane, size_t taps, const size_t *ta
 }
 
 static void gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
-                      const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
+                      const int8_t *packed, const uint64_t *marks, const int32_t *start, int32_t *c,
+                      size_t ldc) {
     size_t panel = (k + 3) / 4 * 4 * INFER_PANEL;
+    (void)marks;
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) {
             const int8_t *b = packed + j / INFER_PANEL * panel + j % INFER_PANEL * 4;

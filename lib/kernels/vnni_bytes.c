@@ -73,7 +73,9 @@ static size_t tile_rows(size_t left, size_t m) {
 }
 
 void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
-                          const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc) {
+                          const int8_t *packed, const uint64_t *marks, const int32_t *start,
+                          int32_t *c, size_t ldc) {
+    (void)marks; /* nothing saturates */
     const size_t panel = (k + 3) / 4 * 64, panels = m > 1 ? 2 : 4;
     for (size_t j = 0; m > 0 && j < n; j += panels * INFER_PANEL) {
         const int8_t *b = packed + j / INFER_PANEL * panel;

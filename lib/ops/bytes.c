@@ -4,6 +4,7 @@
 #include "checked.h"
 #include "pack.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void infer_flip_bytes(const uint8_t *from, size_t n, uint8_t flip, uint8_t *to) {
@@ -39,6 +40,42 @@ bool infer_bytes_pack_size(size_t k, size_t n, size_t *packed, size_t *sums) {
     size_t rows;
     return infer_round_up(k, 4, &rows) && infer_round_up(n, INFER_PANEL, sums) &&
            infer_mul(rows, *sums, packed);
+}
+
+/* Whether a group of a panel is marked. */
+static bool is_marked(const int8_t *b) {
+    bool over = false;
+    for (int i = 0; i < 4 * INFER_PANEL; i += 2)
+        over |= abs(b[i]) + abs(b[i + 1]) > 128;
+    return over;
+}
+
+/* Words of a panel's marks. */
+static size_t mark_words(size_t k) {
+    return k / 256 + (k % 256 != 0);
+}
+
+bool infer_bytes_marked_size(size_t k, size_t n, size_t *packed, size_t *sums) {
+    size_t marks;
+    return infer_bytes_pack_size(k, n, packed, sums) &&
+           infer_mul(*sums / INFER_PANEL, mark_words(k) * sizeof(uint64_t), &marks) &&
+           infer_add(*packed, marks, packed) && infer_round_up(*packed, 64, packed);
+}
+
+const uint64_t *infer_bytes_marks(const int8_t *packed, size_t k, size_t n, size_t j) {
+    const size_t panels = (n + INFER_PANEL - 1) / INFER_PANEL, deep = (k + 3) / 4 * 4;
+    const void *marks = packed + panels * INFER_PANEL * deep;
+    return (const uint64_t *)marks + j / INFER_PANEL * mark_words(k);
+}
+
+void infer_bytes_mark(size_t k, size_t n, int8_t *packed) {
+    const size_t groups = (k + 3) / 4, words = mark_words(k);
+    uint64_t *marks = (uint64_t *)infer_bytes_marks(packed, k, n, 0);
+    for (size_t j = 0; j < n; j += INFER_PANEL, marks += words) {
+        memset(marks, 0, words * sizeof *marks);
+        for (size_t g = 0; g < groups; g++, packed += 4 * INFER_PANEL)
+            marks[g / 64] |= (uint64_t)is_marked(packed) << g % 64;
+    }
 }
 
 void infer_bytes_start(const infer_kernels *k, const int32_t *sums, size_t n, int32_t zero,

@@ -31,6 +31,13 @@ uint32_t infer_sum_bytes(const uint8_t *from, size_t n);
 /* Bytes of a packed matrix; elements of its columns' sums. false: they do not fit. */
 bool infer_bytes_pack_size(size_t k, size_t n, size_t *packed, size_t *sums);
 
+/* The same of a packed matrix that has its marks behind it. */
+bool infer_bytes_marked_size(size_t k, size_t n, size_t *packed, size_t *sums);
+/* Writes them. */
+void infer_bytes_mark(size_t k, size_t n, int8_t *packed);
+/* From the panel of column j on, as gemm_u8s8 takes them. */
+const uint64_t *infer_bytes_marks(const int8_t *packed, size_t k, size_t n, size_t j);
+
 /* start[j] = -zero * sums[j], for n columns rounded up to whole panels: what a zero point of the
  * left adds. */
 void infer_bytes_start(const infer_kernels *k, const int32_t *sums, size_t n, int32_t zero,

@@ -205,13 +205,13 @@ static void channels_part(void *arg, size_t part, size_t worker) {
     infer_columns_gather(env, c, &q->columns, j->x, j->flip, first, count, packed);
     if (j->w.shifted) {
         env->kernels->gemm_u8s8(1, count, depth, infer_scratch_at(env->scratch, q->ones_at), depth,
-                                packed, NULL, sums, count);
+                                packed, NULL, NULL, sums, count);
         infer_bytes_start(env->kernels, sums, count, zero, start);
     }
     for (size_t i = from; i < end; i += BLOCK_ROWS) {
         const size_t most = end - i < BLOCK_ROWS ? end - i : BLOCK_ROWS;
         env->kernels->gemm_u8s8(most, count, depth, j->w.rows + (j->m + i) * depth, depth, packed,
-                                j->w.shifted ? start : NULL, product, ld);
+                                NULL, j->w.shifted ? start : NULL, product, ld);
         for (size_t k = 0; k < most; k++) {
             const size_t channel = j->m + i + k;
             int32_t *row = product + k * ld;

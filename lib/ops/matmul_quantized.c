@@ -84,7 +84,7 @@ static infer_status read_packed(const infer_op_env *env, const roles *r, infer_v
     size_t packed, columns;
     *b = (infer_view){.type = w->type, .rank = 2, .dim = {k, p->n}};
     if (p->n < 0 || w->rank != 1 || sums->rank != 1 ||
-        !infer_bytes_pack_size(k < 0 ? 0 : (size_t)k, (size_t)p->n, &packed, &columns) ||
+        !infer_bytes_marked_size(k < 0 ? 0 : (size_t)k, (size_t)p->n, &packed, &columns) ||
         (uint64_t)sums->dim[0] != columns || (k >= 0 && (uint64_t)w->dim[0] != packed))
         return infer_fail(INFER_ERROR_SHAPE, "packed weights do not fit %lld columns",
                           (long long)p->n);
@@ -160,6 +160,7 @@ static infer_status plan(const infer_op_env *env, const roles *r, product *p, in
 /* B of a matrix, packed, its zero points and scales, and what A's only zero point adds. */
 typedef struct right {
     const int8_t *packed;
+    bool marked;                 /* its marks are behind it */
     const int32_t *sums, *zeros; /* zeros NULL: all are 0 */
     int32_t *start;              /* NULL: nothing is added */
     const float *scales;         /* times A's and over Y's, where A has one; NULL: none */
@@ -184,9 +185,11 @@ static void read_right(const infer_op_env *env, const roles *r, const product *p
         env->kernels->pack_s8(p->k, p->n, (const uint8_t *)w->data + matrix * p->k * p->n, p->n,
                               flip, packed, sums);
         b->packed = packed;
+        b->marked = false;
         b->sums = sums;
     } else {
         b->packed = w->data;
+        b->marked = true;
         b->sums = env->in[r->sums]->data;
     }
     const size_t first = zero && (size_t)infer_view_count(zero) > p->n ? matrix * p->n : 0;
@@ -271,9 +274,11 @@ static void byte_part(void *arg, size_t part, size_t worker) {
     const byte_job *j = arg;
     const infer_tile t = infer_grid_tile(&j->grid, part);
     const size_t deep = (j->k + 3) / 4 * 4;
+    const uint64_t *marks =
+        j->b->marked ? infer_bytes_marks(j->b->packed, j->k, j->grid.n, t.column) : NULL;
     (void)worker;
     j->kernels->gemm_u8s8(t.rows, t.columns, j->k, j->a + t.row * j->k, j->k,
-                          j->b->packed + t.column * deep,
+                          j->b->packed + t.column * deep, marks,
                           j->b->start ? j->b->start + t.column : NULL,
                           j->sums + t.row * j->grid.n + t.column, j->grid.n);
 }
@@ -354,7 +359,7 @@ static infer_status pack_infer(infer_op_env *env) {
     infer_view *z = infer_out(env, 1, INFER_TYPE_INT32, 1, &spare);
     if (!infer_view_concrete(b))
         return INFER_OK;
-    if (!infer_bytes_pack_size((size_t)b->dim[0], (size_t)b->dim[1], &packed, &sums) ||
+    if (!infer_bytes_marked_size((size_t)b->dim[0], (size_t)b->dim[1], &packed, &sums) ||
         packed > INT64_MAX)
         return infer_fail(INFER_ERROR_SHAPE, "packed weights do not fit memory");
     z->dim[0] = (int64_t)sums;
@@ -364,10 +369,12 @@ static infer_status pack_infer(infer_op_env *env) {
 
 static infer_status pack_run(infer_op_env *env) {
     const infer_view *b = env->in[0];
-    if (env->out[0])
-        env->kernels->pack_s8((size_t)b->dim[0], (size_t)b->dim[1], b->data, (size_t)b->dim[1],
-                              infer_flip_right(b->type), env->out[0]->data,
-                              env->out_count > 1 && env->out[1] ? env->out[1]->data : NULL);
+    const size_t k = (size_t)b->dim[0], n = (size_t)b->dim[1];
+    if (!env->out[0])
+        return INFER_OK;
+    env->kernels->pack_s8(k, n, b->data, n, infer_flip_right(b->type), env->out[0]->data,
+                          env->out_count > 1 && env->out[1] ? env->out[1]->data : NULL);
+    infer_bytes_mark(k, n, env->out[0]->data);
     return INFER_OK;
 }
 
@@ -536,8 +543,8 @@ const infer_op infer_op_ms_mat_mul_integer_to_float = {
     .work = infer_work_rows,
 };
 
-/* B [k][n] packed for the kernels, and the sums of its columns. Packed numbers are signed; the type
- * is that of B, as zero points are. */
+/* B [k][n] packed for the kernels, its marks behind it, and the sums of its columns. Packed numbers
+ * are signed; the type is that of B, as zero points are. */
 const infer_op infer_op_infer_pack_bytes = {
     .domain = "infer",
     .name = "PackBytes",

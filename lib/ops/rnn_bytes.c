@@ -23,7 +23,7 @@ static const infer_view *zero_of(const infer_op_env *env, int side) {
 
 bool infer_rnn_bytes_size(size_t k, size_t n, size_t *bytes) {
     size_t sums;
-    return infer_bytes_pack_size(k, n, bytes, &sums) && infer_mul(sums, sizeof(int32_t), &sums) &&
+    return infer_bytes_marked_size(k, n, bytes, &sums) && infer_mul(sums, sizeof(int32_t), &sums) &&
            infer_add(*bytes, sums, bytes);
 }
 
@@ -64,10 +64,10 @@ static void column_numbers(const infer_view *v, size_t number, size_t at, size_t
         to[i] = from[many ? i : 0];
 }
 
-/* Where the parts of a packed side lie: its numbers, then the sums of its columns. */
+/* Where the parts of a packed side lie: its numbers and marks, then the sums of its columns. */
 static const int32_t *sums_of(const uint8_t *packed, size_t k, size_t n) {
     size_t bytes = 0, sums;
-    infer_bytes_pack_size(k, n, &bytes, &sums); /* fits: the scratch has it */
+    infer_bytes_marked_size(k, n, &bytes, &sums); /* fits: the scratch has it */
     return (const int32_t *)(packed + bytes);
 }
 
@@ -76,6 +76,7 @@ void infer_rnn_bytes_pack(const infer_kernels *kernels, const infer_view *weight
     const size_t k = (size_t)weights->dim[1], n = (size_t)weights->dim[2];
     kernels->pack_s8(k, n, (const uint8_t *)weights->data + number * k * n, n,
                      infer_flip_right(weights->type), packed, (int32_t *)sums_of(packed, k, n));
+    infer_bytes_mark(k, n, packed);
 }
 
 infer_rnn_range infer_rnn_bytes_inputs(const infer_op_env *env) {
@@ -146,7 +147,8 @@ static void product_part(void *arg, size_t part, size_t worker) {
     float *c = p->c + t.row * n + t.column;
     (void)worker;
     p->env->kernels->gemm_u8s8(t.rows, t.columns, p->k, a, p->k,
-                               (const int8_t *)p->packed + t.column * deep, NULL, sums, n);
+                               (const int8_t *)p->packed + t.column * deep,
+                               infer_bytes_marks(p->packed, p->k, n, t.column), NULL, sums, n);
     for (size_t row = 0; row < t.rows; row++, a += p->k, sums += n, c += n) {
         if (p->range.zero)
             p->env->kernels->axpy_i32(t.columns, -(uint32_t)p->range.zero, columns, sums);

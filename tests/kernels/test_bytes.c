@@ -17,6 +17,17 @@ static uint8_t *bytes(int slot, size_t n) {
     return p;
 }
 
+/* B's numbers, once flip is added: often small ones, of which two neighbours are 128 at most or a
+ * little more. */
+static uint8_t *weights(int slot, size_t n, uint8_t flip) {
+    uint8_t *p = bytes(slot, n);
+    const size_t few = 1 + choose(300);
+    for (size_t i = 0; few > 20 && i < n; i++)
+        if (choose(few))
+            p[i] = (uint8_t)(choose(3) ? choose(129) - 64 : choose(2) ? 64 : 192) ^ flip;
+    return p;
+}
+
 /* All alike. */
 static const uint8_t *same_bytes(int slot, size_t n, uint8_t value) {
     return memset(fenced(slot, n), value, n);
@@ -49,10 +60,19 @@ static void product_of(size_t m, size_t n, size_t k, const uint8_t *a, size_t ld
             }
             assert_int_equal(sums[j], sum);
         }
+        const size_t words = (groups + 63) / 64;
+        const bool known = choose(2);
+        uint64_t *marks = fenced(6, whole / 16 * words * sizeof *marks);
+        memset(marks, 0, whole / 16 * words * sizeof *marks);
+        for (size_t i = 0; i < whole * groups * 4; i += 2)
+            if (abs(packed[i]) + abs(packed[i + 1]) > 128)
+                marks[i / 64 / groups * words + i / 64 % groups / 64] |= UINT64_C(1)
+                                                                         << i / 64 % groups % 64;
         int32_t *c = fenced(5, (m ? (m - 1) * ldc + n : 0) * sizeof *c);
         for (size_t i = 0; m && i < (m - 1) * ldc + n; i++)
             c[i] = 77;
-        list[v].k.gemm_u8s8(m, n, k, a, lda, packed, starts ? start : NULL, c, ldc);
+        list[v].k.gemm_u8s8(m, n, k, a, lda, packed, known ? marks : NULL, starts ? start : NULL, c,
+                            ldc);
         assert_true(fence_holds(5));
         for (size_t i = 0; i < m; i++)
             for (size_t j = 0; j < ldc && i * ldc + j < (m - 1) * ldc + n; j++) {
@@ -69,7 +89,8 @@ static void product_of(size_t m, size_t n, size_t k, const uint8_t *a, size_t ld
 static void product_case(size_t m, size_t n, size_t k) {
     const size_t lda = k + choose(3), ldb = n + choose(3);
     const uint8_t *a = bytes(0, m ? (m - 1) * lda + k : 0);
-    product_of(m, n, k, a, lda, bytes(1, k ? (k - 1) * ldb + n : 0), ldb, choose(2) ? 128 : 0);
+    const uint8_t flip = choose(2) ? 128 : 0;
+    product_of(m, n, k, a, lda, weights(1, k ? (k - 1) * ldb + n : 0, flip), ldb, flip);
 }
 
 static void products(void **state) {
