@@ -357,4 +357,5 @@ void infer_kernels_avx2_bytes(infer_kernels *k) {
     k->pick_8 = pick_8;
     k->widen_8 = widen_8;
     k->taps_8 = taps_8;
+    infer_kernels_avx2_winograd(k);
 }

@@ -168,6 +168,34 @@ typedef struct infer_taps8 {
     bool sign;
 } infer_taps8;
 
+/* A convolution of three by three whose steps are single, of one image of 8 bits: extents, the
+ * padding before, patches of two by two outputs along a row. The input's numbers are unsigned once
+ * flip is added, and so is its zero point, which pads. */
+typedef struct infer_winograd8 {
+    size_t channels, in[2], out[2], before[2], columns;
+    uint8_t flip, zero;
+} infer_winograd8;
+
+/* Rows of patches together, in whole panels. */
+static inline size_t infer_winograd8_tiles(const infer_winograd8 *c, size_t rows) {
+    return (rows * c->columns + INFER_PANEL - 1) / INFER_PANEL * INFER_PANEL;
+}
+/* Numbers between one of a patch's sixteen terms and the next, of the input and of sums: off each
+ * other's lines of the cache. */
+static inline size_t infer_winograd8_gap(const infer_winograd8 *c, size_t tiles) {
+    return tiles * ((c->channels + 1) / 2 * 2) + 2 * INFER_PANEL;
+}
+static inline size_t infer_winograd8_apart(size_t outputs, size_t tiles) {
+    return outputs * (tiles + INFER_PANEL) + INFER_PANEL;
+}
+/* Bytes of room that the two kernels take. */
+static inline size_t infer_winograd8_input_room(const infer_winograd8 *c, size_t tiles) {
+    return 64 * (tiles + INFER_PANEL) + 2 * c->columns + 64;
+}
+static inline size_t infer_winograd8_sums_room(size_t outputs, size_t tiles) {
+    return 64 * infer_winograd8_apart(outputs, tiles) + 16 * tiles;
+}
+
 /* Over 8-bit numbers. B is packed: panel p holds k rounded up to whole groups of four rows, a group
  * INFER_PANEL columns, a column the four numbers of its rows, zero past k and n. `start` and `sums`
  * have whole panels. Sums are exact modulo 2^32. Numbers are rounded to even, moved by zero and
@@ -234,6 +262,23 @@ typedef struct infer_taps8 {
       (size_t rows, size_t n, size_t ld, const infer_taps8 *t, const int16_t *x, int32_t *sums,    \
        uint8_t *y))
 
+/* Convolutions of 8-bit numbers by Winograd's algorithm; all three are NULL where gemm_u8s8 is
+ * faster.
+ *
+ * winograd_weights_8: what it makes of an output's weights, `groups` of four channels, two at
+ * least, each tap of them, less zero: sixteen terms, step apart, of each channel.
+ * winograd_input_8: what it makes of `rows` rows of patches from `first` on. winograd_sums_8: the
+ * sums of so many outputs, ld apart, at the places of these, of both. */
+#define INFER_KERNELS_WINOGRAD_8(X)                                                                \
+    X(void, winograd_weights_8,                                                                    \
+      (size_t groups, const uint8_t *w, int32_t zero, size_t step, int16_t *y))                    \
+    X(void, winograd_input_8,                                                                      \
+      (const infer_winograd8 *c, const uint8_t *x, size_t first, size_t rows, int16_t *y,          \
+       void *room))                                                                                \
+    X(void, winograd_sums_8,                                                                       \
+      (const infer_winograd8 *c, size_t outputs, size_t first, size_t rows, const int16_t *w,      \
+       size_t step, const int16_t *x, int32_t *sums, size_t ld, void *room))
+
 /* Over decision trees.
  *
  * trees_f32: takes that many steps from the nodes from[0..count): from a node to its first child
@@ -250,7 +295,8 @@ typedef struct infer_taps8 {
 #define INFER_KERNELS(X)                                                                           \
     INFER_KERNELS_OF(X, float, f32)                                                                \
     INFER_KERNELS_OF(X, double, f64)                                                               \
-    INFER_KERNELS_BLOCKED(X) INFER_KERNELS_BYTES(X) INFER_KERNELS_TREES(X)
+    INFER_KERNELS_BLOCKED(X)                                                                       \
+    INFER_KERNELS_BYTES(X) INFER_KERNELS_WINOGRAD_8(X) INFER_KERNELS_TREES(X)
 
 typedef struct infer_kernels {
 #define INFER_FIELD(result, name, parameters) result(*name) parameters;

@@ -162,4 +162,7 @@ void infer_kernels_scalar_bytes(infer_kernels *k) {
 #define INSTALL(result, name, parameters) k->name = name;
     INFER_KERNELS_BYTES(INSTALL)
 #undef INSTALL
+#define NONE(result, name, parameters) k->name = NULL;
+    INFER_KERNELS_WINOGRAD_8(NONE)
+#undef NONE
 }

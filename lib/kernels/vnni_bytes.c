@@ -423,6 +423,9 @@ static void taps_8(size_t rows, size_t n, size_t ld, const infer_taps8 *t, const
 }
 
 void infer_kernels_vnni_bytes(infer_kernels *k) {
+#define NONE(result, name, parameters) k->name = NULL;
+    INFER_KERNELS_WINOGRAD_8(NONE)
+#undef NONE
     k->widen_8 = widen_8;
     k->taps_8 = taps_8;
     k->max_8 = max_8;

@@ -24,6 +24,7 @@ typedef struct quantized_plan {
     /* Each worker has `room` bytes of its own from room_at on, where these are. */
     size_t room_at, room, packed_at, sums_at, start_at, product_at;
     infer_depthwise_plan depthwise; /* in place of these where it is one */
+    infer_winograd_plan winograd;   /* of all but the weights, where it is that */
 } quantized_plan;
 
 /* One number, or one for each output channel. */
@@ -50,11 +51,26 @@ static size_t sums_ld(size_t columns) {
     return columns % 512 ? columns : columns + INFER_PANEL;
 }
 
+static infer_status weight_sizes(infer_op_env *env, bool ordered, size_t depth, quantized_plan *q) {
+    const size_t rows = q->c.outputs * q->c.group, weights = ordered ? 0 : rows;
+    INFER_TRY(infer_conv_take(env, weights, depth, 1, &q->weights_at));
+    INFER_TRY(infer_conv_take(env, weights, 1, sizeof(int32_t), &q->weight_sums_at));
+    INFER_TRY(infer_conv_take(env, rows, 1, sizeof(int32_t), &q->rows_at));
+    return infer_conv_take(env, depth, 1, 1, &q->ones_at);
+}
+
+static infer_status winograd_sizes(infer_op_env *env, bool ordered, quantized_plan *q) {
+    const size_t groups = (q->c.channels + INFER_GROUP - 1) / INFER_GROUP;
+    INFER_TRY(weight_sizes(env, ordered, groups * INFER_GROUP * q->c.taps, q));
+    return infer_winograd_take(env, &q->c, &q->winograd);
+}
+
 static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *q) {
     const infer_conv *c = &q->c;
-    const size_t weights = ordered ? 0 : c->outputs * c->group, unit = 2 * INFER_PANEL;
+    const size_t unit = 2 * INFER_PANEL;
     size_t column, packed, sums;
     INFER_TRY(infer_columns_take(env, c, &q->columns));
+    INFER_TRY(weight_sizes(env, ordered, q->columns.depth, q));
     const size_t rows = c->outputs < BLOCK_ROWS ? c->outputs : BLOCK_ROWS;
     bool fits = infer_add(rows * sizeof(int32_t), q->columns.depth + 1, &column) &&
                 infer_round_up(c->places ? c->places : 1, unit, &q->block);
@@ -71,10 +87,6 @@ static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *
     if (!fits)
         return infer_fail(INFER_ERROR_SHAPE, "the convolution does not fit memory");
     q->blocks = (c->places + q->block - 1) / q->block;
-    INFER_TRY(infer_conv_take(env, weights, q->columns.depth, 1, &q->weights_at));
-    INFER_TRY(infer_conv_take(env, weights, 1, sizeof(int32_t), &q->weight_sums_at));
-    INFER_TRY(infer_conv_take(env, c->outputs * c->group, 1, sizeof(int32_t), &q->rows_at));
-    INFER_TRY(infer_conv_take(env, q->columns.depth, 1, 1, &q->ones_at));
     return infer_conv_take(env, infer_workers(env), q->room, 1, &q->room_at);
 }
 
@@ -98,6 +110,7 @@ static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, i
     INFER_TRY(check_numbers(role(env, r->w_zero), "the weights' zero point", channels));
     INFER_TRY(check_numbers(role(env, r->w_scale), "the weights' scale", channels));
     return !ordered && infer_is_depthwise(c) ? infer_depthwise_take(env, c, &q->depthwise)
+           : infer_is_winograd8(env, c)      ? winograd_sizes(env, ordered, q)
                                              : plan_sizes(env, ordered, q);
 }
 
@@ -244,6 +257,10 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
     const int32_t zero = infer_byte_of(role(env, r->x_zero), 0);
     channels_job job = {.env = env, .r = r, .q = &q, .flip = flip};
     job.w = read_weights(env, r, &q, zero - flip);
+    if (infer_is_winograd8(env, c)) {
+        infer_winograd_run(env, r, c, &q.winograd, job.w.rows);
+        return INFER_OK;
+    }
     infer_columns_taps(env, c, &q.columns);
     const double product = (double)c->places * (double)q.columns.depth * INFER_PRODUCT_COST;
     const size_t parts = infer_parts_worth(env, (double)c->outputs * product);

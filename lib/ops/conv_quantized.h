@@ -74,6 +74,22 @@ infer_status infer_ordered_weights(const infer_op_env *env, const infer_conv_rol
 infer_status infer_order_weights(infer_rewriter *rw, const infer_conv_roles *r, uint32_t sums_at,
                                  const char *name);
 
+/* ---- three by three by Winograd's algorithm (conv_quantized_winograd.c) ---- */
+
+/* Rows of patches that a block has; where things lie in the scratch. */
+typedef struct infer_winograd_plan {
+    infer_winograd8 shape;
+    size_t rows, blocks, w_at;
+    /* Each worker has `room` bytes of its own from room_at on, where these are. */
+    size_t room_at, room, x_at, sums_at, work_at;
+} infer_winograd_plan;
+
+bool infer_is_winograd8(const infer_op_env *env, const infer_conv *c);
+infer_status infer_winograd_take(infer_op_env *env, const infer_conv *c, infer_winograd_plan *p);
+/* w: ordered weights, unsigned. */
+void infer_winograd_run(infer_op_env *env, const infer_conv_roles *r, const infer_conv *c,
+                        infer_winograd_plan *p, const uint8_t *w);
+
 /* ---- groups of one channel (conv_quantized_depthwise.c) ---- */
 
 /* Where things lie in the scratch, and the extents of a group's input. Its places are in planes by

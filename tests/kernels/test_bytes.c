@@ -123,6 +123,68 @@ static void tiles(void **state) {
     product_of(m, n, k, same_bytes(0, m * k, 255), k, same_bytes(1, n * k, 255), n, 128);
 }
 
+/* By Winograd's algorithm, in one block or in several. */
+static void winograd_case(size_t v, size_t channels, size_t outputs, size_t height, size_t width) {
+    const infer_kernels *k = &list[v].k;
+    const size_t whole = (channels + 3) / 4 * 4, step = outputs * whole + choose(3) * 16;
+    infer_winograd8 c = {.channels = channels,
+                         .in = {height, width},
+                         .before = {choose(3), choose(3)},
+                         .flip = choose(2) ? 128 : 0,
+                         .zero = (uint8_t)(choose(3) ? choose(256) : choose(2) * 255)};
+    for (size_t i = 0; i < 2; i++)
+        c.out[i] = c.in[i] + c.before[i] + choose(3) - 2;
+    c.columns = (c.out[1] + 1) / 2;
+    const uint8_t *x = bytes(0, channels * height * width), *w = bytes(1, outputs * whole * 9);
+    const int32_t zero = (int32_t)choose(256);
+    const size_t all = (c.out[0] + 1) / 2, rows = 1 + choose(all), some = 1 + choose(outputs);
+    const size_t tiles = infer_winograd8_tiles(&c, rows), ld = 2 * rows * c.out[1] + choose(3);
+    const size_t in = infer_winograd8_input_room(&c, tiles);
+    const size_t out = infer_winograd8_sums_room(some, tiles);
+    int16_t *weights = fenced(2, 16 * step * sizeof *weights);
+    int16_t *terms = fenced(3, 16 * infer_winograd8_gap(&c, tiles) * sizeof *terms);
+    for (size_t o = 0; o < outputs; o++)
+        k->winograd_weights_8(whole / 4, w + o * whole * 9, zero, step, weights + o * whole);
+    for (size_t first = 0; first < all; first += rows) {
+        const size_t many = all - first < rows ? all - first : rows;
+        const size_t left = c.out[0] - 2 * first, high = left < 2 * many ? left : 2 * many;
+        k->winograd_input_8(&c, x, first, many, terms, fenced(4, in));
+        assert_true(fence_holds(2) && fence_holds(3) && fence_holds(4));
+        for (size_t o = 0; o < outputs; o += some) {
+            const size_t n = outputs - o < some ? outputs - o : some;
+            int32_t *sums = fenced(5, ((n - 1) * ld + high * c.out[1]) * sizeof *sums);
+            k->winograd_sums_8(&c, n, first, many, weights + o * whole, step, terms, sums, ld,
+                               fenced(4, out));
+            assert_true(fence_holds(4) && fence_holds(5));
+            for (size_t i = 0; i < n * high * c.out[1]; i++) {
+                const size_t q = i / (high * c.out[1]), at = i % (high * c.out[1]);
+                const size_t row = 2 * first + at / c.out[1], column = at % c.out[1];
+                int32_t sum = 0;
+                for (size_t t = 0; t < 9 * channels; t++) {
+                    const size_t ch = t / 9, y = row + t % 9 / 3 - c.before[0];
+                    const size_t z = column + t % 3 - c.before[1];
+                    const uint8_t tap =
+                        w[(((o + q) * whole / 4 + ch / 4) * 9 + t % 9) * 4 + ch % 4];
+                    if (y < height && z < width)
+                        sum +=
+                            ((x[(ch * height + y) * width + z] ^ c.flip) - c.zero) * (tap - zero);
+                }
+                assert_int_equal(sums[q * ld + at], sum);
+            }
+        }
+    }
+}
+
+static void winograd(void **state) {
+    (void)state;
+    for (size_t v = 0; v < count; v++) {
+        for (size_t i = 0; list[v].k.winograd_sums_8 && i < 300; i++)
+            winograd_case(v, 5 + choose(20), 1 + choose(20), 3 + choose(10), 3 + choose(50));
+        if (list[v].k.winograd_sums_8)
+            winograd_case(v, 512, 7, 12, 70);
+    }
+}
+
 static void gathering(void **state) {
     (void)state;
     for (size_t i = 0; i < 1000; i++) {
@@ -335,10 +397,10 @@ static void pooling(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(products),   cmocka_unit_test(tiles),
-                                       cmocka_unit_test(gathering),  cmocka_unit_test(tap_rows),
-                                       cmocka_unit_test(quantizing), cmocka_unit_test(elements),
-                                       cmocka_unit_test(pooling)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(tiles),
+                                       cmocka_unit_test(winograd), cmocka_unit_test(gathering),
+                                       cmocka_unit_test(tap_rows), cmocka_unit_test(quantizing),
+                                       cmocka_unit_test(elements), cmocka_unit_test(pooling)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }

@@ -65,8 +65,11 @@ size_t choose(size_t n);
     X(quantize_8)                                                                                  \
     X(requantize_8)                                                                                \
     X(dequantize_8)                                                                                \
-    X(rescale_f32) X(axpy_i32) X(range_f32) X(lookup_8) X(add_8) X(mul_8) X(max_8) X(pick_8)       \
-        X(widen_8) X(taps_8)
+    X(rescale_f32)                                                                                 \
+    X(axpy_i32)                                                                                    \
+    X(range_f32)                                                                                   \
+    X(lookup_8) X(add_8) X(mul_8) X(max_8) X(pick_8) X(widen_8) X(taps_8) X(winograd_weights_8)    \
+        X(winograd_input_8) X(winograd_sums_8)
 #define JUDGED_TREES(X)    X(trees_f32)
 #define JUDGED_TWICE(name) +2
 #define JUDGED_ONCE(name)  +1
