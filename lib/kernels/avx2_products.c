@@ -1,6 +1,6 @@
 /* Products of bytes with AVX2. Compiled with -mavx2; runs where INFER_CPU_AVX2 is set. Two products
- * of 8 bits are added up in 16 at once, which holds what it must where the magnitudes of B's two
- * numbers together are 128 at most; elsewhere numbers are widened first. */
+ * of 8 bits are added up in 16 at once, which holds what it must where B's two numbers add up to
+ * 128 at most; elsewhere numbers are widened first. */
 #include "bytes.h"
 #include "even.h"
 
@@ -170,6 +170,25 @@ VEC_INLINE void narrow_tile(const size_t rows, size_t k, const uint8_t *a, size_
         }
 }
 
+/* One row or two. */
+static void narrow_few(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
+                       const int8_t *packed, const uint64_t *marks, const int32_t *start,
+                       int32_t *c, size_t ldc) {
+    const size_t groups = (k + 3) / 4, words = (groups + 63) / 64;
+    for (size_t j = 0; j < n; j += INFER_PANEL, packed += 64 * groups, marks += words) {
+        const int32_t *init = start ? start + j : zeros;
+        const size_t some = n - j < INFER_PANEL ? n - j : INFER_PANEL;
+        int32_t edge[2 * INFER_PANEL], *to = some < INFER_PANEL ? edge : c + j;
+        const size_t ld = some < INFER_PANEL ? INFER_PANEL : ldc;
+        if (m == 2)
+            narrow_tile(2, k, a, lda, packed, marks, 0, init, 0, to, ld);
+        else
+            narrow_tile(1, k, a, lda, packed, marks, 0, init, 0, to, ld);
+        for (size_t r = 0; some < INFER_PANEL && r < m; r++)
+            memcpy(c + r * ldc + j, edge + r * INFER_PANEL, some * sizeof *edge);
+    }
+}
+
 /* ---- where they do not ---- */
 
 /* So many groups of four rows of a panel become two pairs of rows each, whose columns are in the
@@ -236,28 +255,44 @@ typedef struct block {
     bool widened;
 } block;
 
-/* A tile from row r on; marks NULL: of widened numbers. */
-static void tile_of(size_t rows, const block *k, size_t r, const int8_t *b, const uint64_t *marks,
-                    size_t from, const int32_t *init, size_t ldi, int32_t *c, size_t ldc) {
+/* A tile of three rows or more, which even parts have, from row r on. */
+#define TILES_OF(TILE) TILE(3) TILE(4) TILE(5) TILE(6)
+
+VEC_ONCE void narrow_of(size_t rows, const block *k, size_t r, const int8_t *b,
+                        const uint64_t *marks, size_t from, const int32_t *init, size_t ldi,
+                        int32_t *c, size_t ldc) {
     const uint8_t *a = k->a + r * k->lda;
-    const int16_t *wide = k->wide_a + r * LD;
+    switch (rows) {
+#define TILE(rows)                                                                                 \
+    case rows:                                                                                     \
+        narrow_tile(rows, k->k, a, k->lda, b, marks, from, init, ldi, c, ldc);                     \
+        break;
+        TILES_OF(TILE)
+#undef TILE
+    }
+}
+
+VEC_ONCE void wide_of(size_t rows, const block *k, size_t r, const int32_t *init, size_t ldi,
+                      int32_t *c, size_t ldc) {
+    const int16_t *a = k->wide_a + r * LD;
     const size_t pairs = (k->k + 3) / 4 * 2;
     switch (rows) {
 #define TILE(rows)                                                                                 \
     case rows:                                                                                     \
-        if (marks)                                                                                 \
-            narrow_tile(rows, k->k, a, k->lda, b, marks, from, init, ldi, c, ldc);                 \
-        else                                                                                       \
-            tile(rows, pairs, wide, k->wide_b, init, ldi, c, ldc);                                 \
+        tile(rows, pairs, a, k->wide_b, init, ldi, c, ldc);                                        \
         break;
-        TILE(1)
-        TILE(2)
-        TILE(3)
-        TILE(4)
-        TILE(5)
-        TILE(6)
+        TILES_OF(TILE)
 #undef TILE
     }
+}
+
+/* marks NULL: of widened numbers. */
+static void tile_of(size_t rows, const block *k, size_t r, const int8_t *b, const uint64_t *marks,
+                    size_t from, const int32_t *init, size_t ldi, int32_t *c, size_t ldc) {
+    if (marks)
+        narrow_of(rows, k, r, b, marks, from, init, ldi, c, ldc);
+    else
+        wide_of(rows, k, r, init, ldi, c, ldc);
 }
 
 /* One panel of C; the first of its n columns are there. Marks of the groups from `from` on, NULL
@@ -266,7 +301,7 @@ static void panel_of(block *k, size_t n, const int8_t *b, const uint64_t *marks,
                      const int32_t *start, int32_t *c, size_t ldc) {
     const size_t tiles = (k->rows + ROWS - 1) / ROWS, groups = (k->k + 3) / 4;
     int32_t edge[ROWS * INFER_PANEL];
-    if (marks && k->rows > 2 && many_marks(marks + from / 64, (groups + 63) / 64))
+    if (marks && many_marks(marks + from / 64, (groups + 63) / 64))
         marks = NULL;
     if (!marks) {
         widen_panel(groups, b, k->wide_b);
@@ -295,8 +330,11 @@ static void panel_of(block *k, size_t n, const int8_t *b, const uint64_t *marks,
 void infer_avx2_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
                           const int8_t *packed, const uint64_t *marks, const int32_t *start,
                           int32_t *c, size_t ldc) {
-    if ((m == 1 || m == 2) && !marks) {
-        gemm_few(m, n, k, a, lda, packed, start, c, ldc);
+    if (m == 1 || m == 2) {
+        if (marks)
+            narrow_few(m, n, k, a, lda, packed, marks, start, c, ldc);
+        else
+            gemm_few(m, n, k, a, lda, packed, start, c, ldc);
         return;
     }
     const size_t most = infer_even_part(m, ROWS * TILES), words = ((k + 3) / 4 + 63) / 64;

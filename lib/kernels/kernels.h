@@ -209,8 +209,9 @@ static inline size_t infer_winograd8_sums_room(size_t outputs, size_t tiles) {
  * beginning of each, and y has room for another group.
  *
  * gemm_u8s8: c[m][n] = a[m][k] * b[k][n] + start[n] (NULL: none). marks (NULL: not known): a bit
- * for each group of a panel, which begin at whole words, is set where the magnitudes of a column's
- * first two numbers, or of its last two, are more than 128 together. axpy_i32: y += by * x.
+ * for each group of a panel, which begin at whole words, is set where a column's first two numbers,
+ * or its last two, add up to more than 128 or less than -128, so that 255 times as much is beyond
+ * 16 bits. axpy_i32: y += by * x.
  *
  * quantize_8: y = x / scale. requantize_8: y = (x + add) * scale[i * step]. dequantize_8: y = (x -
  * zero) * scale. rescale_f32: y = (x + add) * scale[i * step] + bias[i] (NULL: none), rounded after

@@ -46,7 +46,7 @@ bool infer_bytes_pack_size(size_t k, size_t n, size_t *packed, size_t *sums) {
 static bool is_marked(const int8_t *b) {
     bool over = false;
     for (int i = 0; i < 4 * INFER_PANEL; i += 2)
-        over |= abs(b[i]) + abs(b[i + 1]) > 128;
+        over |= abs(b[i] + b[i + 1]) > 128;
     return over;
 }
 

@@ -65,7 +65,7 @@ static void product_of(size_t m, size_t n, size_t k, const uint8_t *a, size_t ld
         uint64_t *marks = fenced(6, whole / 16 * words * sizeof *marks);
         memset(marks, 0, whole / 16 * words * sizeof *marks);
         for (size_t i = 0; i < whole * groups * 4; i += 2)
-            if (abs(packed[i]) + abs(packed[i + 1]) > 128)
+            if (abs(packed[i] + packed[i + 1]) > 128)
                 marks[i / 64 / groups * words + i / 64 % groups / 64] |= UINT64_C(1)
                                                                          << i / 64 % groups % 64;
         int32_t *c = fenced(5, (m ? (m - 1) * ldc + n : 0) * sizeof *c);
