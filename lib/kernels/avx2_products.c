@@ -330,6 +330,10 @@ static void panel_of(block *k, size_t n, const int8_t *b, const uint64_t *marks,
 void infer_avx2_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
                           const int8_t *packed, const uint64_t *marks, const int32_t *start,
                           int32_t *c, size_t ldc) {
+    if (n <= INFER_FEW_COLUMNS && m > 2) {
+        infer_avx2_gemm_columns(m, n, k, a, lda, packed, start, c, ldc);
+        return;
+    }
     if (m == 1 || m == 2) {
         if (marks)
             narrow_few(m, n, k, a, lda, packed, marks, start, c, ldc);

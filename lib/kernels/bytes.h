@@ -45,6 +45,11 @@ VEC_INLINE void bytes_gather(size_t groups, size_t plane, size_t taps, const siz
 /* Winograd's algorithm of the AVX2 tier (avx2_winograd.c). */
 void infer_kernels_avx2_winograd(infer_kernels *k);
 
+/* A product of so few columns that their panel would be mostly empty (avx2_columns.c). */
+#define INFER_FEW_COLUMNS 4
+void infer_avx2_gemm_columns(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
+                             const int8_t *packed, const int32_t *start, int32_t *c, size_t ldc);
+
 /* gemm_u8s8 of the AVX2 tier, which has a file of its own, and of the VNNI tier, which the one
  * above it takes for few rows. */
 void infer_avx2_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,

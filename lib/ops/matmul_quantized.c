@@ -253,6 +253,12 @@ static void finish(const infer_op_env *env, const roles *r, const product *p, co
             continue;
         }
         float *to = (float *)y->data + at;
+        if (p->n == 1 && is_one(a_scale)) { /* rows of one number are one of many */
+            env->kernels->rescale_f32(sums, rows, 0, scales, 0, NULL, to);
+            for (size_t j = 0; bias && j < rows; j++)
+                to[j] += *(const float *)bias->data;
+            return;
+        }
         const bool row_bias = bias && (p->n == 1 || !is_one(bias));
         env->kernels->rescale_f32(sums, p->n, 0, scales, 1, row_bias ? bias->data : NULL, to);
         for (size_t j = 0; bias && !row_bias && j < p->n; j++)

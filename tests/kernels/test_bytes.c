@@ -100,6 +100,8 @@ static void products(void **state) {
                      choose(choose(3) ? 20 : 200));
     product_case(1, 64, 1024);
     product_case(17, 130, 2000);
+    for (size_t n = 1; n <= 5; n++)
+        product_case(1 + choose(50), n, choose(choose(2) ? 80 : 1200));
     product_case(0, 20, 3);
     product_case(4, 0, 3);
     product_case(4, 20, 0);
