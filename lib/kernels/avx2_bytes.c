@@ -264,10 +264,36 @@ static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sig
     }
 }
 
+/* The first of each two of 32 bytes, or of 16, twice. */
+VEC_INLINE __m128i even_of(const uint8_t *x, size_t next) {
+    const __m128i even = _mm_set1_epi16(0xff);
+    const __m128i a = _mm_loadu_si128((const __m128i *)x);
+    const __m128i b = _mm_loadu_si128((const __m128i *)(x + next));
+    return _mm_packus_epi16(_mm_and_si128(a, even), _mm_and_si128(b, even));
+}
+
+/* The second. */
+VEC_INLINE __m128i odd_of(const uint8_t *x, size_t next) {
+    const __m128i a = _mm_loadu_si128((const __m128i *)x);
+    const __m128i b = _mm_loadu_si128((const __m128i *)(x + next));
+    return _mm_packus_epi16(_mm_srli_epi16(a, 8), _mm_srli_epi16(b, 8));
+}
+
+/* Of the last a byte less may be there, so the last ones are taken with the byte before. */
 static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
     const __m256i even = _mm256_set1_epi16(0xff);
     size_t i = 0;
-    for (; step == 2 && n - i > 32; i += 32) { /* of the last a byte less may be there */
+    if (step == 2 && n > 8 && n <= 16) {
+        _mm_storel_epi64((__m128i *)y, even_of(x, 0));
+        _mm_storel_epi64((__m128i *)(y + n - 8), odd_of(x + 2 * n - 17, 0));
+        return;
+    }
+    if (step == 2 && n > 16 && n <= 32) {
+        _mm_storeu_si128((__m128i *)y, even_of(x, 16));
+        _mm_storeu_si128((__m128i *)(y + n - 16), odd_of(x + 2 * n - 33, 16));
+        return;
+    }
+    for (; step == 2 && n - i > 32; i += 32) {
         const __m256i a = _mm256_loadu_si256((const __m256i *)(x + 2 * i));
         const __m256i b = _mm256_loadu_si256((const __m256i *)(x + 2 * i + 32));
         const __m256i all =
@@ -289,7 +315,13 @@ static void widen_8(size_t rows, size_t n, const uint8_t *x, size_t ldx, uint8_t
             _mm256_storeu_si256((__m256i *)(y + i),
                                 _mm256_sub_epi16(_mm256_cvtepu8_epi16(v), move));
         }
-        for (size_t i = 0; n < 16 && i < n; i++)
+        if (n >= 8 && n < 16)
+            for (size_t i = 0; i < n; i += i || n == 8 ? n : n - 8) {
+                const __m128i v = _mm_xor_si128(_mm_loadl_epi64((const __m128i *)(x + i)), by);
+                _mm_storeu_si128((__m128i *)(y + i),
+                                 _mm_sub_epi16(_mm_cvtepu8_epi16(v), _mm256_castsi256_si128(move)));
+            }
+        for (size_t i = 0; n < 8 && i < n; i++)
             y[i] = (int16_t)((x[i] ^ flip) - zero);
     }
 }

@@ -215,12 +215,13 @@ static void channels_part(void *arg, size_t part, size_t worker) {
     const int32_t zero = infer_byte_of(zeros, j->m) + infer_flip_left(env->in[j->r->w]->type);
     size_t from, end;
     infer_part(c->outputs, INFER_PANEL, j->parts, part % j->parts, &from, &end);
-    infer_columns_gather(env, c, &q->columns, j->x, j->flip, first, count, packed);
-    if (j->w.shifted) {
+    const bool summed = infer_columns_gather(env, c, &q->columns, j->x, j->flip, first, count,
+                                             packed, j->w.shifted ? sums : NULL);
+    if (j->w.shifted && !summed)
         env->kernels->gemm_u8s8(1, count, depth, infer_scratch_at(env->scratch, q->ones_at), depth,
                                 packed, NULL, NULL, sums, count);
+    if (j->w.shifted)
         infer_bytes_start(env->kernels, sums, count, zero, start);
-    }
     for (size_t i = from; i < end; i += BLOCK_ROWS) {
         const size_t most = end - i < BLOCK_ROWS ? end - i : BLOCK_ROWS;
         env->kernels->gemm_u8s8(most, count, depth, j->w.rows + (j->m + i) * depth, depth, packed,

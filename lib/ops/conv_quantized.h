@@ -53,10 +53,11 @@ void infer_columns_begin(infer_op_env *env, const infer_conv *c, const infer_col
                          const uint8_t *x, uint8_t flip, uint8_t zero);
 
 /* Columns [first, first + count) of the image that begin was told, packed, with room for another
- * group behind. What they have past count and for absent channels is anything. */
-void infer_columns_gather(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
+ * group behind. What they have past count and for absent channels is anything. Whether they have
+ * been added up on the way, to sums (NULL: they are not to be). */
+bool infer_columns_gather(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
                           const uint8_t *x, uint8_t flip, size_t first, size_t count,
-                          int8_t *packed);
+                          int8_t *packed, int32_t *sums);
 
 /* ---- ordered weights (conv_quantized_order.c) ---- */
 

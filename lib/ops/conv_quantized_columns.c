@@ -198,14 +198,14 @@ static void find_runs(const infer_conv *c, const infer_columns *q, int64_t *plac
     }
 }
 
-void infer_columns_gather(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
+bool infer_columns_gather(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
                           const uint8_t *x, uint8_t flip, size_t first, size_t count,
-                          int8_t *packed) {
+                          int8_t *packed, int32_t *sums) {
     const infer_window *w = &c->window;
     int64_t place[INFER_WINDOW_RANK];
     if (q->direct) {
-        env->kernels->pack_s8(c->channels, count, x + first, c->plane, flip, packed, NULL);
-        return;
+        env->kernels->pack_s8(c->channels, count, x + first, c->plane, flip, packed, sums);
+        return sums != NULL;
     }
     size_t rest = first;
     for (int32_t i = w->rank; i-- > 0; rest /= (size_t)w->out[i])
@@ -217,4 +217,5 @@ void infer_columns_gather(const infer_op_env *env, const infer_conv *c, const in
                                 infer_scratch_at(env->scratch, q->taps_at), &r,
                                 infer_scratch_at(env->scratch, q->padded_at), packed);
     }
+    return false;
 }
