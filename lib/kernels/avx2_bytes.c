@@ -101,7 +101,15 @@ VEC_INLINE __m256i load_few(const uint8_t *x, uint8_t flip, size_t n) {
 static void quantize_8(const float *x, size_t n, float scale, int32_t zero, bool sign, uint8_t *y) {
     const uint8_t flip = flip_of(sign);
     const __m256i move = _mm256_set1_epi32(zero + flip);
-    for (size_t i = 0; i < n; i += 8) {
+    size_t i = 0;
+    for (; n - i >= 32; i += 32) {
+        __m256i v[4];
+        foreach (q, 4)
+            v[q] =
+                rounded(_mm256_div_ps(_mm256_loadu_ps(x + i + 8 * q), _mm256_set1_ps(scale)), move);
+        store_8(v, flip, y + i);
+    }
+    for (; i < n; i += 8) {
         float part[8] = {0};
         const float *from = n - i < 8 ? memcpy(part, x + i, (n - i) * sizeof *x) : x + i;
         const __m256 v = _mm256_div_ps(_mm256_loadu_ps(from), _mm256_set1_ps(scale));

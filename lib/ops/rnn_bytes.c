@@ -145,12 +145,16 @@ static void product_part(void *arg, size_t part, size_t worker) {
     const uint8_t *a = p->bytes + t.row * p->k;
     int32_t *sums = p->sums + t.row * n + t.column;
     float *c = p->c + t.row * n + t.column;
+    /* What the zero point adds is the same for all rows; until c has its numbers there is room. */
+    const bool start = p->range.zero && t.columns % INFER_PANEL == 0;
     (void)worker;
-    p->env->kernels->gemm_u8s8(t.rows, t.columns, p->k, a, p->k,
-                               (const int8_t *)p->packed + t.column * deep,
-                               infer_bytes_marks(p->packed, p->k, n, t.column), NULL, sums, n);
+    if (start)
+        infer_bytes_start(p->env->kernels, columns, t.columns, p->range.zero, (void *)c);
+    p->env->kernels->gemm_u8s8(
+        t.rows, t.columns, p->k, a, p->k, (const int8_t *)p->packed + t.column * deep,
+        infer_bytes_marks(p->packed, p->k, n, t.column), start ? (const void *)c : NULL, sums, n);
     for (size_t row = 0; row < t.rows; row++, a += p->k, sums += n, c += n) {
-        if (p->range.zero)
+        if (p->range.zero && !start)
             p->env->kernels->axpy_i32(t.columns, -(uint32_t)p->range.zero, columns, sums);
         finish(p, t.column, t.columns, infer_sum_bytes(a, p->k), sums, c);
     }
