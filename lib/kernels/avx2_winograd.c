@@ -86,10 +86,9 @@ static void cross_rows(const infer_winograd8 *c, const uint8_t *x, size_t first,
         if (at < c->in[0])
             flipped(c->in[1], x + at * c->in[1], c->flip, row + c->before[1]);
         for (size_t part = i % 2; part < 4; part += 2) { /* of the patches below, and above */
-            const size_t patch = (i - part) / 2;
-            int16_t *to = lines + part * step + patch * c->columns;
-            if (i < part || patch >= rows)
+            if (i < part || (i - part) / 2 >= rows)
                 continue;
+            int16_t *to = lines + part * step + (i - part) / 2 * c->columns;
             if (at < c->in[0])
                 cross_row(c->columns, row, 2 * c->zero, 4 * step, to);
             else
