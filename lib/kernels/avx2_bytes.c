@@ -323,13 +323,20 @@ static void widen_8(size_t rows, size_t n, const uint8_t *x, size_t ldx, uint8_t
             _mm256_storeu_si256((__m256i *)(y + i),
                                 _mm256_sub_epi16(_mm256_cvtepu8_epi16(v), move));
         }
+        const __m128i half = _mm256_castsi256_si128(move);
         if (n >= 8 && n < 16)
-            for (size_t i = 0; i < n; i += i || n == 8 ? n : n - 8) {
+            foreach (q, 2) { /* some of them twice */
+                const size_t i = q ? n - 8 : 0;
                 const __m128i v = _mm_xor_si128(_mm_loadl_epi64((const __m128i *)(x + i)), by);
-                _mm_storeu_si128((__m128i *)(y + i),
-                                 _mm_sub_epi16(_mm_cvtepu8_epi16(v), _mm256_castsi256_si128(move)));
+                _mm_storeu_si128((__m128i *)(y + i), _mm_sub_epi16(_mm_cvtepu8_epi16(v), half));
             }
-        for (size_t i = 0; n < 8 && i < n; i++)
+        if (n >= 4 && n < 8)
+            foreach (q, 2) {
+                const size_t i = q ? n - 4 : 0;
+                const __m128i v = _mm_xor_si128(_mm_cvtsi32_si128((int)bytes_word(x + i)), by);
+                _mm_storel_epi64((__m128i *)(y + i), _mm_sub_epi16(_mm_cvtepu8_epi16(v), half));
+            }
+        for (size_t i = 0; n < 4 && i < n; i++)
             y[i] = (int16_t)((x[i] ^ flip) - zero);
     }
 }
