@@ -16,6 +16,7 @@
 /* The AVX-512 tier compiled over SIMDe. */
 void infer_kernels_avx512_simde(infer_kernels *k);
 void infer_kernels_avx512_simde_blocked(infer_kernels *k);
+void infer_kernels_avx512_simde_trees(infer_kernels *k);
 
 size_t variants_find(variant *list) {
     static const struct {
@@ -51,7 +52,7 @@ size_t variants_find(variant *list) {
     if (have & INFER_CPU_AVX2 && !(have & INFER_CPU_AVX512)) {
         list[n] = (variant){.name = "avx512-simde", .kind = VARIANT_SIMD};
         infer_kernels_init_bytes(&list[n].k, INFER_CPU_AVX2);
-        infer_kernels_init_trees(&list[n].k, INFER_CPU_AVX2);
+        infer_kernels_avx512_simde_trees(&list[n].k);
         infer_kernels_avx512_simde(&list[n].k);
         infer_kernels_avx512_simde_blocked(&list[n++].k);
     }

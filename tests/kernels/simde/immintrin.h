@@ -10,6 +10,8 @@
 #include <simde/x86/avx512.h>
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 /* What SIMDe has not, or only for results that are normal numbers (scalef). */
 #define SIMDE_REST(T, P, N, LDEXP)                                                                 \
@@ -85,5 +87,43 @@ static inline simde__m512 simde_rest_cvtepi32_ps(simde__m512i a) {
 #define _mm512_mask_storeu_pd simde_rest_mask_storeu_pd
 #define _mm512_scalef_ps      simde_rest_scalef_ps
 #define _mm512_scalef_pd      simde_rest_scalef_pd
+
+/* What walks over trees need. */
+static inline simde__m512i simde_rest_i32gather_epi64(simde__m256i at, const void *p) {
+    uint32_t places[8];
+    uint64_t lanes[8];
+    simde_mm256_storeu_si256(places, at);
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(&lanes[i], (const char *)p + (size_t)places[i] * sizeof *lanes, sizeof *lanes);
+    return simde_mm512_loadu_si512(lanes);
+}
+
+static inline simde__m512 simde_rest_i32gather_ps(simde__m512i at, const float *p) {
+    uint32_t places[16];
+    float lanes[16];
+    simde_mm512_storeu_si512(places, at);
+    for (unsigned i = 0; i < 16; i++)
+        lanes[i] = p[places[i]];
+    return simde_mm512_loadu_ps(lanes);
+}
+
+static inline simde__m512i simde_rest_mask_loadu_epi32(simde__m512i fill, unsigned mask,
+                                                       const void *p) {
+    uint32_t lanes[16];
+    simde_mm512_storeu_si512(lanes, fill);
+    for (unsigned i = 0; i < 16; i++)
+        if (mask >> i & 1)
+            lanes[i] = ((const uint32_t *)p)[i];
+    return simde_mm512_loadu_si512(lanes);
+}
+
+#undef _mm512_i32gather_epi64
+#undef _mm512_i32gather_ps
+#undef _mm512_mask_loadu_epi32
+#undef _mm512_maskz_loadu_ps
+#define _mm512_i32gather_epi64(at, p, scale) simde_rest_i32gather_epi64(at, p)
+#define _mm512_i32gather_ps(at, p, scale)    simde_rest_i32gather_ps(at, p)
+#define _mm512_mask_loadu_epi32              simde_rest_mask_loadu_epi32
+#define _mm512_maskz_loadu_ps(mask, p)       simde_rest_mask_loadu_ps(simde_mm512_setzero_ps(), mask, p)
 
 #endif
