@@ -341,14 +341,14 @@ void infer_avx2_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t
             gemm_few(m, n, k, a, lda, packed, start, c, ldc);
         return;
     }
-    const size_t most = infer_even_part(m, ROWS * TILES), words = ((k + 3) / 4 + 63) / 64;
+    const size_t parts = (m + ROWS * TILES - 1) / (ROWS * TILES), words = ((k + 3) / 4 + 63) / 64;
     const size_t deepest = (infer_even_part(k, DEPTH) + 3) / 4 * 4, panel = (k + 3) / 4 * 64;
     _Alignas(32) int16_t rows[ROWS * TILES * LD], columns[DEPTH * INFER_PANEL];
     size_t i = 0, depth;
     do {
         depth = k - i < deepest ? k - i : deepest;
-        for (size_t r = 0, height; r < m; r += height) {
-            height = m - r < most ? m - r : most;
+        for (size_t part = 0, r = 0, height; part < parts; part++, r += height) {
+            height = m / parts + (part < m % parts);
             block of = {height, depth, lda, a + r * lda + i, rows, columns, false};
             for (size_t j = 0, p = 0; j < n; j += INFER_PANEL, p++)
                 panel_of(&of, n - j, packed + p * panel + i * INFER_PANEL,
