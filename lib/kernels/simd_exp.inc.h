@@ -16,15 +16,12 @@ typedef struct NAME(power) {
     VEC n, less_one; /* the power of two, e^r - 1 */
 } NAME(power);
 
+VEC_POLYNOMIAL(exp_rest, EXP_POLYNOMIAL)
+
 VEC_INLINE NAME(power) NAME(reduce)(VEC x) {
-    const T q[] = EXP_POLYNOMIAL;
-    enum { LAST = sizeof q / sizeof q[0] - 1 };
     VEC n = V(round)(V(mul)(x, V(set1)(LOG2_E)));
     VEC r = V(fnma)(n, V(set1)(LN2_LOW), V(fnma)(n, V(set1)(LN2_HIGH), x));
-    VEC p = V(set1)(q[LAST]);
-    foreach (i, LAST)
-        p = V(fma)(p, r, V(set1)(q[LAST - 1 - i]));
-    return (NAME(power)){n, V(fma)(V(mul)(r, r), p, r)};
+    return (NAME(power)){n, V(fma)(V(mul)(r, r), NAME(exp_rest)(r), r)};
 }
 
 VEC_INLINE VEC NAME(exp_of)(VEC x) {
@@ -57,22 +54,8 @@ VEC_INLINE VEC NAME(tanh_of)(VEC x) {
     return V(or)(V(div)(u, V(add)(u, V(set1)(2))), V(and)(x, sign_bit));
 }
 
-#define POLYNOMIAL(name)                                                                           \
-    VEC_INLINE VEC NAME(name)(VEC x) {                                                             \
-        const T c[] = COEFFICIENTS;                                                                \
-        enum { LAST = sizeof c / sizeof c[0] - 1 };                                                \
-        VEC p = V(set1)(c[LAST]);                                                                  \
-        foreach (i, LAST)                                                                          \
-            p = V(fma)(p, x, V(set1)(c[LAST - 1 - i]));                                            \
-        return p;                                                                                  \
-    }
-#define COEFFICIENTS ERF_SMALL
-POLYNOMIAL(erf_small)
-#undef COEFFICIENTS
-#define COEFFICIENTS ERF_LARGE
-POLYNOMIAL(erf_large)
-#undef COEFFICIENTS
-#undef POLYNOMIAL
+VEC_POLYNOMIAL(erf_small, ERF_SMALL)
+VEC_POLYNOMIAL(erf_large, ERF_LARGE)
 
 VEC_INLINE VEC NAME(erf_of)(VEC x) {
     const VEC one = V(set1)(1), zero = V(set1)(0), sign_bit = V(set1)((T)-0.0);

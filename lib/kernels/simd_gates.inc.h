@@ -18,18 +18,8 @@
             0x1.41fbbcp-13f                                                                        \
     }
 
-#define POLYNOMIAL(name, COEFFICIENTS)                                                             \
-    VEC_INLINE VEC NAME(name)(VEC x) {                                                             \
-        const T c[] = COEFFICIENTS;                                                                \
-        enum { LAST = sizeof c / sizeof c[0] - 1 };                                                \
-        VEC p = V(set1)(c[LAST]);                                                                  \
-        foreach (i, LAST)                                                                          \
-            p = V(fma)(p, x, V(set1)(c[LAST - 1 - i]));                                            \
-        return p;                                                                                  \
-    }
-POLYNOMIAL(gelu_power, GELU_POWER)
-POLYNOMIAL(exp2_rest, EXP2_REST)
-#undef POLYNOMIAL
+VEC_POLYNOMIAL(gelu_power, GELU_POWER)
+VEC_POLYNOMIAL(exp2_rest, EXP2_REST)
 
 /* 2^x for x from -127, where it is 0, to 128, where it is infinite. */
 VEC_INLINE VEC NAME(exp2_of)(VEC x) {

@@ -13,6 +13,18 @@
 #define VEC             JOIN(vec_, S)
 #define LANES           JOIN(LANES_, S)
 
+/* A function: the polynomial of these coefficients, that of the lowest power first, by Horner's
+ * rule. */
+#define VEC_POLYNOMIAL(name, COEFFICIENTS)                                                         \
+    VEC_INLINE VEC NAME(name)(VEC x) {                                                             \
+        const T c[] = COEFFICIENTS;                                                                \
+        enum { LAST = sizeof c / sizeof c[0] - 1 };                                                \
+        VEC p = V(set1)(c[LAST]);                                                                  \
+        foreach (i, LAST)                                                                          \
+            p = V(fma)(p, x, V(set1)(c[LAST - 1 - i]));                                            \
+        return p;                                                                                  \
+    }
+
 /* The tile of gemm; its columns are half a panel, one or two. */
 #define TILE_ROWS JOIN(TILE_ROWS_, S)
 #define TILE_VECS JOIN(TILE_VECS_, S)
