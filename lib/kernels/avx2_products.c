@@ -2,7 +2,6 @@
  * of 8 bits are added up in 16 at once, which holds what it must where B's two numbers add up to
  * 128 at most; elsewhere numbers are widened first. */
 #include "bytes.h"
-#include "even.h"
 
 #include <immintrin.h>
 #include <stdbool.h>
@@ -255,7 +254,7 @@ typedef struct block {
     bool widened;
 } block;
 
-/* A tile of three rows or more, which even parts have, from row r on. */
+/* A tile of three rows or more, which even shares have, from row r on. */
 #define TILES_OF(TILE) TILE(3) TILE(4) TILE(5) TILE(6)
 
 VEC_ONCE void narrow_of(size_t rows, const block *k, size_t r, const int8_t *b,
@@ -310,7 +309,7 @@ static void panel_of(block *k, size_t n, const int8_t *b, const uint64_t *marks,
         k->widened = true;
     }
     for (size_t t = 0, r = 0, height; t < tiles; t++, r += height) {
-        height = k->rows / tiles + (t < k->rows % tiles);
+        height = infer_even_share(k->rows, tiles, t);
         int32_t *to = c + r * ldc;
         if (n >= INFER_PANEL) {
             tile_of(height, k, r, b, marks, from, start ? start : to, start ? 0 : ldc, to, ldc);
@@ -348,7 +347,7 @@ void infer_avx2_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t
     do {
         depth = k - i < deepest ? k - i : deepest;
         for (size_t part = 0, r = 0, height; part < parts; part++, r += height) {
-            height = m / parts + (part < m % parts);
+            height = infer_even_share(m, parts, part);
             block of = {height, depth, lda, a + r * lda + i, rows, columns, false};
             for (size_t j = 0, p = 0; j < n; j += INFER_PANEL, p++)
                 panel_of(&of, n - j, packed + p * panel + i * INFER_PANEL,

@@ -220,7 +220,7 @@ static void sums_of(const infer_winograd8 *c, size_t outputs, size_t first, size
     for (size_t f = 0; f < TERMS; f++)
         for (size_t t = 0; t < tiles; t += INFER_PANEL)
             for (size_t i = 0, at = 0, some; i < parts; i++, at += some) {
-                some = outputs / parts + (i < outputs % parts);
+                some = infer_even_share(outputs, parts, i);
                 tile_of(some, pairs, w + f * step + at * lda, lda, x + f * gap + t * 2 * pairs,
                         m + f * gap_m + at * wide + t, wide);
             }

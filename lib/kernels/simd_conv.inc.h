@@ -36,7 +36,7 @@ VEC_ONCE void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product
     for (size_t u = 0, at = 0, rows; u < all; u++, at += rows) {
         const size_t r = u / tiles, t = u % tiles;
         at = t ? at : 0;
-        rows = s->count / tiles + (t < s->count % tiles);
+        rows = infer_even_share(s->count, tiles, t);
         const size_t place = (s->place + r * s->width + at) * INFER_PANEL;
         q->a = a + r * s->next + at * s->lda;
         q->init = q->ldi ? y + place : init;

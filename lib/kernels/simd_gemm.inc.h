@@ -174,7 +174,7 @@ typedef struct NAME(product) {
 
 /* Rows are shared out evenly, so that no tile is left with a single one. */
 VEC_INLINE size_t NAME(tile_height)(const NAME(product) * p, size_t tile) {
-    return p->m / p->tiles + (tile < p->m % p->tiles);
+    return infer_even_share(p->m, p->tiles, tile);
 }
 
 /* The tiles t to end of A's rows, which begin at row, times the columns j to until of B: depth

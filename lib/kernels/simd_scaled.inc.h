@@ -67,7 +67,7 @@ static void NAME(gemm_scaled)(size_t m, size_t n, size_t k, const T *a, size_t l
     do {
         depth = k - i < deepest ? k - i : deepest;
         for (size_t t = 0, row = 0, rows; t < tiles; t++, row += rows) {
-            rows = m / tiles + (t < m % tiles);
+            rows = infer_even_share(m, tiles, t);
             for (size_t r = 0; depth && r < rows; r++)
                 memcpy(block + r * SCALED_LDA, a + (row + r) * lda + i, depth * sizeof(T));
             for (size_t j = 0, cols; j < n; j += cols) {
