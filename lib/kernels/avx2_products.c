@@ -173,7 +173,7 @@ VEC_INLINE void narrow_tile(const size_t rows, size_t k, const uint8_t *a, size_
 static void narrow_few(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
                        const int8_t *packed, const uint64_t *marks, const int32_t *start,
                        int32_t *c, size_t ldc) {
-    const size_t groups = (k + 3) / 4, words = (groups + 63) / 64;
+    const size_t groups = (k + 3) / 4, words = infer_mark_words(k);
     for (size_t j = 0; j < n; j += INFER_PANEL, packed += 64 * groups, marks += words) {
         const int32_t *init = start ? start + j : zeros;
         const size_t some = n - j < INFER_PANEL ? n - j : INFER_PANEL;
@@ -300,7 +300,7 @@ static void panel_of(block *k, size_t n, const int8_t *b, const uint64_t *marks,
                      const int32_t *start, int32_t *c, size_t ldc) {
     const size_t tiles = (k->rows + ROWS - 1) / ROWS, groups = (k->k + 3) / 4;
     int32_t edge[ROWS * INFER_PANEL];
-    if (marks && many_marks(marks + from / 64, (groups + 63) / 64))
+    if (marks && many_marks(marks + from / 64, infer_mark_words(k->k)))
         marks = NULL;
     if (!marks) {
         widen_panel(groups, b, k->wide_b);
@@ -340,7 +340,7 @@ void infer_avx2_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t
             gemm_few(m, n, k, a, lda, packed, start, c, ldc);
         return;
     }
-    const size_t parts = (m + ROWS * TILES - 1) / (ROWS * TILES), words = ((k + 3) / 4 + 63) / 64;
+    const size_t parts = (m + ROWS * TILES - 1) / (ROWS * TILES), words = infer_mark_words(k);
     const size_t deepest = (infer_even_part(k, DEPTH) + 3) / 4 * 4, panel = (k + 3) / 4 * 64;
     _Alignas(32) int16_t rows[ROWS * TILES * LD], columns[DEPTH * INFER_PANEL];
     size_t i = 0, depth;

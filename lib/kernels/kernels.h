@@ -196,6 +196,11 @@ static inline size_t infer_winograd8_sums_room(size_t outputs, size_t tiles) {
     return 64 * infer_winograd8_apart(outputs, tiles) + 16 * tiles;
 }
 
+/* Words of a panel's marks, a bit for each group of four of its k rows. */
+static inline size_t infer_mark_words(size_t k) {
+    return k / 256 + (k % 256 != 0);
+}
+
 /* Over 8-bit numbers. B is packed: panel p holds k rounded up to whole groups of four rows, a group
  * INFER_PANEL columns, a column the four numbers of its rows, zero past k and n. `start` and `sums`
  * have whole panels. Sums are exact modulo 2^32. Numbers are rounded to even, moved by zero and

@@ -50,26 +50,21 @@ static bool is_marked(const int8_t *b) {
     return over;
 }
 
-/* Words of a panel's marks. */
-static size_t mark_words(size_t k) {
-    return k / 256 + (k % 256 != 0);
-}
-
 bool infer_bytes_marked_size(size_t k, size_t n, size_t *packed, size_t *sums) {
     size_t marks;
     return infer_bytes_pack_size(k, n, packed, sums) &&
-           infer_mul(*sums / INFER_PANEL, mark_words(k) * sizeof(uint64_t), &marks) &&
+           infer_mul(*sums / INFER_PANEL, infer_mark_words(k) * sizeof(uint64_t), &marks) &&
            infer_add(*packed, marks, packed) && infer_round_up(*packed, 64, packed);
 }
 
 const uint64_t *infer_bytes_marks(const int8_t *packed, size_t k, size_t n, size_t j) {
     const size_t panels = (n + INFER_PANEL - 1) / INFER_PANEL, deep = (k + 3) / 4 * 4;
     const void *marks = packed + panels * INFER_PANEL * deep;
-    return (const uint64_t *)marks + j / INFER_PANEL * mark_words(k);
+    return (const uint64_t *)marks + j / INFER_PANEL * infer_mark_words(k);
 }
 
 void infer_bytes_mark(size_t k, size_t n, int8_t *packed) {
-    const size_t groups = (k + 3) / 4, words = mark_words(k);
+    const size_t groups = (k + 3) / 4, words = infer_mark_words(k);
     uint64_t *marks = (uint64_t *)infer_bytes_marks(packed, k, n, 0);
     for (size_t j = 0; j < n; j += INFER_PANEL, marks += words) {
         memset(marks, 0, words * sizeof *marks);
