@@ -1,6 +1,7 @@
 /* Products of bytes with AVX2. Compiled with -mavx2; runs where INFER_CPU_AVX2 is set. Two products
  * of 8 bits are added up in 16 at once, which holds what it must where B's two numbers add up to
  * 128 at most; elsewhere numbers are widened first. */
+#include "avx2_pairs.h"
 #include "bytes.h"
 
 #include <immintrin.h>
@@ -8,7 +9,7 @@
 
 /* A tile: rows by a panel, whose sums are in registers. A block: so many tiles' rows of A times a
  * panel of B, over so many terms; the panel stays in the first cache. */
-#define ROWS  6
+#define ROWS  PAIRS_ROWS
 #define TILES 7
 #define DEPTH 512
 #define LD    (DEPTH + 32) /* of A's widened copy, whose rows are to keep off each other's lines */
@@ -224,20 +225,7 @@ static void widen_row(size_t k, const uint8_t *a, int16_t *to) {
 VEC_INLINE void tile(const size_t rows, size_t pairs, const int16_t *a, const int16_t *b,
                      const int32_t *init, size_t ldi, int32_t *c, size_t ldc) {
     __m256i sum[ROWS][2];
-    foreach (r, rows)
-        foreach (h, 2)
-            sum[r][h] = _mm256_setzero_si256();
-    for (size_t l = 0; l < pairs; l++, a += 2, b += 32) {
-        const __m256i v[2] = {_mm256_load_si256((const __m256i *)b),
-                              _mm256_load_si256((const __m256i *)b + 1)};
-        foreach (r, rows) {
-            int32_t pair;
-            memcpy(&pair, a + r * LD, sizeof pair);
-            const __m256i u = _mm256_set1_epi32(pair);
-            foreach (h, 2)
-                sum[r][h] = _mm256_add_epi32(sum[r][h], _mm256_madd_epi16(u, v[h]));
-        }
-    }
+    sum_pairs(rows, pairs, a, LD, b, sum);
     foreach (r, rows)
         foreach (h, 2) {
             const __m256i first = _mm256_loadu_si256((const __m256i *)(init + r * ldi) + h);

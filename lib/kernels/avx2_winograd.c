@@ -1,11 +1,12 @@
 /* Convolutions of bytes of three by three by Winograd's algorithm with AVX2: sixteen products where
  * there would be 36, of numbers of 12 bits at most. Exact. Compiled with -mavx2; runs where
  * INFER_CPU_AVX2 is set. */
+#include "avx2_pairs.h"
 #include "bytes.h"
 
 #include <immintrin.h>
 
-#define ROWS  6  /* of a tile of sums, by a panel */
+#define ROWS  PAIRS_ROWS
 #define TERMS 16 /* of a patch of 4 x 4 */
 
 VEC_INLINE __m256i load(const void *x) {
@@ -149,19 +150,7 @@ static void input_of(const infer_winograd8 *c, const uint8_t *x, size_t first, s
 VEC_INLINE void tile(const size_t rows, size_t pairs, const int16_t *a, size_t lda,
                      const int16_t *b, int32_t *y, size_t ldy) {
     __m256i sum[ROWS][2];
-    foreach (r, rows)
-        foreach (h, 2)
-            sum[r][h] = _mm256_setzero_si256();
-    for (size_t l = 0; l < pairs; l++, a += 2, b += 32) {
-        const __m256i v[2] = {load(b), load(b + 16)};
-        foreach (r, rows) {
-            int32_t pair;
-            memcpy(&pair, a + r * lda, sizeof pair);
-            const __m256i u = _mm256_set1_epi32(pair);
-            foreach (h, 2)
-                sum[r][h] = _mm256_add_epi32(sum[r][h], _mm256_madd_epi16(u, v[h]));
-        }
-    }
+    sum_pairs(rows, pairs, a, lda, b, sum);
     foreach (r, rows) {
         store(y + r * ldy, _mm256_permute2x128_si256(sum[r][0], sum[r][1], 0x20));
         store(y + r * ldy + 8, _mm256_permute2x128_si256(sum[r][0], sum[r][1], 0x31));
@@ -214,7 +203,7 @@ static void sums_of(const infer_winograd8 *c, size_t outputs, size_t first, size
     const size_t tiles = infer_winograd8_tiles(c, rows), gap = infer_winograd8_gap(c, tiles);
     const size_t pairs = (c->channels + 1) / 2, lda = (c->channels + 3) / 4 * 4;
     const size_t wide = tiles + INFER_PANEL, gap_m = infer_winograd8_apart(outputs, tiles),
-                 parts = (outputs + 5) / ROWS;
+                 parts = (outputs + ROWS - 1) / ROWS;
     const size_t left = c->out[0] - 2 * first, high = left < 2 * rows ? left : 2 * rows;
     int32_t *m = room, *places = m + TERMS * gap_m;
     for (size_t f = 0; f < TERMS; f++)
