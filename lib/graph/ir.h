@@ -121,12 +121,11 @@ const infer_attr *infer_graph_find_attr(const graph_node *node, const char *name
 /* What an attribute says, or `absent`; of a list, number i. */
 int64_t infer_graph_int(const graph_node *node, const char *name, int64_t absent);
 float infer_graph_float(const graph_node *node, const char *name, float absent);
+int64_t infer_graph_number(const graph_node *node, const char *name, size_t i, int64_t absent);
 /* Whether it is this text. */
 bool infer_graph_says(const graph_node *node, const char *name, const char *text, bool absent);
-
 /* Whether an operator approximates in a way that its attribute names; NULL: in any. */
 bool infer_graph_approximates(const graph_node *node, const char *how);
-int64_t infer_graph_number(const graph_node *node, const char *name, size_t i, int64_t absent);
 
 /* env for infer and run of a node; views point into g->values. Arrays come from the arena. */
 infer_status infer_graph_env(infer_graph *g, graph_node *node, infer_op_env *env);
