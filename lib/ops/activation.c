@@ -58,6 +58,8 @@ ACTIVATION_LOOP(leaky_relu, LEAKY, p->alpha, 0)
 ACTIVATION_LOOP(hard_sigmoid, HARD_SIGMOID, p->alpha, p->beta)
 ACTIVATION_LOOP(hard_swish, HARD_SWISH, 1.0f / 6, 0.5f)
 ACTIVATION_LOOP(swish, SWISH, p->alpha, 0)
+ACTIVATION_LOOP(gelu_tanh, GELU_TANH, 0, 0)
+KERNEL_LOOP(gelu_erf_FLOAT, float, gelu_f32)
 
 /* Integers are compared and shifted as numbers, then truncated. */
 #define SHRINK_INTEGER(suffix, ctype)                                                              \
@@ -72,8 +74,6 @@ INFER_INTEGER_TYPES(SHRINK_INTEGER)
 /* tanh(log(1 + e)) is w / (w + 2), w = e (e + 2); it is 1 long before e overflows. */
 #define MISH_MAX 20
 
-/* (1 + tanh(u)) / 2 is sigmoid(2u), which keeps its digits below zero. */
-
 /* member of a chunk, suffix S of kernels, suffix M of the C library. */
 #define EXPONENTIALS(suffix, ctype, member, S, M)                                                  \
     AROUND_LOOP(elu_##suffix, ctype, member, tanh_##S, PARAMS(ctype), HALF_BELOW(v),               \
@@ -84,15 +84,16 @@ INFER_INTEGER_TYPES(SHRINK_INTEGER)
     AROUND_LOOP(softplus_##suffix, ctype, member, exp_##S, NO_PARAMS, -fabs##M(v),                 \
                 POSITIVE(v, 0) + log1p##M(t))                                                      \
     AROUND_LOOP(mish_##suffix, ctype, member, exp_##S, NO_PARAMS, v > MISH_MAX ? MISH_MAX : v,     \
-                v * (t * (t + 2) / (t * (t + 2) + 2)))                                             \
-    AROUND_LOOP(gelu_tanh_##suffix, ctype, member, sigmoid_##S, NO_PARAMS,                         \
-                2 * (ctype)0.79788456080286535588 * (v + (ctype)0.044715 * v * v * v), v * t)      \
-    AROUND_LOOP(gelu_erf_##suffix, ctype, member, erf_##S, NO_PARAMS,                              \
-                v *(ctype)0.70710678118654752440, (ctype)0.5 * v * (1 + t))
+                v * (t * (t + 2) / (t * (t + 2) + 2)))
 EXPONENTIALS(FLOAT, float, f, f32, f)
 EXPONENTIALS(DOUBLE, double, d, f64, )
 
 AROUND_LOOP(swish_DOUBLE, double, d, sigmoid_f64, PARAMS(double), alpha *v, v *t)
+/* (1 + tanh(u)) / 2 is sigmoid(2u), which keeps its digits below zero. */
+AROUND_LOOP(gelu_tanh_DOUBLE, double, d, sigmoid_f64, NO_PARAMS,
+            2 * 0.79788456080286535588 * (v + 0.044715 * v * v * v), v *t)
+AROUND_LOOP(gelu_erf_DOUBLE, double, d, erf_f64, NO_PARAMS, v * 0.70710678118654752440,
+            0.5 * v * (1 + t))
 
 /* ---- the operators ---- */
 
@@ -176,17 +177,9 @@ typedef struct gelu_params {
 static const infer_op_attr gelu_attrs[] = {A_ENUM(gelu_params, approximate, 0, "none|tanh")};
 FLOAT_RUN(gelu_erf)
 FLOAT_RUN(gelu_tanh)
-KERNEL_LOOP(gelu_each, float, gelu_f32)
-
-static void gelu_tanh_each(const infer_op_env *env, const void *x, void *y, size_t n) {
-    const infer_activation a = INFER_ACTIVATION(INFER_ACTIVATION_GELU_TANH, 0, 0);
-    env->kernels->activate_f32(&a, x, y, n);
-}
 
 static infer_status gelu_run(infer_op_env *env) {
     const gelu_params *p = env->params;
-    if (env->in[0]->type == INFER_TYPE_FLOAT)
-        return infer_unary_run(env, p->approximate ? gelu_tanh_each : gelu_each);
     return p->approximate ? gelu_tanh_run(env) : gelu_erf_run(env);
 }
 
