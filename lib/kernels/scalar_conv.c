@@ -37,7 +37,7 @@ static float activated(const infer_activation *a, size_t ch, float v) {
         v = v / 2 * (1 + erff(v * 0.70710678f));
         break;
     case INFER_ACTIVATION_GELU_TANH:
-        v = v / 2 * (1 + tanhf(0.79788456f * (v + 0.044715f * v * v * v)));
+        v /= 1 + expf(-2 * 0.79788456f * (v + 0.044715f * v * v * v));
         break;
     }
     return clipped(a, v * a->scale + a->shift);
