@@ -20,7 +20,7 @@ typedef struct quantized_plan {
     infer_conv c;
     infer_columns columns;
     size_t block, blocks; /* columns that are multiplied together, whole pairs of panels */
-    size_t weights_at, weight_sums_at, rows_at, ones_at;
+    size_t weights_at, weight_sums_at, rows_at;
     /* Each worker has `room` bytes of its own from room_at on, where these are. */
     size_t room_at, room, packed_at, sums_at, start_at, product_at;
     infer_depthwise_plan depthwise; /* in place of these where it is one */
@@ -55,8 +55,7 @@ static infer_status weight_sizes(infer_op_env *env, bool ordered, size_t depth, 
     const size_t rows = q->c.outputs * q->c.group, weights = ordered ? 0 : rows;
     INFER_TRY(infer_conv_take(env, weights, depth, 1, &q->weights_at));
     INFER_TRY(infer_conv_take(env, weights, 1, sizeof(int32_t), &q->weight_sums_at));
-    INFER_TRY(infer_conv_take(env, rows, 1, sizeof(int32_t), &q->rows_at));
-    return infer_conv_take(env, depth, 1, 1, &q->ones_at);
+    return infer_conv_take(env, rows, 1, sizeof(int32_t), &q->rows_at);
 }
 
 static infer_status winograd_sizes(infer_op_env *env, bool ordered, quantized_plan *q) {
@@ -142,7 +141,6 @@ static weights read_weights(const infer_op_env *env, const roles *r, const quant
     const int32_t *sums;
     weights all = {w->data, false};
     int32_t *rows = infer_scratch_at(env->scratch, q->rows_at);
-    uint8_t *ones = infer_scratch_at(env->scratch, q->ones_at);
     if (r->sums == NONE) {
         uint8_t *to = infer_scratch_at(env->scratch, q->weights_at);
         int32_t *counted = infer_scratch_at(env->scratch, q->weight_sums_at);
@@ -157,9 +155,6 @@ static weights read_weights(const infer_op_env *env, const roles *r, const quant
         all.shifted |= zero != 0;
         rows[i] = (int32_t)((uint32_t)x_zero * ((uint32_t)c->depth * zero - (uint32_t)sums[i]));
     }
-    for (size_t first = 0; first < c->channels; first += INFER_GROUP)
-        for (size_t k = 0; k < c->taps * INFER_GROUP; k++)
-            *ones++ = first + k % INFER_GROUP < c->channels;
     return all;
 }
 
@@ -215,11 +210,8 @@ static void channels_part(void *arg, size_t part, size_t worker) {
     const int32_t zero = infer_byte_of(zeros, j->m) + infer_flip_left(env->in[j->r->w]->type);
     size_t from, end;
     infer_part(c->outputs, INFER_PANEL, j->parts, part % j->parts, &from, &end);
-    const bool summed = infer_columns_gather(env, c, &q->columns, j->x, j->flip, first, count,
-                                             packed, j->w.shifted ? sums : NULL);
-    if (j->w.shifted && !summed)
-        env->kernels->gemm_u8s8(1, count, depth, infer_scratch_at(env->scratch, q->ones_at), depth,
-                                packed, NULL, NULL, sums, count);
+    infer_columns_gather(env, c, &q->columns, j->x, j->flip, first, count, packed,
+                         j->w.shifted ? sums : NULL);
     if (j->w.shifted)
         infer_bytes_start(env->kernels, sums, count, zero, start);
     for (size_t i = from; i < end; i += BLOCK_ROWS) {

@@ -41,7 +41,7 @@ typedef struct infer_columns {
     int64_t padded[INFER_WINDOW_RANK]; /* extents of the input with its padding */
     size_t plane, whole;               /* their product; what a plane without padding takes */
     size_t phases;                     /* along the last axis */
-    size_t padded_at, whole_at, taps_at;
+    size_t padded_at, whole_at, taps_at, ones_at;
 } infer_columns;
 
 infer_status infer_columns_take(infer_op_env *env, const infer_conv *c, infer_columns *q);
@@ -53,9 +53,9 @@ void infer_columns_begin(infer_op_env *env, const infer_conv *c, const infer_col
                          const uint8_t *x, uint8_t flip, uint8_t zero);
 
 /* Columns [first, first + count) of the image that begin was told, packed, with room for another
- * group behind. What they have past count and for absent channels is anything. Whether they have
- * been added up on the way, to sums (NULL: they are not to be). */
-bool infer_columns_gather(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
+ * group behind. What they have past count and for absent channels is anything. sums: each column
+ * added up, without absent channels (NULL: is not). */
+void infer_columns_gather(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
                           const uint8_t *x, uint8_t flip, size_t first, size_t count,
                           int8_t *packed, int32_t *sums);
 

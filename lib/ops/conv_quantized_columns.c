@@ -47,7 +47,8 @@ infer_status infer_columns_take(infer_op_env *env, const infer_conv *c, infer_co
     q->whole = q->direct ? 0 : whole;
     INFER_TRY(infer_conv_take(env, q->direct ? 0 : padded, INFER_GROUP, 1, &q->padded_at));
     INFER_TRY(infer_conv_take(env, infer_workers(env), q->whole, INFER_GROUP, &q->whole_at));
-    return infer_conv_take(env, c->taps, 1, sizeof(size_t), &q->taps_at);
+    INFER_TRY(infer_conv_take(env, c->taps, 1, sizeof(size_t), &q->taps_at));
+    return infer_conv_take(env, q->direct ? 0 : q->depth, 1, 1, &q->ones_at);
 }
 
 /* ---- the input ---- */
@@ -174,6 +175,10 @@ void infer_columns_taps(const infer_op_env *env, const infer_conv *c, const infe
         do {
             taps[t++] = offset(c, q, tap, c->window.dilation) * INFER_GROUP;
         } while (infer_window_next(tap, c->window.kernel, c->window.rank));
+    uint8_t *ones = infer_scratch_at(env->scratch, q->ones_at);
+    for (size_t first = 0; !q->direct && first < c->channels; first += INFER_GROUP)
+        for (size_t k = 0; k < c->taps * INFER_GROUP; k++)
+            *ones++ = first + k % INFER_GROUP < c->channels;
 }
 
 /* The runs of a panel whose first place is given, and of which so many are there. */
@@ -198,24 +203,27 @@ static void find_runs(const infer_conv *c, const infer_columns *q, int64_t *plac
     }
 }
 
-bool infer_columns_gather(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
+void infer_columns_gather(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
                           const uint8_t *x, uint8_t flip, size_t first, size_t count,
                           int8_t *packed, int32_t *sums) {
     const infer_window *w = &c->window;
     int64_t place[INFER_WINDOW_RANK];
     if (q->direct) {
         env->kernels->pack_s8(c->channels, count, x + first, c->plane, flip, packed, sums);
-        return sums != NULL;
+        return;
     }
     size_t rest = first;
     for (int32_t i = w->rank; i-- > 0; rest /= (size_t)w->out[i])
         place[i] = (int64_t)(rest % (size_t)w->out[i]);
-    for (size_t p = 0; p < count; p += INFER_PANEL, packed += q->depth * INFER_PANEL) {
+    int8_t *to = packed;
+    for (size_t p = 0; p < count; p += INFER_PANEL, to += q->depth * INFER_PANEL) {
         infer_runs r;
         find_runs(c, q, place, count - p < INFER_PANEL ? count - p : INFER_PANEL, &r);
         env->kernels->gather_s8(q->groups, q->plane * INFER_GROUP, c->taps,
                                 infer_scratch_at(env->scratch, q->taps_at), &r,
-                                infer_scratch_at(env->scratch, q->padded_at), packed);
+                                infer_scratch_at(env->scratch, q->padded_at), to);
     }
-    return false;
+    if (sums)
+        env->kernels->gemm_u8s8(1, count, q->depth, infer_scratch_at(env->scratch, q->ones_at),
+                                q->depth, packed, NULL, NULL, sums, count);
 }
