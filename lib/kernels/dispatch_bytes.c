@@ -23,15 +23,15 @@ void infer_kernels_init_bytes(infer_kernels *k, uint32_t cpu_flags) {
 #endif
 }
 
-/* Processors with AVX-512 and without its bfloat16 are those whose gathers were made slow by what
- * keeps them from leaking. */
+/* Gathers are as fast as loads where there are tiles: AMD's are made of many steps, and those of
+ * Intel before were made slow by what keeps them from leaking. */
 void infer_kernels_init_trees(infer_kernels *k, uint32_t cpu_flags) {
     (void)cpu_flags;
     infer_kernels_scalar_trees(k);
 #if defined(__x86_64__)
-    if (cpu_flags & INFER_CPU_AVX512_BF16 && cpu_flags & INFER_CPU_AVX512)
-        infer_kernels_avx512_trees(k);
-    else if (cpu_flags & INFER_CPU_AVX2 && !(cpu_flags & INFER_CPU_AVX512))
+    if (cpu_flags & INFER_CPU_AVX2)
         infer_kernels_avx2_trees(k);
+    if (cpu_flags & INFER_CPU_AVX512 && cpu_flags & (INFER_CPU_AMX_BF16 | INFER_CPU_AMX_INT8))
+        infer_kernels_avx512_trees(k);
 #endif
 }

@@ -45,7 +45,12 @@ size_t variants_find(variant *list) {
         if ((have & tiers[i].flags) == tiers[i].flags) {
             list[n] = (variant){.name = tiers[i].name, .kind = tiers[i].kind};
             infer_kernels_init(&list[n].k, tiers[i].flags);
-            infer_kernels_init_blocked(&list[n++].k, tiers[i].flags);
+            infer_kernels_init_blocked(&list[n].k, tiers[i].flags);
+#ifdef __x86_64__
+            if (tiers[i].flags & INFER_CPU_AVX512_BF16) /* also where gathers are slow */
+                infer_kernels_avx512_trees(&list[n].k);
+#endif
+            n++;
         }
 #ifdef INFER_TEST_SIMDE
     /* The emulation itself is compiled for AVX2 and FMA. */
