@@ -168,6 +168,20 @@ typedef struct infer_taps8 {
     bool sign;
 } infer_taps8;
 
+/* A convolution of 8-bit numbers to such, in steps of four numbers of a place, which lie together:
+ * each step sees what is `at` bytes behind the place. Sixteen places are `panel` bytes before the
+ * next sixteen. Of each `across` places the first `width` count. w: [outputs][steps][4]. Sums begin
+ * at `add` and are multiplied by `scale`, both of an output, rounded to even, and moved by zero. */
+typedef struct infer_conv8 {
+    size_t steps, panel, width, across;
+    const size_t *at;
+    const int8_t *w;
+    const int32_t *add;
+    const float *scale;
+    int32_t zero;
+    bool sign;
+} infer_conv8;
+
 /* A convolution of three by three whose steps are single, of one image of 8 bits: extents, the
  * padding before, patches of two by two outputs along a row. The input's numbers are unsigned once
  * flip is added, and so is its zero point, which pads. */
@@ -285,6 +299,16 @@ static inline size_t infer_mark_words(size_t k) {
       (const infer_winograd8 *c, size_t outputs, size_t first, size_t rows, const int16_t *w,      \
        size_t step, const int16_t *x, int32_t *sums, size_t ld, void *room))
 
+/* Convolutions of 8-bit numbers to 8-bit numbers; NULL where products whose sums are stored are as
+ * fast.
+ *
+ * conv_8: y[outputs][the places that count, of `count`], the first at the beginning of a row; x is
+ * unsigned, and 64 bytes are read of what each step sees of every sixteenth place. */
+#define INFER_KERNELS_CONV_8(X)                                                                    \
+    X(void, conv_8,                                                                                \
+      (const infer_conv8 *c, size_t outputs, size_t count, const uint8_t *x, uint8_t *y,           \
+       size_t ldy))
+
 /* Over decision trees.
  *
  * trees_f32: takes that many steps from the nodes from[0..count): from a node to its first child
@@ -302,7 +326,8 @@ static inline size_t infer_mark_words(size_t k) {
     INFER_KERNELS_OF(X, float, f32)                                                                \
     INFER_KERNELS_OF(X, double, f64)                                                               \
     INFER_KERNELS_BLOCKED(X)                                                                       \
-    INFER_KERNELS_BYTES(X) INFER_KERNELS_WINOGRAD_8(X) INFER_KERNELS_TREES(X)
+    INFER_KERNELS_BYTES(X)                                                                         \
+    INFER_KERNELS_WINOGRAD_8(X) INFER_KERNELS_CONV_8(X) INFER_KERNELS_TREES(X)
 
 typedef struct infer_kernels {
 #define INFER_FIELD(result, name, parameters) result(*name) parameters;

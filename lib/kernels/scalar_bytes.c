@@ -164,5 +164,6 @@ void infer_kernels_scalar_bytes(infer_kernels *k) {
 #undef INSTALL
 #define NONE(result, name, parameters) k->name = NULL;
     INFER_KERNELS_WINOGRAD_8(NONE)
+    INFER_KERNELS_CONV_8(NONE)
 #undef NONE
 }

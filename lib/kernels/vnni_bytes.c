@@ -1,20 +1,10 @@
 /* Products of bytes with AVX-512 VNNI, and what quantizes them. Compiled with the flags of the
- * AVX-512 tier and -mavx512vnni; runs where INFER_CPU_AVX512_VNNI is set as well, and lookup_8
- * where INFER_CPU_AVX512_VBMI is, too. */
+ * AVX-512 tier and -mavx512vnni; runs where INFER_CPU_AVX512_VNNI is set as well. */
 #include "bytes.h"
 #include "kernels.h"
+#include "vnni.h"
 
-#include <immintrin.h>
 #include <math.h>
-
-/* Rows of the largest tile: with two panels as many sums as registers hold. */
-#define MOST_ROWS 12
-
-/* sum += u * v, four products a lane. Said to the assembler because gcc moves the sums of the
- * intrinsic from register to register, and out of them. */
-VEC_INLINE void add_products(__m512i *sum, __m512i u, __m512i v) {
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(u), "v"(v));
-}
 
 /* rows x panels sums in registers. Panels past the last are the last again and not stored. */
 VEC_INLINE void tile(const size_t rows, const size_t panels, size_t n, size_t k, const uint8_t *a,
@@ -56,20 +46,6 @@ VEC_INLINE void tile(const size_t rows, const size_t panels, size_t n, size_t k,
         foreach (r, rows)
             _mm512_mask_storeu_epi32(c + r * ldc + p * INFER_PANEL, mask, sum[r][p]);
     }
-}
-
-/* Rows of the tile for what is left of m rows: the smallest that takes all, where rows before these
- * make it whole, as to compute them twice changes nothing; else the largest that fits. */
-static size_t tile_rows(size_t left, size_t m) {
-    static const size_t sizes[] = {1, 2, 3, 4, 6, 8, MOST_ROWS};
-    size_t below = 1;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        if (sizes[i] >= left && sizes[i] <= m)
-            return sizes[i];
-        if (sizes[i] <= left)
-            below = sizes[i];
-    }
-    return below;
 }
 
 void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
@@ -129,19 +105,11 @@ static void gather_s8(size_t groups, size_t plane, size_t taps, const size_t *ta
 
 /* ---- quantizing ---- */
 
-/* Beyond what 8 bits and a zero point of them can be. */
-#define FAR 1024.0f
-
 /* Rounded and moved by 0 or more; NaN, and what is too small for an integer, becomes the smallest.
  */
 VEC_INLINE __m512i rounded(__m512 v, __m512i zero) {
     v = _mm512_min_ps(_mm512_set1_ps(FAR), v); /* the second, where it is none */
     return _mm512_add_epi32(_mm512_cvtps_epi32(v), zero);
-}
-
-/* Signed numbers are unsigned ones whose highest bit is flipped, which adds 128. */
-VEC_INLINE uint8_t flip_of(bool sign) {
-    return sign ? 128 : 0;
 }
 
 /* Sixteen numbers saturated, and 64, which are moved by flip. */
@@ -269,27 +237,6 @@ static void range_f32(const float *x, size_t n, float *low, float *high) {
 }
 
 /* ---- elements ---- */
-
-/* Permutations of bytes in two registers of the table's four; not every processor with VNNI has
- * them. */
-__attribute__((target("avx512vbmi"))) static void lookup_8(const uint8_t *x, size_t n,
-                                                           const uint8_t *table, uint8_t *y) {
-    __m512i t[4];
-    foreach (q, 4)
-        t[q] = _mm512_loadu_si512(table + 64 * q);
-    for (size_t i = 0; i < n; i += 64) {
-        const __mmask64 mask = n - i < 64 ? ((__mmask64)1 << (n - i)) - 1 : ~(__mmask64)0;
-        const __m512i v = _mm512_maskz_loadu_epi8(mask, x + i);
-        const __m512i low = _mm512_permutex2var_epi8(t[0], v, t[1]);
-        const __m512i high = _mm512_permutex2var_epi8(t[2], v, t[3]);
-        _mm512_mask_storeu_epi8(y + i, mask,
-                                _mm512_mask_blend_epi8(_mm512_movepi8_mask(v), low, high));
-    }
-}
-
-void infer_kernels_vbmi_bytes(infer_kernels *k) {
-    k->lookup_8 = lookup_8;
-}
 
 VEC_INLINE __m512i load_some(const uint8_t *x, size_t n) {
     return _mm512_maskz_loadu_epi8(n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0, x);

@@ -23,6 +23,7 @@ typedef struct quantized_plan {
     size_t weights_at, weight_sums_at, rows_at;
     /* Each worker has `room` bytes of its own from room_at on, where these are. */
     size_t room_at, room, packed_at, sums_at, start_at, product_at;
+    infer_direct_plan direct;
     infer_depthwise_plan depthwise; /* in place of these where it is one */
     infer_winograd_plan winograd;   /* of all but the weights, where it is that */
 } quantized_plan;
@@ -64,12 +65,14 @@ static infer_status winograd_sizes(infer_op_env *env, bool ordered, quantized_pl
     return infer_winograd_take(env, &q->c, &q->winograd);
 }
 
-static infer_status plan_sizes(infer_op_env *env, bool ordered, quantized_plan *q) {
+static infer_status plan_sizes(infer_op_env *env, const roles *r, quantized_plan *q) {
     const infer_conv *c = &q->c;
+    const bool ordered = r->sums != NONE;
     const size_t unit = 2 * INFER_PANEL;
     size_t column, packed, sums;
     INFER_TRY(infer_columns_take(env, c, &q->columns));
     INFER_TRY(weight_sizes(env, ordered, q->columns.depth, q));
+    INFER_TRY(infer_direct_take(env, r, c, &q->columns, &q->direct));
     const size_t rows = c->outputs < BLOCK_ROWS ? c->outputs : BLOCK_ROWS;
     bool fits = infer_add(rows * sizeof(int32_t), q->columns.depth + 1, &column) &&
                 infer_round_up(c->places ? c->places : 1, unit, &q->block);
@@ -110,7 +113,7 @@ static infer_status plan(infer_op_env *env, const roles *r, quantized_plan *q, i
     INFER_TRY(check_numbers(role(env, r->w_scale), "the weights' scale", channels));
     return !ordered && infer_is_depthwise(c) ? infer_depthwise_take(env, c, &q->depthwise)
            : infer_is_winograd8(env, c)      ? winograd_sizes(env, ordered, q)
-                                             : plan_sizes(env, ordered, q);
+                                             : plan_sizes(env, r, q);
 }
 
 static infer_status quantized_infer(infer_op_env *env, const roles *r, infer_type type) {
@@ -188,6 +191,7 @@ typedef struct channels_job {
     const roles *r;
     const quantized_plan *q;
     weights w;
+    const infer_conv8 *direct; /* NULL: sums are stored */
     const uint8_t *x;
     uint8_t flip;
     size_t m, to, parts; /* parts: of the channels of a block */
@@ -211,7 +215,12 @@ static void channels_part(void *arg, size_t part, size_t worker) {
     size_t from, end;
     infer_part(c->outputs, INFER_PANEL, j->parts, part % j->parts, &from, &end);
     infer_columns_gather(env, c, &q->columns, j->x, j->flip, first, count, packed,
-                         j->w.shifted ? sums : NULL);
+                         j->w.shifted && !j->direct ? sums : NULL);
+    if (j->direct) {
+        infer_direct_columns(env, j->direct, c, j->m + from, end - from, count, packed,
+                             j->to + from * c->places + first);
+        return;
+    }
     if (j->w.shifted)
         infer_bytes_start(env->kernels, sums, count, zero, start);
     for (size_t i = from; i < end; i += BLOCK_ROWS) {
@@ -246,15 +255,22 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
         infer_depthwise_run(env, r, c, &q.depthwise);
         return INFER_OK;
     }
-    const uint8_t flip = infer_flip_right(x->type);
+    const bool direct = infer_is_direct8(env, r, c);
+    const uint8_t flip = direct ? infer_flip_left(x->type) : infer_flip_right(x->type);
     const int32_t zero = infer_byte_of(role(env, r->x_zero), 0);
     channels_job job = {.env = env, .r = r, .q = &q, .flip = flip};
-    job.w = read_weights(env, r, &q, zero - flip);
+    infer_conv8 kernel;
+    job.w = read_weights(env, r, &q, direct ? zero + flip : zero - flip);
     if (infer_is_winograd8(env, c)) {
         infer_winograd_run(env, r, c, &q.winograd, job.w.rows);
         return INFER_OK;
     }
     infer_columns_taps(env, c, &q.columns);
+    if (direct) {
+        kernel = infer_direct_begin(env, r, c, &q.columns, &q.direct, job.w.rows,
+                                    infer_scratch_at(env->scratch, q.rows_at));
+        job.direct = &kernel;
+    }
     const double product = (double)c->places * (double)q.columns.depth * INFER_PRODUCT_COST;
     const size_t parts = infer_parts_worth(env, (double)c->outputs * product);
     /* Blocks that are fewer than threads want are cut by channels. */
@@ -265,7 +281,8 @@ static infer_status quantized_run(infer_op_env *env, const roles *r) {
         job.x = (const uint8_t *)x->data + n * c->channels * c->plane;
         job.m = n % c->group * c->outputs;
         infer_columns_begin(env, c, &q.columns, job.x, flip, (uint8_t)zero);
-        infer_parallel(env, q.blocks * job.parts, channels_part, &job);
+        if (!direct || !infer_direct_rows(env, &kernel, c, &q.columns, job.m, job.to))
+            infer_parallel(env, q.blocks * job.parts, channels_part, &job);
         job.to += c->outputs * c->places;
     }
     return INFER_OK;

@@ -91,6 +91,32 @@ infer_status infer_winograd_take(infer_op_env *env, const infer_conv *c, infer_w
 void infer_winograd_run(infer_op_env *env, const infer_conv_roles *r, const infer_conv *c,
                         infer_winograd_plan *p, const uint8_t *w);
 
+/* ---- sums that become bytes in registers (conv_quantized_direct.c) ---- */
+
+typedef struct infer_direct_plan {
+    size_t w_at, scale_at, steps_at;
+} infer_direct_plan;
+
+/* Whether a run can go so; what any run may take that can. */
+bool infer_is_direct8(const infer_op_env *env, const infer_conv_roles *r, const infer_conv *c);
+infer_status infer_direct_take(infer_op_env *env, const infer_conv_roles *r, const infer_conv *c,
+                               const infer_columns *q, infer_direct_plan *d);
+
+/* What the kernel takes of all outputs of an image, but for the outputs' number, from ordered
+ * weights, unsigned, and what zero points add to sums, to which the bias is added. */
+infer_conv8 infer_direct_begin(infer_op_env *env, const infer_conv_roles *r, const infer_conv *c,
+                               const infer_columns *q, const infer_direct_plan *d, const uint8_t *w,
+                               int32_t *add);
+
+/* So many outputs from m on, written from `to` on, of gathered columns, which are unsigned. */
+void infer_direct_columns(const infer_op_env *env, const infer_conv8 *all, const infer_conv *c,
+                          size_t m, size_t outputs, size_t count, const int8_t *packed, size_t to);
+
+/* A group's outputs from m on, of the image that infer_columns_begin was told with unsigned
+ * numbers; false where its columns are to be gathered. */
+bool infer_direct_rows(infer_op_env *env, const infer_conv8 *all, const infer_conv *c,
+                       const infer_columns *q, size_t m, size_t to);
+
 /* ---- groups of one channel (conv_quantized_depthwise.c) ---- */
 
 /* Where things lie in the scratch, and the extents of a group's input. Its places are in planes by

@@ -39,7 +39,7 @@ double number(void);
 size_t choose(size_t n);
 
 /* What test_products.c judges, and test_functions.c, each in float and double; test_conv.c;
- * test_blocks.c; test_attention.c; test_bytes.c; test_trees.c. */
+ * test_blocks.c; test_attention.c; test_bytes.c; test_conv_bytes.c; test_trees.c. */
 #define JUDGED(X)                                                                                  \
     X(dot)                                                                                         \
     X(matvec) X(gemm_packed) X(exp) X(sigmoid) X(tanh) X(erf) X(softmax) X(log_softmax) X(logsumexp)
@@ -68,8 +68,10 @@ size_t choose(size_t n);
     X(rescale_f32)                                                                                 \
     X(axpy_i32)                                                                                    \
     X(range_f32)                                                                                   \
-    X(lookup_8) X(add_8) X(mul_8) X(max_8) X(pick_8) X(widen_8) X(taps_8) X(winograd_weights_8)    \
-        X(winograd_input_8) X(winograd_sums_8)
+    X(lookup_8)                                                                                    \
+    X(add_8)                                                                                       \
+    X(mul_8) X(max_8) X(pick_8) X(widen_8) X(taps_8) X(winograd_weights_8) X(winograd_input_8)     \
+        X(winograd_sums_8) X(conv_8)
 #define JUDGED_TREES(X)    X(trees_f32)
 #define JUDGED_TWICE(name) +2
 #define JUDGED_ONCE(name)  +1
