@@ -48,10 +48,41 @@ VEC_INLINE void tile(const size_t rows, const size_t panels, size_t n, size_t k,
     }
 }
 
+/* ---- few columns ---- */
+
+#define TERM int8_t
+#define STEP 64
+#include "bytes_columns.inc.h"
+
+static __m128i four(size_t k, const uint8_t *a, size_t ld, const int8_t *b) {
+    __m512i sum[ROWS];
+    __m256i half[ROWS];
+    foreach (r, ROWS)
+        sum[r] = _mm512_setzero_si512();
+    for (size_t l = 0; l < k; l += STEP) {
+        const __mmask64 mask = k - l < STEP ? ((__mmask64)1 << (k - l)) - 1 : ~(__mmask64)0;
+        const __m512i v = _mm512_load_si512(b + l);
+        foreach (r, ROWS)
+            add_products(&sum[r], _mm512_maskz_loadu_epi8(mask, a + r * ld + l), v);
+    }
+    foreach (r, ROWS)
+        half[r] =
+            _mm256_add_epi32(_mm512_castsi512_si256(sum[r]), _mm512_extracti64x4_epi64(sum[r], 1));
+    const __m256i all =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(half[0], half[1]), _mm256_hadd_epi32(half[2], half[3]));
+    return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+}
+
+/* ---- products ---- */
+
 void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
                           const int8_t *packed, const uint64_t *marks, const int32_t *start,
                           int32_t *c, size_t ldc) {
     (void)marks; /* nothing saturates */
+    if (n <= INFER_FEW_COLUMNS && m > 2) {
+        few_columns(m, n, k, a, lda, packed, start, c, ldc);
+        return;
+    }
     const size_t panel = (k + 3) / 4 * 64, panels = m > 1 ? 2 : 4;
     for (size_t j = 0; m > 0 && j < n; j += panels * INFER_PANEL) {
         const int8_t *b = packed + j / INFER_PANEL * panel;
