@@ -241,11 +241,15 @@ static void NAME(begin)(NAME(direction) * d, const NAME(tensors) * t, size_t num
     d->bias = infer_scratch_at(scratch, p->bias_at);
     d->late = d->bias + width;
     const REAL *b = t->b ? t->b + number * 2 * width : NULL;
-    bool late = p->cell == INFER_RNN_GRU && p->late_reset;
-    for (size_t i = 0; i < width; i++)
-        d->bias[i] = b ? b[i] + (late && i >= 2 * n ? 0 : b[width + i]) : 0;
-    for (size_t i = 0; i < n; i++)
-        d->late[i] = b && late ? b[width + 2 * n + i] : 0;
+    const bool late = p->cell == INFER_RNN_GRU && p->late_reset;
+    const size_t both = late ? 2 * n : width; /* gates of which both biases are added at once */
+    memset(d->bias, 0, (width + n) * sizeof *d->bias);
+    if (!b)
+        return;
+    for (size_t i = 0; i < both; i++)
+        d->bias[i] = b[i] + b[width + i];
+    memcpy(d->bias + both, b + both, (width - both) * sizeof *b);
+    memcpy(d->late, b + width + both, (width - both) * sizeof *b);
 }
 
 /* States between [directions][batch] or, batch first, [batch][directions] and our own. */
