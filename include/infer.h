@@ -468,9 +468,9 @@ INFER_API infer_status infer_context_new_in(infer_model *model, void *memory, si
 INFER_API void infer_context_free(infer_context *context);
 
 /* Threads that share the work of runs, this one's among them; the answers are the same, bit for
- * bit, whatever their number. They sleep when no run is on, block all signals, and are started
- * again in a process that forked. While one context's run uses a pool, those of others do without.
- */
+ * bit, whatever their number. They sleep some microseconds after the last run and are woken by runs
+ * that are long enough to gain by it, block all signals, and are started again in a process that
+ * forked. While one context's run uses a pool, those of others do without. */
 typedef struct infer_pool infer_pool;
 
 /* A pool of so many threads, as `threads` in the options, for contexts that infer_context_set_pool

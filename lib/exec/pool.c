@@ -7,13 +7,16 @@
  * finds no part left, or those of a later job. Which part it is depends on the thread: each has a
  * range of them, and others' only when its own are taken, so that what a thread has in its caches
  * (weights, and what it wrote before) is what it asks for in the next run. Threads wait awake for a
- * while as long as a run is on, and sleep otherwise. A pool that another run uses leaves the caller
- * with all parts: nobody waits.
+ * while as long as a run is on, and sleep some microseconds after its end. To wake them takes as
+ * long as a part, or two: a run does so that follows another at once, as they then stay awake, and
+ * one that has had parts enough. A pool that another run uses leaves the caller with all parts:
+ * nobody waits.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "pool.h"
 
 #include "alloc.h"
+#include "clock.h"
 #include "processors.h"
 #include "status.h"
 
@@ -22,7 +25,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define SPINS 4000 /* of some 10 to 40 ns each, before a thread sleeps within a run */
+#define SPINS      4000 /* of some 10 to 40 ns each, before a thread sleeps within a run */
+#define IDLE_SPINS 400  /* and outside of one */
+#define AT_ONCE_NS                                                                                 \
+    3000              /* from a run to one that threads are awake for: less than those spins take */
+#define PARTS_AWAKE 8 /* of a run, that are worth waking threads */
 
 typedef struct worker { /* the first is the caller's, without a thread */
     infer_pool *pool;
@@ -41,6 +48,8 @@ struct infer_pool {
 
     atomic_flag busy;
     _Atomic uint32_t runs;   /* that are on */
+    _Atomic uint64_t ended;  /* when the last one did */
+    _Atomic size_t had;      /* parts that this run has had, or enough where it wakes at once */
     _Atomic uint64_t ticket; /* the job's number, then the parts left in 32 bits */
     infer_work *work;
     void *arg;
@@ -127,9 +136,10 @@ static bool has_parts(infer_pool *p) {
 }
 
 static void await_job(infer_pool *p) {
-    for (int i = 0; i < SPINS && atomic_load_explicit(&p->runs, memory_order_relaxed); i++) {
+    for (int i = 0, idle = 0; i < SPINS && idle < IDLE_SPINS; i++) {
         if (has_parts(p))
             return;
+        idle = atomic_load_explicit(&p->runs, memory_order_relaxed) ? 0 : idle + 1;
         pause_a_moment();
     }
     pthread_mutex_lock(&p->mutex);
@@ -157,6 +167,7 @@ static void start(infer_pool *p) {
     p->started = 0;
     atomic_flag_clear(&p->busy);
     atomic_store(&p->runs, 0);
+    atomic_store(&p->ended, 0);
     atomic_store(&p->ticket, 0);
     atomic_store(&p->sleepers, 0);
     atomic_store(&p->caller_sleeps, false);
@@ -239,15 +250,18 @@ void infer_pool_begin(infer_pool *p) {
             start(p);
         pthread_mutex_unlock(&starting);
     }
-    atomic_fetch_add(&p->runs, 1);
+    if (atomic_fetch_add(&p->runs, 1) == 0)
+        atomic_store(&p->had,
+                     infer_now_ns() - atomic_load(&p->ended) < AT_ONCE_NS ? PARTS_AWAKE : 0);
 }
 
 void infer_pool_end(infer_pool *p) {
+    atomic_store(&p->ended, infer_now_ns());
     atomic_fetch_sub(&p->runs, 1);
 }
 
-static void wake_workers(infer_pool *p) {
-    if (!atomic_load(&p->sleepers))
+static void wake_workers(infer_pool *p, size_t parts) {
+    if (!atomic_load(&p->sleepers) || atomic_fetch_add(&p->had, parts) + parts < PARTS_AWAKE)
         return;
     pthread_mutex_lock(&p->mutex);
     pthread_cond_broadcast(&p->job);
@@ -283,7 +297,7 @@ void infer_pool_run(infer_pool *p, size_t parts, infer_work *work, void *arg) {
     atomic_store(&p->done, 0);
     uint64_t job = (atomic_load(&p->ticket) >> 32) + 1;
     atomic_store(&p->ticket, job << 32 | parts);
-    wake_workers(p);
+    wake_workers(p, parts);
     take_parts(p, 0);
     await_end(p);
     atomic_flag_clear(&p->busy);

@@ -90,6 +90,37 @@ static void waiting_ends(void **state) {
     infer_pool_free(pool);
 }
 
+/* Parts that another than the caller did. */
+typedef struct helped {
+    _Atomic size_t parts;
+} helped;
+
+static void dwell(void *arg, size_t part, size_t worker) {
+    helped *h = arg;
+    (void)part;
+    h->parts += worker != 0;
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+}
+
+/* A thread that sleeps is woken by a run that has had parts enough, not by its first few. */
+static void few_parts_wake_nobody(void **state) {
+    (void)state;
+    infer_pool *pool;
+    assert_int_equal(infer_pool_new(2, NULL, &pool), INFER_OK);
+    for (size_t i = 0; i < 3; i++) {
+        helped few = {0}, many = {0};
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        infer_pool_begin(pool);
+        infer_pool_run(pool, 2, dwell, &few);
+        infer_pool_run(pool, 2, dwell, &few);
+        infer_pool_run(pool, 20, dwell, &many);
+        infer_pool_end(pool);
+        assert_int_equal(few.parts, 0);
+        assert_true(many.parts > 0);
+    }
+    infer_pool_free(pool);
+}
+
 static void *use_pool(void *pool) {
     for (size_t i = 0; i < 200; i++) {
         infer_pool_begin(pool);
@@ -348,15 +379,11 @@ static void quotas_bound_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_run_once),
-        cmocka_unit_test(waiting_ends),
-        cmocka_unit_test(callers_share_a_pool),
-        cmocka_unit_test(threads_block_signals),
-        cmocka_unit_test(child_has_threads_of_its_own),
-        cmocka_unit_test(answers_are_the_same),
-        cmocka_unit_test(contexts_have_threads),
-        cmocka_unit_test(wrong_arguments),
-        cmocka_unit_test(memory_fails),
+        cmocka_unit_test(parts_run_once),        cmocka_unit_test(waiting_ends),
+        cmocka_unit_test(few_parts_wake_nobody), cmocka_unit_test(callers_share_a_pool),
+        cmocka_unit_test(threads_block_signals), cmocka_unit_test(child_has_threads_of_its_own),
+        cmocka_unit_test(answers_are_the_same),  cmocka_unit_test(contexts_have_threads),
+        cmocka_unit_test(wrong_arguments),       cmocka_unit_test(memory_fails),
         cmocka_unit_test(quotas_bound_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
