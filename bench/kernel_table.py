@@ -4,7 +4,7 @@ import json
 
 from tools import table
 
-TIERS = ("amx", "avx512", "avx2", "neon", "scalar")  # the best first
+TIERS = ("amx", "fast-bf16", "avx512", "avx2", "neon", "scalar")  # the best first
 LIMIT_BYTES = 64 << 10  # below, a call's own time hides the limit
 ELEMENT = {"f32": 4, "f64": 8}
 MAP_LENGTHS = (16, 4096)

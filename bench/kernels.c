@@ -24,7 +24,7 @@
 
 #define ROUNDS       15
 #define ROUND_NS     2e6
-#define MAX_VARIANTS 6
+#define MAX_VARIANTS 7
 
 /* The thread's own time: the turns of other programs do not count. */
 static double now(void) {
@@ -87,6 +87,8 @@ static void add_variants(int quick) {
     } tiers[] = {{"scalar", NULL, 0},
                  {"avx2", NULL, INFER_CPU_AVX2},
                  {"avx512", NULL, INFER_CPU_AVX2 | INFER_CPU_AVX512},
+                 {"fast-bf16", "gemm_half_f32",
+                  INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_BF16 | INFER_CPU_FAST_BF16},
                  {"amx", "gemm_half_f32",
                   INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_BF16 | INFER_CPU_AMX_BF16},
                  {"neon", NULL, INFER_CPU_NEON}};

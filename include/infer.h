@@ -129,7 +129,8 @@ typedef enum infer_blas {
 typedef enum infer_weights {
     INFER_WEIGHTS_GIVEN = 0,    /* as the model has them */
     INFER_WEIGHTS_BFLOAT16 = 1, /* half the size, 8 bits of precision; products of several rows
-                                   round their other input, too, where the processor has AMX */
+                                   round their other input, too, where that is faster: with AMX or
+                                   INFER_CPU_FAST_BF16 */
     INFER_WEIGHTS_INT8 = 2      /* a quarter: integers times a scale for each column */
 } infer_weights;
 
@@ -208,6 +209,7 @@ typedef struct infer_options {
 #define INFER_CPU_AMX_BF16    32u
 #define INFER_CPU_AMX_INT8    64u
 #define INFER_CPU_AVX512_VBMI 128u
+#define INFER_CPU_FAST_BF16   256u        /* AVX512_BF16, faster than products in float */
 #define INFER_CPU_SCALAR      0x80000000u /* alone: the scalar reference */
 
 /* Sets the defaults. NULL is ignored. Since 0.1.0. */

@@ -13,14 +13,14 @@
     X(scalar, 0)                                                                                   \
     X(avx2, INFER_CPU_AVX2)                                                                        \
     X(avx512, INFER_CPU_AVX2 | INFER_CPU_AVX512 | INFER_CPU_AVX512_VNNI | INFER_CPU_AVX512_BF16 |  \
-                  INFER_CPU_AVX512_VBMI)                                                           \
+                  INFER_CPU_AVX512_VBMI | INFER_CPU_FAST_BF16)                                     \
     X(neon, INFER_CPU_NEON)
 
 /* The flags of this machine after INFER_CPU had its say; an unknown value says nothing. A flag is
  * set only where both the instructions and the operating system's saving of their registers are
  * there: AVX2 with FMA and F16C; AVX512 is F, BW, DQ and VL and comes with AVX2; AMX_BF16 and
  * AMX_INT8 are tiles with their products, and come with AVX512_BF16 and AVX512_VNNI; AVX512_VBMI
- * comes with AVX512. Any thread; found once in a process. */
+ * comes with AVX512, FAST_BF16 with AVX512_BF16. Any thread; found once in a process. */
 uint32_t infer_cpu_features(void);
 
 /* Whether this process may use the tiles of AMX: Linux gives them to those that ask,

@@ -34,6 +34,13 @@ static int has(uint32_t bits, uint32_t wanted) {
     return (bits & wanted) == wanted;
 }
 
+/* Intel's processors multiply bfloat16 in half the registers that float has, AMD's in all. */
+static int is_amd(void) {
+    uint32_t a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx &&
+           d == signature_AMD_edx;
+}
+
 uint32_t infer_cpu_detect(void) {
     uint32_t a, b, c, d, flags = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !has(c, bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C))
@@ -54,7 +61,8 @@ uint32_t infer_cpu_detect(void) {
         flags |= INFER_CPU_AMX_INT8;
     /* EAX of leaf 7 is the number of its last subleaf. */
     if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, LEAF_7_1_EAX_BF16))
-        flags |= INFER_CPU_AVX512_BF16 | (half ? INFER_CPU_AMX_BF16 : 0);
+        flags |= INFER_CPU_AVX512_BF16 | (half ? INFER_CPU_AMX_BF16 : 0) |
+                 (is_amd() ? INFER_CPU_FAST_BF16 : 0);
     return flags;
 }
 

@@ -15,6 +15,8 @@ void infer_kernels_init_blocked(infer_kernels *k, uint32_t cpu_flags) {
     INFER_TIERS(INSTALL)
 #undef INSTALL
 #if defined(__x86_64__)
+    if (cpu_flags & INFER_CPU_FAST_BF16)
+        infer_kernels_avx512_half(k);
     if (cpu_flags & INFER_CPU_AVX512_BF16 && cpu_flags & INFER_CPU_AMX_BF16)
         infer_kernels_amx_half(k);
 #endif

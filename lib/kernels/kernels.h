@@ -358,6 +358,7 @@ void infer_kernels_amx_bytes(infer_kernels *k);
 void infer_kernels_neon_bytes(infer_kernels *k);
 
 /* Products in bfloat16, where AMX is. */
+void infer_kernels_avx512_half(infer_kernels *k);
 void infer_kernels_amx_half(infer_kernels *k);
 
 /* The part over trees, and its tiers. */

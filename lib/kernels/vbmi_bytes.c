@@ -128,12 +128,7 @@ static void conv_8(const infer_conv8 *c, size_t outputs, size_t count, const uin
     case rows:                                                                                     \
         conv_tile(rows, c, i, &at, a, b, y, ldy);                                                  \
         break;
-                TILE(MOST_ROWS)
-                TILE(8)
-                TILE(6)
-                TILE(4)
-                TILE(3)
-                TILE(2)
+                TILE_ROWS(TILE)
 #undef TILE
             default:
                 conv_tile(1, c, i, &at, a, b, y, ldy);

@@ -2,15 +2,13 @@
 #ifndef INFER_KERNELS_VNNI_H
 #define INFER_KERNELS_VNNI_H
 
+#include "avx512_tiles.h"
 #include "vec.h"
 
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Rows of the largest tile: with two panels as many sums as registers hold. */
-#define MOST_ROWS 12
 
 /* sum += u * v, four products a lane. Said to the assembler because gcc moves the sums of the
  * intrinsic from register to register, and out of them. */

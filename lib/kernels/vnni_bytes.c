@@ -93,16 +93,11 @@ void infer_vnni_gemm_u8s8(size_t m, size_t n, size_t k, const uint8_t *a, size_t
             const uint8_t *from = a + i * lda;
             int32_t *to = c + i * ldc + j;
             switch (rows) {
-#define TILE(rows, panels)                                                                         \
+#define TILE(rows)                                                                                 \
     case rows:                                                                                     \
-        tile(rows, panels, n - j, k, from, lda, b, first, to, ldc);                                \
+        tile(rows, 2, n - j, k, from, lda, b, first, to, ldc);                                     \
         break;
-                TILE(MOST_ROWS, 2)
-                TILE(8, 2)
-                TILE(6, 2)
-                TILE(4, 2)
-                TILE(3, 2)
-                TILE(2, 2)
+                TILE_ROWS(TILE)
 #undef TILE
             default:
                 if (panels == 4)

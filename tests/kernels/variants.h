@@ -24,7 +24,7 @@ typedef struct variant {
 /* The scalar table, every tier this machine has, AVX-512 in SIMDe's emulation where it was built in
  * and the machine has not the real one, OpenBLAS where it is installed. Says what it found. */
 size_t variants_find(variant *list);
-#define VARIANTS_MAX 9
+#define VARIANTS_MAX 10
 
 /* bytes of memory that end where a page begins that nobody may touch. The bytes before are filled
  * with guard bytes. Valid until the slot's next use. */
