@@ -63,6 +63,11 @@ static void copy_plain(const infer_conv2d *c, const float *x, size_t place, floa
     const size_t step = c->dilation[1], down = c->dilation[0] * columns;
     const size_t lines = c->kernel[0], count = c->channels;
     x += place / c->out[1] * c->stride[0] * columns + place % c->out[1] * c->stride[1];
+    if (taps <= SLACK && step == 1 && lines == 1) { /* the most common, with the shortest copies */
+        for (size_t ch = 0; ch < count; ch++, a += taps, x += rows * columns)
+            memcpy(a, x, SLACK * sizeof *a);
+        return;
+    }
     for (size_t ch = 0; ch < count; ch++, x += rows * columns) {
         const float *from = x;
         if (taps <= SLACK && step == 1)
@@ -136,6 +141,19 @@ static void add_places(float *sum, const float *plus, size_t panels, size_t plac
             sum[p * INFER_BLOCK + j] += plus[j];
 }
 
+/* Each panel alone where it has slopes of its own. */
+static void activate(const infer_kernels *kernels, const infer_activation *act, size_t panel,
+                     size_t last, float *sum) {
+    if (!act->slopes) {
+        kernels->activate_f32(act, sum, sum, (last - panel) * INFER_BLOCK);
+        return;
+    }
+    for (; panel < last; panel++, sum += INFER_BLOCK) {
+        const infer_activation own = INFER_ACTIVATION_AT(*act, panel);
+        kernels->activate_f32(&own, sum, sum, INFER_BLOCK);
+    }
+}
+
 static void joined_part(void *arg, size_t number, size_t worker) {
     const joined_work *w = arg;
     const infer_conv2d *c = w->c;
@@ -162,11 +180,7 @@ static void joined_part(void *arg, size_t number, size_t worker) {
         kernels->add_f32(sum, 1, bias + panel * INFER_BLOCK, 1, sum, width);
         if (!c->act.late)
             add_places(sum, plus ? plus + at : NULL, last - panel, places);
-        for (size_t p = panel; p < last; p++) {
-            const infer_activation act = INFER_ACTIVATION_AT(c->act, p);
-            float *of_panel = sum + (p - panel) * INFER_BLOCK;
-            kernels->activate_f32(&act, of_panel, of_panel, INFER_BLOCK);
-        }
+        activate(kernels, &c->act, panel, last, sum);
         if (c->act.late)
             add_places(sum, plus ? plus + at : NULL, last - panel, places);
         for (size_t p = 0; p < last - panel; p++)
