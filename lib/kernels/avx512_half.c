@@ -17,10 +17,9 @@ VEC_INLINE __m512i pair_of(const uint16_t *a) {
     return _mm512_set1_epi32(pair);
 }
 
-/* Rows from number i on times two panels from column j on, the second of which may not be there. */
-VEC_INLINE void tile(const size_t rows, const half_block *b, size_t i, size_t j, const uint16_t *a,
-                     const uint16_t *panels) {
-    const size_t steps = (b->depth + 1) / 2;
+/* Sums of so many rows of A and two panels, [rows][2][16]. */
+VEC_INLINE void tile(const size_t rows, size_t steps, const uint16_t *a, const uint16_t *panels,
+                     float *sums) {
     __m512 sum[MOST_ROWS][2];
     foreach (r, rows)
         sum[r][0] = sum[r][1] = _mm512_setzero_ps();
@@ -29,16 +28,38 @@ VEC_INLINE void tile(const size_t rows, const half_block *b, size_t i, size_t j,
         foreach (p, 2)
             v[p] = _mm512_loadu_si512(panels + (p * steps + s) * HALF_PAIRS);
         foreach (r, rows) {
-            const __m512i u = pair_of(a + (i + r) * INFER_HALF_K + 2 * s);
+            const __m512i u = pair_of(a + r * INFER_HALF_K + 2 * s);
             foreach (p, 2)
                 add_products(&sum[r][p], u, v[p]);
         }
     }
     foreach (r, rows)
-        half_add(b, i + r, j, sum[r][0]);
-    if (b->n - j > INFER_PANEL)
-        foreach (r, rows)
-            half_add(b, i + r, j + INFER_PANEL, sum[r][1]);
+        foreach (p, 2)
+            _mm512_storeu_ps(sums + (2 * r + p) * INFER_PANEL, sum[r][p]);
+}
+
+/* Rows from number i on times the two panels from column j on, of which one may not be there; how
+ * many rows. */
+static size_t multiply_rows(const half_block *b, size_t i, size_t j, const uint16_t *a,
+                            const uint16_t *panels) {
+    _Alignas(64) float sums[MOST_ROWS * 2 * INFER_PANEL];
+    const size_t steps = (b->depth + 1) / 2, left = b->rows - i, there = b->n - j > INFER_PANEL;
+    size_t rows = 1;
+    a += i * INFER_HALF_K;
+#define TILE(many)                                                                                 \
+    if (left >= (many) && rows == 1) {                                                             \
+        rows = many;                                                                               \
+        tile(many, steps, a, panels, sums);                                                        \
+    }
+    TILE_ROWS(TILE)
+#undef TILE
+    if (rows == 1)
+        tile(1, steps, a, panels, sums);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t p = 0; p <= there; p++)
+            half_add(b, i + r, j + p * INFER_PANEL,
+                     _mm512_load_ps(sums + (2 * r + p) * INFER_PANEL));
+    return rows;
 }
 
 static void multiply(const half_block *b, uint16_t *rows) {
@@ -51,17 +72,8 @@ static void multiply(const half_block *b, uint16_t *rows) {
         const uint16_t *from = b->packed + j / INFER_PANEL * b->panel;
         uint16_t *second = half_pairs(b->depth, from, panels);
         half_pairs(b->depth, b->n - j > INFER_PANEL ? from + b->panel : from, second);
-        for (size_t i = 0, left; (left = b->rows - i) > 0;) {
-#define TILE(many)                                                                                 \
-    if (left >= (many)) {                                                                          \
-        tile(many, b, i, j, rows, panels);                                                         \
-        i += many;                                                                                 \
-        continue;                                                                                  \
-    }
-            TILE_ROWS(TILE)
-            TILE(1)
-#undef TILE
-        }
+        for (size_t i = 0; i < b->rows;)
+            i += multiply_rows(b, i, j, rows, panels);
     }
 }
 
