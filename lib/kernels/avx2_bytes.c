@@ -253,23 +253,101 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
     }
 }
 
-static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
-    const __m256i flip = _mm256_set1_epi8((char)flip_of(sign));
-    for (size_t i = 0; i < n; i += 32) {
-        uint8_t last[32] = {0};
-        const bool whole = n - i >= 32;
-        __m256i most = _mm256_setzero_si256();
-        for (size_t t = 0; t < taps; t++) {
-            const uint8_t *from = x + t * step + i;
-            if (!whole)
-                from = memcpy(last, from, n - i);
-            const __m256i v = _mm256_loadu_si256((const __m256i *)from);
-            most = _mm256_max_epu8(most, _mm256_xor_si256(v, flip));
+/* The largest of so many taps of 32 neighbours, and of 16, as unsigned numbers. */
+VEC_INLINE __m256i most_32(const uint8_t *x, size_t taps, size_t step, __m256i flip) {
+    __m256i most = _mm256_setzero_si256();
+    for (size_t t = 0; t < taps; t++, x += step)
+        most =
+            _mm256_max_epu8(most, _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)x), flip));
+    return most;
+}
+
+VEC_INLINE __m128i most_16(const uint8_t *x, size_t taps, size_t step, __m128i flip) {
+    __m128i most = _mm_setzero_si128();
+    for (size_t t = 0; t < taps; t++, x += step)
+        most = _mm_max_epu8(most, _mm_xor_si128(_mm_loadu_si128((const __m128i *)x), flip));
+    return most;
+}
+
+/* The last of neighbours come with some before them, a second time. So do the last of pairs' first
+ * ones: behind the last a byte less may be there, so these are the second ones of what begins a
+ * byte before. */
+static void max_8(const uint8_t *x, size_t taps, size_t step, size_t stride, size_t n, bool sign,
+                  uint8_t *y) {
+    const uint8_t by = flip_of(sign);
+    const __m256i flip = _mm256_set1_epi8((char)by), even = _mm256_set1_epi16(0xff);
+    const __m128i half = _mm256_castsi256_si128(flip), first = _mm256_castsi256_si128(even);
+    size_t i = 0;
+    if (stride == 1 && n >= 32)
+        for (; i < n; i += 32) {
+            i = n - i < 32 ? n - 32 : i;
+            _mm256_storeu_si256((__m256i *)(y + i),
+                                _mm256_xor_si256(most_32(x + i, taps, step, flip), flip));
         }
-        _mm256_storeu_si256((__m256i *)(whole ? y + i : last), _mm256_xor_si256(most, flip));
-        if (!whole)
-            memcpy(y + i, last, n - i);
+    else if (stride == 1 && n >= 16)
+        for (; i < n; i += 16) {
+            i = n - i < 16 ? n - 16 : i;
+            _mm_storeu_si128((__m128i *)(y + i),
+                             _mm_xor_si128(most_16(x + i, taps, step, half), half));
+        }
+    else if (stride == 1 && n >= 8)
+        for (; i < n; i += 8) {
+            i = n - i < 8 ? n - 8 : i;
+            __m128i most = _mm_setzero_si128();
+            for (size_t t = 0; t < taps; t++) {
+                const __m128i v = _mm_loadl_epi64((const __m128i *)(x + t * step + i));
+                most = _mm_max_epu8(most, _mm_xor_si128(v, half));
+            }
+            _mm_storel_epi64((__m128i *)(y + i), _mm_xor_si128(most, half));
+        }
+    else if (stride == 2 && n > 32)
+        for (; i < n; i += 32) {
+            const bool last = n - i <= 32;
+            const uint8_t *from = last ? x + 2 * n - 65 : x + 2 * i;
+            const __m128i move = _mm_cvtsi32_si128(last ? 8 : 0);
+            __m256i a = _mm256_srl_epi16(most_32(from, taps, step, flip), move);
+            __m256i b = _mm256_srl_epi16(most_32(from + 32, taps, step, flip), move);
+            a = _mm256_packus_epi16(_mm256_and_si256(a, even), _mm256_and_si256(b, even));
+            a = _mm256_xor_si256(_mm256_permute4x64_epi64(a, 0xd8), flip);
+            _mm256_storeu_si256((__m256i *)(last ? y + n - 32 : y + i), a);
+        }
+    else if (stride == 2 && n > 8)
+        for (; i < n; i += 8) {
+            const bool last = n - i <= 8;
+            const __m128i move = _mm_cvtsi32_si128(last ? 8 : 0);
+            __m128i a = most_16(last ? x + 2 * n - 17 : x + 2 * i, taps, step, half);
+            a = _mm_and_si128(_mm_srl_epi16(a, move), first);
+            a = _mm_xor_si128(_mm_packus_epi16(a, a), half);
+            _mm_storel_epi64((__m128i *)(last ? y + n - 8 : y + i), a);
+        }
+    else
+        bytes_max(x, taps, step, stride, n, by, y);
+}
+
+/* Eight sums at a time, then four. Behind the last of strides of two a number less may be there. */
+static void sum_f32(const float *x, size_t taps, size_t step, size_t stride, size_t n,
+                    const float *by, float *y) {
+    size_t i = 0;
+    for (; stride <= 2 && n - i >= 8 + stride - 1; i += 8) {
+        const float *from = x + i * stride;
+        __m256 sum = _mm256_set1_ps(-0.0f);
+        for (size_t t = 0; t < taps; t++, from += step) {
+            __m256 v = _mm256_loadu_ps(from);
+            if (stride == 2) {
+                v = _mm256_shuffle_ps(v, _mm256_loadu_ps(from + 8), 0x88);
+                v = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(v), 0xd8));
+            }
+            sum = _mm256_add_ps(sum, v);
+        }
+        _mm256_storeu_ps(y + i, by ? _mm256_div_ps(sum, _mm256_loadu_ps(by + i)) : sum);
     }
+    for (; stride == 1 && n - i >= 4; i += 4) {
+        __m128 sum = _mm_set1_ps(-0.0f);
+        for (size_t t = 0; t < taps; t++)
+            sum = _mm_add_ps(sum, _mm_loadu_ps(x + t * step + i));
+        _mm_storeu_ps(y + i, by ? _mm_div_ps(sum, _mm_loadu_ps(by + i)) : sum);
+    }
+    bytes_sum(x + i * stride, taps, step, stride, n - i, by ? by + i : NULL, y + i);
 }
 
 /* The first of each two of 32 bytes, or of 16, twice. */
@@ -401,6 +479,7 @@ void infer_kernels_avx2_bytes(infer_kernels *k) {
     k->add_8 = add_8;
     k->mul_8 = mul_8;
     k->max_8 = max_8;
+    k->sum_f32 = sum_f32;
     k->pick_8 = pick_8;
     k->widen_8 = widen_8;
     k->taps_8 = taps_8;

@@ -42,6 +42,31 @@ VEC_INLINE void bytes_gather(size_t groups, size_t plane, size_t taps, const siz
         }
 }
 
+/* max_8 a number at a time, where there are too few for vectors or strides that these do not have.
+ * flip makes signed numbers unsigned, which keeps their order. */
+VEC_INLINE void bytes_max(const uint8_t *x, size_t taps, size_t step, size_t stride, size_t n,
+                          uint8_t flip, uint8_t *y) {
+    for (size_t i = 0; i < n; i++, x += stride) {
+        uint8_t most = 0;
+        for (size_t t = 0; t < taps; t++) {
+            const uint8_t v = x[t * step] ^ flip;
+            most = v > most ? v : most;
+        }
+        y[i] = most ^ flip;
+    }
+}
+
+/* sum_f32 so. Sums begin with -0, to which whatever is added stays what it is. */
+VEC_INLINE void bytes_sum(const float *x, size_t taps, size_t step, size_t stride, size_t n,
+                          const float *by, float *y) {
+    for (size_t i = 0; i < n; i++, x += stride) {
+        float sum = -0.0f;
+        for (size_t t = 0; t < taps; t++)
+            sum += x[t * step];
+        y[i] = by ? sum / by[i] : sum;
+    }
+}
+
 /* Winograd's algorithm of the AVX2 tier (avx2_winograd.c). */
 void infer_kernels_avx2_winograd(infer_kernels *k);
 

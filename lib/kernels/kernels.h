@@ -242,8 +242,9 @@ static inline size_t infer_mark_words(size_t k) {
  *
  * lookup_8: y = table[x], x being unsigned; in place, too. add_8: y = rest + a * by_a + b * by_b,
  * rounded after each, a and b being unsigned, signed ones moved by 128. mul_8: y = (a - zero_a) *
- * (b - zero_b) * scale. max_8: y[i] is the largest of x[t * step + i], t below taps. pick_8: y[i] =
- * x[i * step]. */
+ * (b - zero_b) * scale. max_8: y[i] is the largest of x[t * step + i * stride], t below taps.
+ * sum_f32: y[i] is their sum, in this order, over by[i] (NULL: 1), with the bits of the C
+ * operators. Both take strides beyond 2 a number at a time. pick_8: y[i] = x[i * step]. */
 #define INFER_KERNELS_BYTES(X)                                                                     \
     X(void, pack_s8,                                                                               \
       (size_t k, size_t n, const uint8_t *b, size_t ldb, uint8_t flip, int8_t *packed,             \
@@ -273,7 +274,12 @@ static inline size_t infer_mark_words(size_t k) {
     X(void, mul_8,                                                                                 \
       (const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32_t zero_a, int32_t zero_b,    \
        float scale, int32_t zero, uint8_t *y))                                                     \
-    X(void, max_8, (const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y))  \
+    X(void, max_8,                                                                                 \
+      (const uint8_t *x, size_t taps, size_t step, size_t stride, size_t n, bool sign,             \
+       uint8_t *y))                                                                                \
+    X(void, sum_f32,                                                                               \
+      (const float *x, size_t taps, size_t step, size_t stride, size_t n, const float *by,         \
+       float *y))                                                                                  \
     X(void, pick_8, (const uint8_t *x, size_t step, size_t n, uint8_t *y))                         \
     X(void, widen_8,                                                                               \
       (size_t rows, size_t n, const uint8_t *x, size_t ldx, uint8_t flip, int32_t zero,            \

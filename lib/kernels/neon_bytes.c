@@ -131,22 +131,70 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
     }
 }
 
-static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
-    const uint8x16_t flip = vdupq_n_u8(sign ? 128 : 0);
-    for (size_t i = 0; i < n; i += 16) {
-        uint8_t last[16] = {0};
-        const bool whole = n - i >= 16;
-        uint8x16_t most = vdupq_n_u8(0);
-        for (size_t t = 0; t < taps; t++) {
-            const uint8_t *from = x + t * step + i;
-            if (!whole)
-                from = memcpy(last, from, n - i);
-            most = vmaxq_u8(most, veorq_u8(vld1q_u8(from), flip));
+/* The last of neighbours come with some before them, a second time. So do the last of pairs' first
+ * ones: behind the last a byte less may be there, so these are the second ones of what begins a
+ * byte before. */
+static void max_8(const uint8_t *x, size_t taps, size_t step, size_t stride, size_t n, bool sign,
+                  uint8_t *y) {
+    const uint8_t by = sign ? 128 : 0;
+    const uint8x16_t flip = vdupq_n_u8(by);
+    size_t i = 0;
+    if (stride == 1 && n >= 16)
+        for (; i < n; i += 16) {
+            i = n - i < 16 ? n - 16 : i;
+            uint8x16_t most = vdupq_n_u8(0);
+            for (size_t t = 0; t < taps; t++)
+                most = vmaxq_u8(most, veorq_u8(vld1q_u8(x + t * step + i), flip));
+            vst1q_u8(y + i, veorq_u8(most, flip));
         }
-        vst1q_u8(whole ? y + i : last, veorq_u8(most, flip));
-        if (!whole)
-            memcpy(y + i, last, n - i);
+    else if (stride == 2 && n > 16)
+        for (; i < n; i += 16) {
+            const bool last = n - i <= 16;
+            const uint8_t *from = last ? x + 2 * n - 33 : x + 2 * i;
+            uint8x16_t a = vdupq_n_u8(0), b = a;
+            for (size_t t = 0; t < taps; t++, from += step) {
+                a = vmaxq_u8(a, veorq_u8(vld1q_u8(from), flip));
+                b = vmaxq_u8(b, veorq_u8(vld1q_u8(from + 16), flip));
+            }
+            a = last ? vuzp2q_u8(a, b) : vuzp1q_u8(a, b);
+            vst1q_u8(last ? y + n - 16 : y + i, veorq_u8(a, flip));
+        }
+    else if (stride <= 2 && n > 8)
+        for (; i < n; i += 8) {
+            const bool last = n - i <= 8;
+            const uint8_t *from = x + i * stride;
+            if (last)
+                from = stride == 1 ? x + n - 8 : x + 2 * n - 17;
+            uint8x8_t a = vdup_n_u8(0), b = a;
+            for (size_t t = 0; t < taps; t++, from += step) {
+                a = vmax_u8(a, veor_u8(vld1_u8(from), vget_low_u8(flip)));
+                if (stride == 2)
+                    b = vmax_u8(b, veor_u8(vld1_u8(from + 8), vget_low_u8(flip)));
+            }
+            if (stride == 2)
+                a = last ? vuzp2_u8(a, b) : vuzp1_u8(a, b);
+            vst1_u8(last ? y + n - 8 : y + i, veor_u8(a, vget_low_u8(flip)));
+        }
+    else
+        bytes_max(x, taps, step, stride, n, by, y);
+}
+
+/* Behind the last of strides of two a number less may be there. */
+static void sum_f32(const float *x, size_t taps, size_t step, size_t stride, size_t n,
+                    const float *by, float *y) {
+    size_t i = 0;
+    for (; stride <= 2 && n - i >= 4 + stride - 1; i += 4) {
+        const float *from = x + i * stride;
+        float32x4_t sum = vdupq_n_f32(-0.0f);
+        for (size_t t = 0; t < taps; t++, from += step) {
+            float32x4_t v = vld1q_f32(from);
+            if (stride == 2)
+                v = vuzp1q_f32(v, vld1q_f32(from + 4));
+            sum = vaddq_f32(sum, v);
+        }
+        vst1q_f32(y + i, by ? vdivq_f32(sum, vld1q_f32(by + i)) : sum);
     }
+    bytes_sum(x + i * stride, taps, step, stride, n - i, by ? by + i : NULL, y + i);
 }
 
 static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {
@@ -201,6 +249,7 @@ void infer_kernels_neon_bytes(infer_kernels *k) {
     k->widen_8 = widen_8;
     k->taps_8 = taps_8;
     k->max_8 = max_8;
+    k->sum_f32 = sum_f32;
     k->pick_8 = pick_8;
     k->lookup_8 = lookup_8;
     k->add_8 = add_8;

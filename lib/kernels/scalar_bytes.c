@@ -121,14 +121,25 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
                        zero, sign);
 }
 
-static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
-    for (size_t i = 0; i < n; i++) {
-        int32_t most = byte(x[i], sign);
+static void max_8(const uint8_t *x, size_t taps, size_t step, size_t stride, size_t n, bool sign,
+                  uint8_t *y) {
+    for (size_t i = 0; i < n; i++, x += stride) {
+        int32_t most = byte(*x, sign);
         for (size_t t = 1; t < taps; t++) {
-            const int32_t v = byte(x[t * step + i], sign);
+            const int32_t v = byte(x[t * step], sign);
             most = v > most ? v : most;
         }
         y[i] = (uint8_t)most;
+    }
+}
+
+static void sum_f32(const float *x, size_t taps, size_t step, size_t stride, size_t n,
+                    const float *by, float *y) {
+    for (size_t i = 0; i < n; i++) {
+        float sum = x[i * stride];
+        for (size_t t = 1; t < taps; t++)
+            sum += x[t * step + i * stride];
+        y[i] = by ? sum / by[i] : sum;
     }
 }
 

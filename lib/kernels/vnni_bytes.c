@@ -303,17 +303,39 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
     }
 }
 
-static void max_8(const uint8_t *x, size_t taps, size_t step, size_t n, bool sign, uint8_t *y) {
-    const __m512i flip = _mm512_set1_epi8((char)flip_of(sign));
-    for (size_t i = 0; i < n; i += 64) {
-        const __mmask64 mask = n - i < 64 ? ((__mmask64)1 << (n - i)) - 1 : ~(__mmask64)0;
-        __m512i most = _mm512_setzero_si512();
-        for (size_t t = 0; t < taps; t++) {
-            const __m512i v = _mm512_maskz_loadu_epi8(mask, x + t * step + i);
-            most = _mm512_max_epu8(most, _mm512_xor_si512(v, flip));
-        }
-        _mm512_mask_storeu_epi8(y + i, mask, _mm512_xor_si512(most, flip));
+/* The largest of so many taps of 64 neighbours; `some` of them, where they are not all there. */
+VEC_INLINE __m512i most_64(const uint8_t *x, size_t taps, size_t step, size_t some, __m512i flip) {
+    __m512i most = _mm512_setzero_si512();
+    for (size_t t = 0; t < taps; t++, x += step) {
+        const __m512i v = some < 64 ? load_some(x, some) : _mm512_loadu_si512(x);
+        most = _mm512_max_epu8(most, _mm512_xor_si512(v, flip));
     }
+    return _mm512_xor_si512(most, flip);
+}
+
+/* Masks are for the last numbers alone, as stores with them are slow. Behind the last of strides of
+ * two a byte less may be there. */
+static void max_8(const uint8_t *x, size_t taps, size_t step, size_t stride, size_t n, bool sign,
+                  uint8_t *y) {
+    const __m512i flip = _mm512_set1_epi8((char)flip_of(sign));
+    size_t i = 0;
+    if (stride == 1) {
+        for (; n - i >= 64; i += 64)
+            _mm512_storeu_si512(y + i, most_64(x + i, taps, step, 64, flip));
+        if (i < n)
+            _mm512_mask_storeu_epi8(y + i, ((__mmask64)1 << (n - i)) - 1,
+                                    most_64(x + i, taps, step, n - i, flip));
+    } else if (stride == 2) {
+        for (; n - i > 32; i += 32)
+            _mm256_storeu_si256((__m256i *)(y + i),
+                                _mm512_cvtepi16_epi8(most_64(x + 2 * i, taps, step, 64, flip)));
+        const __mmask32 mask = (__mmask32)(((uint64_t)1 << (n - i)) - 1);
+        if (i < n)
+            _mm256_mask_storeu_epi8(
+                y + i, mask,
+                _mm512_cvtepi16_epi8(most_64(x + 2 * i, taps, step, 2 * (n - i) - 1, flip)));
+    } else
+        bytes_max(x, taps, step, stride, n, flip_of(sign), y);
 }
 
 static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {

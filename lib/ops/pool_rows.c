@@ -1,6 +1,5 @@
-/* Pools over planes, row by row. A plane gets its padding; then taps of a row are joined for all
- * places of the plane, as if strides were one, and those of a column for the rows that outputs
- * have. Of these the strides pick some. What is joined across the end of a row, nobody reads. */
+/* Pools over planes, row by row: the largest of bytes along columns, then along rows; sums of
+ * floats along rows, then along columns. */
 #include "pool_rows.h"
 
 #include "axes.h"
@@ -12,6 +11,7 @@
 
 #define LEAST_OUT 2 /* places of an output row: fewer are not worth the rows */
 #define MOST      4 /* times the places of input and output that a plane may have with its padding */
+#define BAND      16384 /* bytes of columns that are joined before rows are, out of the first cache */
 
 /* An axis of the window, of two; the first of one is a single place. */
 typedef struct axis {
@@ -22,7 +22,8 @@ typedef struct geometry {
     axis y, x;
     bool floats;
     size_t places; /* of a padded plane */
-    size_t plane_at, joined_at, row_at, counts_at, size;
+    size_t band;   /* rows of the output that are joined at once: of bytes */
+    size_t size;   /* bytes that each thread needs, multiples of 64 */
 } geometry;
 
 static bool read_axis(const infer_window *w, int which, axis *a) {
@@ -53,21 +54,23 @@ static bool measure(const infer_op_env *env, const infer_window *w, bool average
         !infer_view_concrete(x) || w->rank < 1 || w->rank > 2 || !read_axis(w, 0, &g->y) ||
         !read_axis(w, 1, &g->x) || g->x.out < LEAST_OUT)
         return false;
-    const size_t element = g->floats ? sizeof(float) : 1;
-    return infer_mul(g->y.padded, g->x.padded, &g->places) &&
-           g->places / MOST <= g->y.in * g->x.in + g->y.out * g->x.out &&
-           infer_scratch_take(&g->size, g->places, 1, element, &g->plane_at) &&
-           infer_scratch_take(&g->size, g->places, 1, element, &g->joined_at) &&
-           infer_scratch_take(&g->size, g->x.padded, 1, element, &g->row_at) &&
-           infer_scratch_take(&g->size, g->floats ? g->x.out : 0, 1, element, &g->counts_at);
+    if (!infer_mul(g->y.padded, g->x.padded, &g->places) ||
+        g->places / MOST > g->y.in * g->x.in + g->y.out * g->x.out)
+        return false;
+    size_t at;
+    g->band = BAND / g->x.padded + 1;
+    g->band = g->band < g->y.out ? g->band : g->y.out;
+    return average ? infer_scratch_take(&g->size, g->y.padded, g->x.out, sizeof(float), &at)
+                   : infer_scratch_take(&g->size, g->band, g->x.padded, 1, &at);
 }
 
 infer_status infer_pool_rows_plan(infer_op_env *env, const infer_window *w, bool average) {
     geometry g;
-    size_t all;
+    size_t all, counts_at;
     if (!measure(env, w, average, &g))
         return INFER_OK;
     if (!infer_mul(g.size, infer_workers(env), &all) ||
+        (average && !infer_scratch_take(&all, g.y.out, g.x.out, sizeof(float), &counts_at)) ||
         !infer_add(env->scratch_size, all, &env->scratch_size))
         return infer_fail(INFER_ERROR_SHAPE, "the pool does not fit memory");
     return INFER_OK;
@@ -85,75 +88,107 @@ static size_t taps_at(const axis *a, const infer_window *w, int which, size_t pl
     return count;
 }
 
+/* Taps [*first, *end) of an axis that lie within the input at an output's place. */
+static void taps_within(const axis *a, size_t place, size_t *first, size_t *end) {
+    const size_t at = place * a->stride, past = a->before + a->in;
+    *first = at < a->before ? (a->before - at + a->dilation - 1) / a->dilation : 0;
+    *end = at < past ? (past - at - 1) / a->dilation + 1 : 0;
+    *end = *end < a->kernel ? *end : a->kernel;
+}
+
 typedef struct rows_job {
     const infer_op_env *env;
     const infer_window *w;
     const geometry *g;
+    float *counts; /* of floats */
     size_t planes, parts;
     bool with_padding;
 } rows_job;
 
 /* ---- bytes ---- */
 
-static void largest(const rows_job *j, const uint8_t *x, uint8_t *room, uint8_t *y) {
+/* Columns first, for the rows of the output, between the padding that `joined` has already; then
+ * rows, all at once where they follow each other in strides as their outputs do. */
+static void largest(const rows_job *j, const uint8_t *x, uint8_t *joined, uint8_t *y) {
     const geometry *g = j->g;
     const infer_kernels *k = j->env->kernels;
     const bool sign = j->env->in[0]->type == INFER_TYPE_INT8;
-    uint8_t *plane = room + g->plane_at, *joined = room + g->joined_at, *row = room + g->row_at;
-    const size_t width = g->x.padded;
-    if (g->places != g->y.in * g->x.in)
-        memset(plane, sign ? 128 : 0, g->places);
-    for (size_t i = 0; i < g->y.in; i++)
-        memcpy(plane + (g->y.before + i) * width + g->x.before, x + i * g->x.in, g->x.in);
-    k->max_8(plane, g->x.kernel, g->x.dilation, g->places - (g->x.kernel - 1) * g->x.dilation, sign,
-             joined);
-    const size_t reach = (g->x.out - 1) * g->x.stride + 1;
-    for (size_t i = 0; i < g->y.out; i++, y += g->x.out) {
-        k->max_8(joined + i * g->y.stride * width, g->y.kernel, g->y.dilation * width, reach, sign,
-                 g->x.stride == 1 ? y : row);
-        if (g->x.stride > 1)
-            k->pick_8(row, g->x.stride, g->x.out, y);
+    const size_t width = g->x.padded, out = g->x.out;
+    for (size_t top = 0, rows; top < g->y.out; top += rows) {
+        rows = g->y.out - top < g->band ? g->y.out - top : g->band;
+        for (size_t i = 0; i < rows; i++) {
+            uint8_t *to = joined + i * width + g->x.before;
+            size_t first, end;
+            taps_within(&g->y, top + i, &first, &end);
+            const size_t at = (top + i) * g->y.stride + first * g->y.dilation - g->y.before;
+            if (first < end)
+                k->max_8(x + at * g->x.in, end - first, g->y.dilation * g->x.in, 1, g->x.in, sign,
+                         to);
+            else
+                memset(to, sign ? 128 : 0, g->x.in);
+        }
+        const bool even = width == out * g->x.stride;
+        const size_t runs = even ? 1 : rows, n = even ? rows * out : out;
+        for (size_t i = 0; i < runs; i++, y += n)
+            k->max_8(joined + i * width, g->x.kernel, g->x.dilation, g->x.stride, n, sign, y);
     }
 }
 
 /* ---- floats ---- */
 
-static void sum_taps(const infer_kernels *k, const float *x, size_t taps, size_t step, size_t n,
-                     float *y) {
-    if (taps == 1)
-        memcpy(y, x, n * sizeof *y);
-    else
-        k->add_f32(x, 1, x + step, 1, y, n);
-    for (size_t t = 2; t < taps; t++)
-        k->add_f32(y, 1, x + t * step, 1, y, n);
+/* Sums of rows that lie in a row of the output's length each; rows of padding, which are 0, are
+ * there already. Where rows follow each other in strides as their outputs do, they are summed up at
+ * once, and what is summed up across the end of one is made anew. */
+static void sum_rows(const geometry *g, const infer_kernels *k, const float *x, float *joined) {
+    const size_t in = g->x.in, out = g->x.out, stride = g->x.stride, rows = g->y.in;
+    const size_t reach = (g->x.kernel - 1) * g->x.dilation + 1, past = g->x.before + in;
+    /* The places that have all taps. */
+    size_t low = (g->x.before + stride - 1) / stride;
+    size_t high = past < reach ? 0 : (past - reach) / stride + 1;
+    high = high < out ? high : out;
+    if (low < high) {
+        const bool even = in == out * stride;
+        const size_t runs = even ? 1 : rows, n = high - low + (even ? (rows - 1) * out : 0);
+        for (size_t i = 0; i < runs; i++)
+            k->sum_f32(x + i * in + low * stride - g->x.before, g->x.kernel, g->x.dilation, stride,
+                       n, NULL, joined + i * out + low);
+    } else
+        low = high = out;
+    for (size_t o = low ? 0 : high; o < out; o = o + 1 == low ? high : o + 1) {
+        size_t first, end;
+        taps_within(&g->x, o, &first, &end);
+        for (size_t i = 0; i < rows; i++) {
+            float sum = 0;
+            for (size_t t = first; t < end; t++)
+                sum += x[i * in + o * stride + t * g->x.dilation - g->x.before];
+            joined[i * out + o] = sum;
+        }
+    }
 }
 
-static void mean(const rows_job *j, const float *x, char *room, float *y) {
+static void mean(const rows_job *j, const float *x, float *joined, float *y) {
     const geometry *g = j->g;
     const infer_kernels *k = j->env->kernels;
-    float *plane = (float *)(void *)(room + g->plane_at), *row = (void *)(room + g->row_at);
-    float *joined = (float *)(void *)(room + g->joined_at), *counts = (void *)(room + g->counts_at);
-    const size_t width = g->x.padded, reach = (g->x.out - 1) * g->x.stride + 1;
-    size_t last = 0;
-    if (g->places != g->y.in * g->x.in)
-        memset(plane, 0, g->places * sizeof *plane);
-    for (size_t i = 0; i < g->y.in; i++)
-        memcpy(plane + (g->y.before + i) * width + g->x.before, x + i * g->x.in,
-               g->x.in * sizeof *x);
-    sum_taps(k, plane, g->x.kernel, g->x.dilation, g->places - (g->x.kernel - 1) * g->x.dilation,
-             joined);
-    for (size_t i = 0; i < g->y.out; i++, y += g->x.out) {
-        const size_t high = taps_at(&g->y, j->w, 0, i, j->with_padding);
-        for (size_t o = 0; (i == 0 || high != last) && o < g->x.out; o++) {
-            const size_t count = high * taps_at(&g->x, j->w, 1, o, j->with_padding);
-            counts[o] = count ? (float)count : 1; /* of nothing but padding: 0 */
+    const bool at_once = g->y.stride == 1;
+    const size_t out = g->x.out, runs = at_once ? 1 : g->y.out, n = at_once ? g->y.out * out : out;
+    sum_rows(g, k, x, joined + g->y.before * out);
+    for (size_t i = 0; i < runs; i++)
+        k->sum_f32(joined + i * g->y.stride * out, g->y.kernel, g->y.dilation * out, 1, n,
+                   j->counts + i * out, y + i * out);
+}
+
+/* How many numbers each output is the mean of: the first row has those along rows until it is made
+ * itself, as the last. */
+static void count_taps(const rows_job *j, float *counts) {
+    const geometry *g = j->g;
+    for (size_t o = 0; o < g->x.out; o++)
+        counts[o] = (float)taps_at(&g->x, j->w, 1, o, j->with_padding);
+    for (size_t i = g->y.out; i-- > 0;) {
+        const float high = (float)taps_at(&g->y, j->w, 0, i, j->with_padding);
+        for (size_t o = 0; o < g->x.out; o++) {
+            const float count = high * counts[o];
+            counts[i * g->x.out + o] = count > 0 ? count : 1; /* of nothing but padding: 0 */
         }
-        last = high;
-        sum_taps(k, joined + i * g->y.stride * width, g->y.kernel, g->y.dilation * width, reach,
-                 row);
-        for (size_t o = 0; g->x.stride > 1 && o < g->x.out; o++)
-            row[o] = row[o * g->x.stride];
-        k->div_f32(row, 1, counts, 1, y, g->x.out);
     }
 }
 
@@ -166,9 +201,11 @@ static void rows_part(void *arg, size_t part, size_t worker) {
     char *room = (char *)j->env->scratch + worker * g->size;
     size_t first, end;
     infer_part(j->planes, 1, j->parts, part, &first, &end);
+    /* The padding, which stays. */
+    memset(room, j->env->in[0]->type == INFER_TYPE_INT8 ? 128 : 0, g->size);
     for (size_t i = first; i < end; i++)
         if (g->floats)
-            mean(j, (const float *)j->env->in[0]->data + i * from, room,
+            mean(j, (const float *)j->env->in[0]->data + i * from, (float *)(void *)room,
                  (float *)j->env->out[0]->data + i * to);
         else
             largest(j, (const uint8_t *)j->env->in[0]->data + i * from, (uint8_t *)room,
@@ -180,8 +217,12 @@ bool infer_pool_rows_run(infer_op_env *env, const infer_window *w, bool average,
     geometry g;
     if (!measure(env, w, average, &g))
         return false;
-    rows_job j = {env, w, &g, (size_t)infer_span(env->in[0], 0, 2), 1, with_padding};
-    j.parts = infer_parts(env, j.planes, (double)g.places / (g.floats ? 1 : 4));
+    rows_job j = {env, w, &g, NULL, (size_t)infer_span(env->in[0], 0, 2), 1, with_padding};
+    j.parts = infer_parts(env, j.planes, (double)g.places / (g.floats ? 1 : 8));
+    if (g.floats) {
+        j.counts = (void *)((char *)env->scratch + infer_workers(env) * g.size);
+        count_taps(&j, j.counts);
+    }
     infer_parallel(env, j.parts, rows_part, &j);
     return true;
 }

@@ -379,14 +379,16 @@ static void pooling(void **state) {
         const size_t n = 1 + choose(choose(8) ? 80 : 300), taps = 1 + choose(5), step = choose(40);
         const size_t stride = 1 + choose(3);
         const bool sign = choose(2);
-        const uint8_t *x = bytes(0, (taps - 1) * step + n), *z = bytes(1, (n - 1) * stride + 1);
+        const size_t reach = (n - 1) * stride + 1;
+        const uint8_t *x = bytes(0, (taps - 1) * step + reach), *z = bytes(1, reach);
         for (size_t v = 0; v < count; v++) {
             uint8_t *y = fenced(3, n);
-            list[v].k.max_8(x, taps, step, n, sign, y);
+            list[v].k.max_8(x, taps, step, stride, n, sign, y);
             for (size_t j = 0; j < n; j++) {
                 int most = -1000;
                 for (size_t t = 0; t < taps; t++) {
-                    const int one = sign ? (int8_t)x[t * step + j] : x[t * step + j];
+                    const uint8_t tap = x[t * step + j * stride];
+                    const int one = sign ? (int8_t)tap : tap;
                     most = one > most ? one : most;
                 }
                 assert_int_equal(y[j], (uint8_t)most);
@@ -399,11 +401,38 @@ static void pooling(void **state) {
     }
 }
 
+/* The bits of the C operators in the order of the taps. */
+static void sums(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 2000; i++) {
+        const size_t n = 1 + choose(choose(4) ? 40 : 120), taps = 1 + choose(5), step = choose(30);
+        const size_t stride = 1 + choose(3), all = (taps - 1) * step + (n - 1) * stride + 1;
+        float *x = fenced(0, all * sizeof *x), *some_by = fenced(1, n * sizeof *some_by);
+        const float *by = choose(2) ? some_by : NULL;
+        for (size_t j = 0; j < all; j++)
+            x[j] = choose(3) ? (float)number() : -0.0f;
+        for (size_t j = 0; j < n; j++)
+            some_by[j] = (float)(1 + choose(25));
+        for (size_t v = 0; v < count; v++) {
+            float *y = fenced(2, n * sizeof *y);
+            list[v].k.sum_f32(x, taps, step, stride, n, by, y);
+            assert_true(fence_holds(2));
+            for (size_t j = 0; j < n; j++) {
+                float sum = x[j * stride];
+                for (size_t t = 1; t < taps; t++)
+                    sum += x[t * step + j * stride];
+                sum = by ? sum / by[j] : sum;
+                assert_true(memcmp(&y[j], &sum, sizeof sum) == 0);
+            }
+        }
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(tiles),
-                                       cmocka_unit_test(winograd), cmocka_unit_test(gathering),
-                                       cmocka_unit_test(tap_rows), cmocka_unit_test(quantizing),
-                                       cmocka_unit_test(elements), cmocka_unit_test(pooling)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products),  cmocka_unit_test(tiles),    cmocka_unit_test(winograd),
+        cmocka_unit_test(gathering), cmocka_unit_test(tap_rows), cmocka_unit_test(quantizing),
+        cmocka_unit_test(elements),  cmocka_unit_test(pooling),  cmocka_unit_test(sums)};
     count = variants_find(list);
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }

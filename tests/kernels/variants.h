@@ -70,8 +70,12 @@ size_t choose(size_t n);
     X(range_f32)                                                                                   \
     X(lookup_8)                                                                                    \
     X(add_8)                                                                                       \
-    X(mul_8) X(max_8) X(pick_8) X(widen_8) X(taps_8) X(winograd_weights_8) X(winograd_input_8)     \
-        X(winograd_sums_8) X(conv_8)
+    X(mul_8)                                                                                       \
+    X(max_8)                                                                                       \
+    X(sum_f32)                                                                                     \
+    X(pick_8)                                                                                      \
+    X(widen_8)                                                                                     \
+    X(taps_8) X(winograd_weights_8) X(winograd_input_8) X(winograd_sums_8) X(conv_8)
 #define JUDGED_TREES(X)    X(trees_f32)
 #define JUDGED_TWICE(name) +2
 #define JUDGED_ONCE(name)  +1
