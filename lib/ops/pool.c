@@ -317,17 +317,36 @@ LARGEST(f64, double)
 WHOLE(f32, float)
 WHOLE(f64, double)
 
+typedef struct whole_job {
+    const infer_view *x;
+    void *y;
+    enum pool kind;
+    double p;
+    size_t planes, n, parts;
+} whole_job;
+
+static void whole_part(void *arg, size_t part, size_t worker) {
+    const whole_job *j = arg;
+    size_t from, end;
+    (void)worker;
+    infer_part(j->planes, 1, j->parts, part, &from, &end);
+    for (size_t i = from; i < end; i++)
+        if (j->x->type == INFER_TYPE_DOUBLE)
+            ((double *)j->y)[i] =
+                whole_f64(j->kind, (const double *)j->x->data + i * j->n, j->n, j->p);
+        else
+            ((float *)j->y)[i] =
+                whole_f32(j->kind, (const float *)j->x->data + i * j->n, j->n, (float)j->p);
+}
+
 static infer_status global_body(infer_op_env *env, enum pool kind, int64_t p) {
     const infer_view *x = env->in[0];
     infer_view *y = env->out[0];
-    size_t planes = (size_t)infer_view_count(y), n = 1;
+    whole_job j = {x, y->data, kind, (double)p, (size_t)infer_view_count(y), 1, 1};
     for (int32_t i = 2; i < x->rank; i++)
-        n *= (size_t)x->dim[i];
-    for (size_t i = 0; i < planes; i++)
-        if (x->type == INFER_TYPE_DOUBLE)
-            ((double *)y->data)[i] = whole_f64(kind, (const double *)x->data + i * n, n, (double)p);
-        else
-            ((float *)y->data)[i] = whole_f32(kind, (const float *)x->data + i * n, n, (float)p);
+        j.n *= (size_t)x->dim[i];
+    j.parts = infer_parts(env, j.planes, (double)j.n);
+    infer_parallel(env, j.parts, whole_part, &j);
     return INFER_OK;
 }
 
