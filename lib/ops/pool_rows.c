@@ -13,6 +13,9 @@
 #define MOST      4 /* times the places of input and output that a plane may have with its padding */
 #define BAND      16384 /* bytes of columns that are joined before rows are, out of the first cache */
 
+/* What a row costs besides its numbers, in elements as share.h counts them. */
+#define ROW_COST 16
+
 /* An axis of the window, of two; the first of one is a single place. */
 typedef struct axis {
     size_t in, out, kernel, stride, dilation, before, padded;
@@ -218,7 +221,8 @@ bool infer_pool_rows_run(infer_op_env *env, const infer_window *w, bool average,
     if (!measure(env, w, average, &g))
         return false;
     rows_job j = {env, w, &g, NULL, (size_t)infer_span(env->in[0], 0, 2), 1, with_padding};
-    j.parts = infer_parts(env, j.planes, (double)g.places / (g.floats ? 1 : 8));
+    const double numbers = (double)g.places / (g.floats ? 1 : 8);
+    j.parts = infer_parts(env, j.planes, numbers + ROW_COST * (double)g.y.out);
     if (g.floats) {
         j.counts = (void *)((char *)env->scratch + infer_workers(env) * g.size);
         count_taps(&j, j.counts);
