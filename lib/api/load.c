@@ -20,6 +20,7 @@ static infer_status make_image(infer_source *source, const infer_options *option
         status = infer_graph_without(loaded.graph, options->without);
     if (status == INFER_OK) {
         infer_graph_weights(loaded.graph, (infer_weights)options->weights);
+        infer_graph_cpu(loaded.graph, infer_options_cpu(options));
         infer_graph_observe(loaded.graph, options->pass_observer, options->pass_observer_user);
         status = infer_graph_emit(loaded.graph, image, size);
     }

@@ -61,9 +61,13 @@ infer_allocator infer_options_allocator(const infer_options *options) {
     return options->allocator ? *options->allocator : infer_libc_allocator;
 }
 
-uint32_t infer_model_cpu(const infer_model *m) {
-    uint32_t mask = m->options.cpu_mask;
+uint32_t infer_options_cpu(const infer_options *options) {
+    const uint32_t mask = options->cpu_mask;
     return mask ? infer_cpu_features() & mask : infer_cpu_features();
+}
+
+uint32_t infer_model_cpu(const infer_model *m) {
+    return infer_options_cpu(&m->options);
 }
 
 static infer_status choose_kernels(infer_model *m) {

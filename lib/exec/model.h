@@ -77,7 +77,8 @@ infer_status infer_model_new(const infer_options *options, infer_map map, void *
 /* The caller's options over the defaults, all checked. */
 infer_status infer_options_read(const infer_options *given, infer_options *options);
 
-/* What the model may use of this processor. */
+/* What a model may use of this processor. */
+uint32_t infer_options_cpu(const infer_options *options);
 uint32_t infer_model_cpu(const infer_model *m);
 
 /* The allocator an options struct means. */

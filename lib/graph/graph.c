@@ -20,6 +20,12 @@ infer_status infer_graph_new(const infer_allocator *a, size_t limit, infer_graph
     return INFER_OK;
 }
 
+void infer_graph_cpu(infer_graph *g, uint32_t cpu_flags) {
+    infer_kernels fast;
+    infer_kernels_init_bytes(&fast, cpu_flags);
+    g->kernels.pack_s8 = fast.pack_s8;
+}
+
 void infer_graph_free(infer_graph *g) {
     if (!g)
         return;

@@ -105,6 +105,9 @@ infer_status infer_graph_without(infer_graph *g, const char *names);
 /* What infer_graph_emit rounds the weights of products to. */
 void infer_graph_weights(infer_graph *g, infer_weights weights);
 
+/* What infer_graph_emit may use of the processor to pack bytes, which every tier does alike. */
+void infer_graph_cpu(infer_graph *g, uint32_t cpu_flags);
+
 /* Who hears of each pass that infer_graph_emit runs; NULL: nobody. */
 void infer_graph_observe(infer_graph *g, infer_pass_observer *observer, void *user);
 

@@ -75,7 +75,8 @@ struct infer_graph {
     graph_node **computed; /* GRAPH_COMPUTED of those whose outputs are constants, or NULL */
     infer_pass_observer *observer; /* or NULL */
     void *observer_user;
-    infer_kernels kernels; /* the scalar reference: images do not depend on their writer */
+    infer_kernels kernels; /* the scalar reference: images do not depend on their writer; packing of
+                              bytes may be another's, as none differ */
 };
 
 /* LIMIT in place of MEMORY where the graph's limit was the reason. */
