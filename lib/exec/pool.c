@@ -25,11 +25,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define SPINS      4000 /* of some 10 to 40 ns each, before a thread sleeps within a run */
-#define IDLE_SPINS 400  /* and outside of one */
-#define AT_ONCE_NS                                                                                 \
-    3000              /* from a run to one that threads are awake for: less than those spins take */
-#define PARTS_AWAKE 8 /* of a run, that are worth waking threads */
+#define SPINS       4000 /* of some 10 to 40 ns each, before a thread sleeps within a run */
+#define IDLE_SPINS  400  /* and outside of one */
+#define AT_ONCE_NS  3000 /* less than these take: a run that begins so soon finds threads awake */
+#define PARTS_AWAKE 8    /* of a run, that are worth waking threads */
 
 typedef struct worker { /* the first is the caller's, without a thread */
     infer_pool *pool;

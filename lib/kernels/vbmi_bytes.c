@@ -41,7 +41,7 @@ static const uint8_t packed_order[PLACES] = {0,  1,  2,  3,  16, 17, 18, 19, 32,
 
 /* The next n places, the first being at `column` of its row. */
 static places choose_places(const infer_conv8 *c, size_t *column, size_t n) {
-    uint8_t order[PLACES];
+    uint8_t order[PLACES] = {0};
     places p = {.kept = 0};
     const bool all = *column + n <= c->width;
     for (size_t i = 0; !all && i < n; i++) {

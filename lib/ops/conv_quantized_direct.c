@@ -36,10 +36,10 @@ static bool has_kernel(const infer_op_env *env, const infer_conv_roles *r) {
 bool infer_is_direct8(const infer_op_env *env, const infer_conv_roles *r, const infer_conv *c) {
     const infer_view *zeros = infer_conv_role(env, r->w_zero);
     const int32_t flip = infer_flip_left(env->in[r->w]->type);
-    for (size_t i = 0; i < c->outputs * c->group; i++)
-        if (infer_byte_of(zeros, i) + flip != 128)
-            return false;
-    return has_kernel(env, r);
+    bool signs = has_kernel(env, r);
+    for (size_t i = 0; signs && i < c->outputs * c->group; i++)
+        signs = infer_byte_of(zeros, i) + flip == 128;
+    return signs;
 }
 
 infer_status infer_direct_take(infer_op_env *env, const infer_conv_roles *r, const infer_conv *c,

@@ -43,6 +43,7 @@ CPU = {
     "amx_bf16": 32,
     "amx_int8": 64,
     "avx512_vbmi": 128,
+    "fast_bf16": 256,
     "scalar": 0x80000000,
 }
 TYPES = {
