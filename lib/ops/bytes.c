@@ -42,12 +42,11 @@ bool infer_bytes_pack_size(size_t k, size_t n, size_t *packed, size_t *sums) {
            infer_mul(rows, *sums, packed);
 }
 
-/* Whether a group of a panel is marked: whether two neighbours add up to less than -128 or more
- * than 128, which 128 more makes more than 256. */
+/* Whether a group of a panel is marked. */
 static bool is_marked(const int8_t *b) {
     bool over = false;
     for (int i = 0; i < 4 * INFER_PANEL; i += 2)
-        over |= (unsigned)(b[i] + b[i + 1] + 128) > 256;
+        over |= abs(b[i] + b[i + 1]) > 128;
     return over;
 }
 
