@@ -183,15 +183,22 @@ static inline void infer_conv_inside(const infer_conv2d *c, int axis, size_t t, 
     *first = *first < *end ? *first : *end;
 }
 
+/* The taps [first, end) of so many, a dilation apart, that lie inside of an axis with `before`
+ * places of padding, the first of all being at place `at`, padding included. */
+static inline void infer_taps_inside(size_t at, size_t before, size_t in, size_t dilation,
+                                     size_t taps, size_t *first, size_t *end) {
+    const size_t room = in + before;
+    *first = at >= before ? 0 : (before - at + dilation - 1) / dilation;
+    *end = at >= room ? 0 : (room - at - 1) / dilation + 1;
+    *end = *end < taps ? *end : taps;
+    *first = *first < *end ? *first : *end;
+}
+
 /* The taps [first, end) along an axis that lie inside of the input at place o. */
 static inline void infer_conv_taps(const infer_conv2d *c, int axis, size_t o, size_t *first,
                                    size_t *end) {
-    size_t at = o * c->stride[axis], before = c->before[axis], step = c->dilation[axis];
-    size_t room = c->in[axis] + before;
-    *first = at >= before ? 0 : (before - at + step - 1) / step;
-    *end = at >= room ? 0 : (room - at - 1) / step + 1;
-    *end = *end < c->kernel[axis] ? *end : c->kernel[axis];
-    *first = *first < *end ? *first : *end;
+    infer_taps_inside(o * c->stride[axis], c->before[axis], c->in[axis], c->dilation[axis],
+                      c->kernel[axis], first, end);
 }
 
 /* What an average over the window at place (i, j) divides by; 1 where it is empty. */

@@ -3,6 +3,7 @@
 #include "pool_rows.h"
 
 #include "axes.h"
+#include "conv2d.h"
 #include "scratch.h"
 #include "share.h"
 #include "status.h"
@@ -79,24 +80,23 @@ infer_status infer_pool_rows_plan(infer_op_env *env, const infer_window *w, bool
     return INFER_OK;
 }
 
-/* Taps of an axis that lie within the input, or its padding, at an output's place. */
+/* Taps [*first, *end) of an axis that lie within the input at an output's place. */
+static void taps_within(const axis *a, size_t place, size_t *first, size_t *end) {
+    infer_taps_inside(place * a->stride, a->before, a->in, a->dilation, a->kernel, first, end);
+}
+
+/* How many lie within it, or its padding. */
 static size_t taps_at(const axis *a, const infer_window *w, int which, size_t place,
                       bool with_padding) {
     const int i = which - 2 + w->rank;
-    const size_t first = with_padding ? 0 : a->before;
-    const size_t end = a->before + a->in + (with_padding && i >= 0 ? (size_t)w->after[i] : 0);
-    size_t count = 0;
-    for (size_t t = 0, at = place * a->stride; t < a->kernel; t++, at += a->dilation)
-        count += at >= first && at < end;
-    return count;
-}
-
-/* Taps [*first, *end) of an axis that lie within the input at an output's place. */
-static void taps_within(const axis *a, size_t place, size_t *first, size_t *end) {
-    const size_t at = place * a->stride, past = a->before + a->in;
-    *first = at < a->before ? (a->before - at + a->dilation - 1) / a->dilation : 0;
-    *end = at < past ? (past - at - 1) / a->dilation + 1 : 0;
-    *end = *end < a->kernel ? *end : a->kernel;
+    axis whole = *a;
+    size_t first, end;
+    if (with_padding) {
+        whole.in += a->before + (i >= 0 ? (size_t)w->after[i] : 0);
+        whole.before = 0;
+    }
+    taps_within(&whole, place, &first, &end);
+    return end - first;
 }
 
 typedef struct rows_job {
