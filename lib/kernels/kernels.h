@@ -363,7 +363,7 @@ void infer_kernels_vbmi_bytes(infer_kernels *k);
 void infer_kernels_amx_bytes(infer_kernels *k);
 void infer_kernels_neon_bytes(infer_kernels *k);
 
-/* Products in bfloat16, where AMX is. */
+/* Products in bfloat16: in registers, where those are fast, and by the tiles of AMX. */
 void infer_kernels_avx512_half(infer_kernels *k);
 void infer_kernels_amx_half(infer_kernels *k);
 

@@ -75,9 +75,8 @@ static void weights_part(void *arg, size_t part, size_t worker) {
 
 /* Where each step of a sum reads: windows as they lie, or gathered ones. */
 static void find_steps(const infer_op_env *env, const infer_conv *c, const infer_columns *q,
-                       size_t *at) {
+                       bool gathered, size_t *at) {
     const size_t *tap = infer_scratch_at(env->scratch, q->taps_at);
-    const bool gathered = manner_of(c, q) == GATHERED;
     for (size_t g = 0, s = 0; g < q->groups; g++)
         for (size_t t = 0; t < c->taps; t++, s++)
             at[s] =
@@ -103,7 +102,7 @@ infer_conv8 infer_direct_begin(infer_op_env *env, const infer_conv_roles *r, con
         if (bias)
             add[i] = (int32_t)((uint32_t)add[i] + (uint32_t)((const int32_t *)bias->data)[i]);
     }
-    find_steps(env, c, q, steps);
+    find_steps(env, c, q, gathered, steps);
     return (infer_conv8){.steps = q->depth / INFER_GROUP,
                          .panel = INFER_PANEL * (gathered ? q->depth : INFER_GROUP),
                          .at = steps,
