@@ -2,6 +2,7 @@
  * the flags of the AVX-512 tier, -mamx-tile and -mamx-int8; runs where INFER_CPU_AMX_INT8 is set.
  */
 #include "amx.h"
+#include "avx512_tiles.h"
 #include "bytes.h"
 #include "cpu.h"
 #include "kernels.h"
@@ -113,7 +114,7 @@ static void copy_ends(const product *p, size_t rows, const uint8_t *a, uint8_t *
     const size_t done = p->whole * DEPTH, left = p->k - done;
     /* The numbers of whole tiles that the tile of the ends begins with. */
     const size_t before = p->depth - (left + GROUP - 1) / GROUP * GROUP;
-    const __mmask64 mask = (left < 64 ? ((__mmask64)1 << left) - 1 : ~(__mmask64)0) << before;
+    const __mmask64 mask = byte_lanes(left) << before;
     for (size_t r = 0; r < rows; r++, a += p->lda)
         _mm512_store_si512(ends + r * DEPTH, _mm512_maskz_loadu_epi8(mask, a + done - before));
 }

@@ -69,11 +69,6 @@ VEC_INLINE __m256i rounded(__m256 v, __m256i zero) {
     return _mm256_add_epi32(_mm256_cvtps_epi32(v), zero);
 }
 
-/* Signed numbers are unsigned ones whose highest bit is flipped, which adds 128. */
-VEC_INLINE uint8_t flip_of(bool sign) {
-    return sign ? 128 : 0;
-}
-
 /* Numbers that are moved by flip. */
 VEC_INLINE void store_8(const __m256i v[4], uint8_t flip, uint8_t *y) {
     __m256i low = _mm256_packs_epi32(v[0], v[1]), high = _mm256_packs_epi32(v[2], v[3]);
@@ -153,7 +148,7 @@ static void dequantize_8(const uint8_t *x, size_t n, bool sign, int32_t zero, fl
                          float *y) {
     const __m256 by = _mm256_set1_ps(scale);
     const __m256i move = _mm256_set1_epi32(sign ? zero + 128 : zero);
-    const __m128i flip = _mm_set1_epi8((char)(sign ? 128 : 0));
+    const __m128i flip = _mm_set1_epi8((char)flip_of(sign));
     for (size_t i = 0; i < n; i += 8) {
         const size_t some = n - i < 8 ? n - i : 8;
         uint8_t part[8];

@@ -43,18 +43,19 @@ VEC_INLINE void tile(const size_t rows, size_t steps, const uint16_t *a, const u
 static size_t multiply_rows(const half_block *b, size_t i, size_t j, const uint16_t *a,
                             const uint16_t *panels) {
     _Alignas(64) float sums[MOST_ROWS * 2 * INFER_PANEL];
-    const size_t steps = (b->depth + 1) / 2, left = b->rows - i, there = b->n - j > INFER_PANEL;
-    size_t rows = 1;
+    const size_t steps = (b->depth + 1) / 2, there = b->n - j > INFER_PANEL;
+    const size_t rows = tile_rows(b->rows - i, b->rows - i);
     a += i * INFER_HALF_K;
-#define TILE(many)                                                                                 \
-    if (left >= (many) && rows == 1) {                                                             \
-        rows = many;                                                                               \
-        tile(many, steps, a, panels, sums);                                                        \
-    }
-    TILE_ROWS(TILE)
+    switch (rows) {
+#define TILE(rows)                                                                                 \
+    case rows:                                                                                     \
+        tile(rows, steps, a, panels, sums);                                                        \
+        break;
+        TILE_ROWS(TILE)
 #undef TILE
-    if (rows == 1)
+    default:
         tile(1, steps, a, panels, sums);
+    }
     for (size_t r = 0; r < rows; r++)
         for (size_t p = 0; p <= there; p++)
             half_add(b, i + r, j + p * INFER_PANEL,

@@ -3,6 +3,7 @@
 #ifndef INFER_KERNELS_AVX512_HALF_H
 #define INFER_KERNELS_AVX512_HALF_H
 
+#include "avx512_tiles.h"
 #include "half.h"
 #include "kernels.h"
 #include "vec.h"
@@ -11,13 +12,9 @@
 
 #define HALF_PAIRS (2 * INFER_PANEL) /* numbers of a register: pairs, one for each column */
 
-VEC_INLINE __mmask16 half_lanes(size_t n) {
-    return (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffff);
-}
-
 /* n numbers of a row rounded, at most HALF_PAIRS, then zeros. */
 VEC_INLINE __m512i half_round(const float *x, size_t n) {
-    const __mmask16 low = half_lanes(n), high = n > 16 ? half_lanes(n - 16) : 0;
+    const __mmask16 low = lanes(n), high = n > 16 ? lanes(n - 16) : 0;
     return (__m512i)_mm512_cvtne2ps_pbh(high ? _mm512_maskz_loadu_ps(high, x + 16)
                                              : _mm512_setzero_ps(),
                                         _mm512_maskz_loadu_ps(low, x));
@@ -51,7 +48,7 @@ typedef struct half_block {
 
 /* Sums of a row of c, a panel from column j on, become part of it. */
 VEC_INLINE void half_add(const half_block *b, size_t row, size_t j, __m512 sum) {
-    const __mmask16 mask = half_lanes(b->n - j);
+    const __mmask16 mask = lanes(b->n - j);
     float *to = b->c + row * b->ldc + j;
     __m512 start = _mm512_setzero_ps();
     if (!b->first)

@@ -42,7 +42,13 @@ VEC_INLINE void bytes_gather(size_t groups, size_t plane, size_t taps, const siz
         }
 }
 
-/* max_8 a number at a time, where there are too few for vectors or strides that these do not have.
+/* Signed numbers are unsigned ones whose highest bit is flipped, which adds 128. */
+VEC_INLINE uint8_t flip_of(bool sign) {
+    return sign ? 128 : 0;
+}
+
+/* max_8 a number at a time: the reference, and where there are too few for vectors or strides that
+ * these do not have.
  * flip makes signed numbers unsigned, which keeps their order. */
 VEC_INLINE void bytes_max(const uint8_t *x, size_t taps, size_t step, size_t stride, size_t n,
                           uint8_t flip, uint8_t *y) {

@@ -136,7 +136,7 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
  * byte before. */
 static void max_8(const uint8_t *x, size_t taps, size_t step, size_t stride, size_t n, bool sign,
                   uint8_t *y) {
-    const uint8_t by = sign ? 128 : 0;
+    const uint8_t by = flip_of(sign);
     const uint8x16_t flip = vdupq_n_u8(by);
     size_t i = 0;
     if (stride == 1 && n >= 16)

@@ -1,4 +1,5 @@
 /* The reference of the kernels over bytes. */
+#include "bytes.h"
 #include "kernels.h"
 
 #include <math.h>
@@ -108,7 +109,7 @@ static int32_t byte(uint8_t x, bool sign) {
 
 static void add_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, float by_a, float by_b,
                   float rest, int32_t zero, uint8_t *y) {
-    const uint8_t flip = sign ? 128 : 0;
+    const uint8_t flip = flip_of(sign);
     for (size_t i = 0; i < n; i++)
         y[i] =
             rounded(rest + (float)(a[i] ^ flip) * by_a + (float)(b[i] ^ flip) * by_b, zero, sign);
@@ -123,24 +124,12 @@ static void mul_8(const uint8_t *a, const uint8_t *b, size_t n, bool sign, int32
 
 static void max_8(const uint8_t *x, size_t taps, size_t step, size_t stride, size_t n, bool sign,
                   uint8_t *y) {
-    for (size_t i = 0; i < n; i++, x += stride) {
-        int32_t most = byte(*x, sign);
-        for (size_t t = 1; t < taps; t++) {
-            const int32_t v = byte(x[t * step], sign);
-            most = v > most ? v : most;
-        }
-        y[i] = (uint8_t)most;
-    }
+    bytes_max(x, taps, step, stride, n, flip_of(sign), y);
 }
 
 static void sum_f32(const float *x, size_t taps, size_t step, size_t stride, size_t n,
                     const float *by, float *y) {
-    for (size_t i = 0; i < n; i++) {
-        float sum = x[i * stride];
-        for (size_t t = 1; t < taps; t++)
-            sum += x[t * step + i * stride];
-        y[i] = by ? sum / by[i] : sum;
-    }
+    bytes_sum(x, taps, step, stride, n, by, y);
 }
 
 static void pick_8(const uint8_t *x, size_t step, size_t n, uint8_t *y) {

@@ -11,7 +11,7 @@ static void lookup_8(const uint8_t *x, size_t n, const uint8_t *table, uint8_t *
     foreach (q, 4)
         t[q] = _mm512_loadu_si512(table + 64 * q);
     for (size_t i = 0; i < n; i += 64) {
-        const __mmask64 mask = n - i < 64 ? ((__mmask64)1 << (n - i)) - 1 : ~(__mmask64)0;
+        const __mmask64 mask = byte_lanes(n - i);
         const __m512i v = _mm512_maskz_loadu_epi8(mask, x + i);
         const __m512i low = _mm512_permutex2var_epi8(t[0], v, t[1]);
         const __m512i high = _mm512_permutex2var_epi8(t[2], v, t[3]);
@@ -73,8 +73,7 @@ VEC_INLINE void store_places(const places *p, __m256i bytes, uint8_t *y) {
     if (p->over)
         _mm256_storeu_si256((void *)(y + p->at), bytes);
     else
-        _mm256_mask_storeu_epi8(
-            y + p->at, p->kept < PLACES ? ((__mmask32)1 << p->kept) - 1 : ~(__mmask32)0, bytes);
+        _mm256_mask_storeu_epi8(y + p->at, (__mmask32)byte_lanes(p->kept), bytes);
 }
 
 /* Outputs [i, i + rows) at the places of a and b. */

@@ -60,7 +60,7 @@ static __m128i four(size_t k, const uint8_t *a, size_t ld, const int8_t *b) {
     foreach (r, ROWS)
         sum[r] = _mm512_setzero_si512();
     for (size_t l = 0; l < k; l += STEP) {
-        const __mmask64 mask = k - l < STEP ? ((__mmask64)1 << (k - l)) - 1 : ~(__mmask64)0;
+        const __mmask64 mask = byte_lanes(k - l);
         const __m512i v = _mm512_load_si512(b + l);
         foreach (r, ROWS)
             add_products(&sum[r], _mm512_maskz_loadu_epi8(mask, a + r * ld + l), v);
@@ -152,10 +152,6 @@ VEC_INLINE void store_64(const __m512i v[4], uint8_t flip, uint8_t *y) {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     _mm512_storeu_si512(
         y, _mm512_xor_si512(_mm512_permutexvar_epi32(order, all), _mm512_set1_epi8((char)flip)));
-}
-
-VEC_INLINE __mmask16 lanes(size_t n) {
-    return (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffff);
 }
 
 /* x / by where its integer is all that counts: times the inverse, which is off by less than 2^-12
@@ -265,7 +261,7 @@ static void range_f32(const float *x, size_t n, float *low, float *high) {
 /* ---- elements ---- */
 
 VEC_INLINE __m512i load_some(const uint8_t *x, size_t n) {
-    return _mm512_maskz_loadu_epi8(n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0, x);
+    return _mm512_maskz_loadu_epi8(byte_lanes(n), x);
 }
 
 /* Sixteen numbers. */
@@ -323,13 +319,13 @@ static void max_8(const uint8_t *x, size_t taps, size_t step, size_t stride, siz
         for (; n - i >= 64; i += 64)
             _mm512_storeu_si512(y + i, most_64(x + i, taps, step, 64, flip));
         if (i < n)
-            _mm512_mask_storeu_epi8(y + i, ((__mmask64)1 << (n - i)) - 1,
+            _mm512_mask_storeu_epi8(y + i, byte_lanes(n - i),
                                     most_64(x + i, taps, step, n - i, flip));
     } else if (stride == 2) {
         for (; n - i > 32; i += 32)
             _mm256_storeu_si256((__m256i *)(y + i),
                                 _mm512_cvtepi16_epi8(most_64(x + 2 * i, taps, step, 64, flip)));
-        const __mmask32 mask = (__mmask32)(((uint64_t)1 << (n - i)) - 1);
+        const __mmask32 mask = (__mmask32)byte_lanes(n - i);
         if (i < n)
             _mm256_mask_storeu_epi8(
                 y + i, mask,
