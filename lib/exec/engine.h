@@ -174,7 +174,8 @@ void infer_lend_scratch(infer_frame *f);
 
 /* frame.c: what a step's env offers. */
 void *infer_frame_alloc(infer_op_env *env, size_t size);
-void infer_frame_parallel(infer_op_env *env, size_t parts, infer_work *work, void *arg);
+void infer_frame_parallel(infer_op_env *env, size_t parts, size_t worth, infer_work *work,
+                          void *arg);
 uint64_t infer_frame_entropy(infer_op_env *env);
 bool infer_frame_port(infer_op_env *env, uint32_t graph, bool output, uint32_t index,
                       infer_view *view);

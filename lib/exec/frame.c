@@ -14,8 +14,9 @@ void *infer_frame_alloc(infer_op_env *env, size_t size) {
     return infer_arena_alloc(&f->dynamic, size ? size : 1);
 }
 
-void infer_frame_parallel(infer_op_env *env, size_t parts, infer_work *work, void *arg) {
-    infer_pool_run(((infer_frame *)env->owner)->context->pool, parts, work, arg);
+void infer_frame_parallel(infer_op_env *env, size_t parts, size_t worth, infer_work *work,
+                          void *arg) {
+    infer_pool_run(((infer_frame *)env->owner)->context->pool, parts, worth, work, arg);
 }
 
 /* Asked of the system each time: a copy of the process, by fork or from a snapshot, draws other

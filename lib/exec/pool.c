@@ -9,7 +9,7 @@
  * (weights, and what it wrote before) is what it asks for in the next run. Threads wait awake for a
  * while as long as a run is on, and sleep some microseconds after its end. To wake them takes as
  * long as a part, or two: a run does so that follows another at once, as they then stay awake, and
- * one that has had parts enough. A pool that another run uses leaves the caller with all parts:
+ * one that is worth parts enough. A pool that another run uses leaves the caller with all parts:
  * nobody waits.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -48,7 +48,7 @@ struct infer_pool {
     atomic_flag busy;
     _Atomic uint32_t runs;   /* that are on */
     _Atomic uint64_t ended;  /* when the last one did */
-    _Atomic size_t had;      /* parts that this run has had, or enough where it wakes at once */
+    _Atomic size_t had;      /* parts that this run was worth, or enough where it wakes at once */
     _Atomic uint64_t ticket; /* the job's number, then the parts left in 32 bits */
     infer_work *work;
     void *arg;
@@ -259,8 +259,8 @@ void infer_pool_end(infer_pool *p) {
     atomic_fetch_sub(&p->runs, 1);
 }
 
-static void wake_workers(infer_pool *p, size_t parts) {
-    if (!atomic_load(&p->sleepers) || atomic_fetch_add(&p->had, parts) + parts < PARTS_AWAKE)
+static void wake_workers(infer_pool *p, size_t worth) {
+    if (!atomic_load(&p->sleepers) || atomic_fetch_add(&p->had, worth) + worth < PARTS_AWAKE)
         return;
     pthread_mutex_lock(&p->mutex);
     pthread_cond_broadcast(&p->job);
@@ -281,7 +281,7 @@ static void await_end(infer_pool *p) {
     pthread_mutex_unlock(&p->mutex);
 }
 
-void infer_pool_run(infer_pool *p, size_t parts, infer_work *work, void *arg) {
+void infer_pool_run(infer_pool *p, size_t parts, size_t worth, infer_work *work, void *arg) {
     if (p->started == 0 || parts > UINT32_MAX || atomic_flag_test_and_set(&p->busy)) {
         for (size_t i = 0; i < parts; i++)
             work(arg, i, 0);
@@ -296,7 +296,7 @@ void infer_pool_run(infer_pool *p, size_t parts, infer_work *work, void *arg) {
     atomic_store(&p->done, 0);
     uint64_t job = (atomic_load(&p->ticket) >> 32) + 1;
     atomic_store(&p->ticket, job << 32 | parts);
-    wake_workers(p, parts);
+    wake_workers(p, worth);
     take_parts(p, 0);
     await_end(p);
     atomic_flag_clear(&p->busy);

@@ -140,8 +140,9 @@ struct infer_op_env {
     void *(*alloc)(infer_op_env *env, size_t size);
     uint32_t workers; /* threads that run may use, 0 as 1; the same in infer and run */
     float part_cost;  /* what a part is worth at least (share.h) */
+    size_t worth;     /* parts, at most, of what the node asked for so far (share.h) */
     /* In run, where there are several: has them do all parts of a work (share.h). */
-    void (*parallel)(infer_op_env *env, size_t parts, infer_work *work, void *arg);
+    void (*parallel)(infer_op_env *env, size_t parts, size_t worth, infer_work *work, void *arg);
     /* A number that differs each time, for operators that are INFER_OP_IMPURE. In run only. */
     uint64_t (*entropy)(infer_op_env *env);
     /* What is known of an input or output of a body; false where it has no such. */

@@ -128,7 +128,7 @@ double infer_product_cost(double m, double n, double k) {
     return (m > READ_ROWS ? m : READ_ROWS) * n * k * INFER_PRODUCT_COST;
 }
 
-infer_grid infer_grid_of(const infer_op_env *env, size_t m, size_t n, size_t k) {
+infer_grid infer_grid_of(infer_op_env *env, size_t m, size_t n, size_t k) {
     infer_grid g = {m, n, 1, 1};
     if (infer_workers(env) == 1 || m == 0 || n == 0)
         return g;

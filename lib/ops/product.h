@@ -36,7 +36,7 @@ typedef struct infer_grid {
  * which takes as long as multiplying it with a few rows. */
 double infer_product_cost(double m, double n, double k);
 
-infer_grid infer_grid_of(const infer_op_env *env, size_t m, size_t n, size_t k);
+infer_grid infer_grid_of(infer_op_env *env, size_t m, size_t n, size_t k);
 
 /* What part number `part` of rows * columns has of C. Where there are two rows or more each has as
  * many, as a single one is summed in another order; columns come in whole panels. */

@@ -210,7 +210,7 @@ static size_t common(size_t a, size_t b) {
  * that are shared meet at each step, which pays where there are too few of the others. A single
  * sample is multiplied in another order than several, so groups have two or more; a step's bytes
  * have a range of all samples, so they have one group. */
-static void share(const infer_op_env *env, infer_rnn *r) {
+static void share(infer_op_env *env, infer_rnn *r) {
     const size_t workers = infer_workers(env);
     const double width = (double)r->gates * (double)r->hidden, rows = (double)r->batch;
     const double step = infer_product_cost(rows, width, (double)r->hidden);
@@ -232,7 +232,7 @@ static void share(const infer_op_env *env, infer_rnn *r) {
         r->groups = 1;
 }
 
-static infer_status plan(const infer_op_env *env, infer_rnn_cell cell, bool packed,
+static infer_status plan(infer_op_env *env, infer_rnn_cell cell, bool packed,
                          const extents *e, infer_rnn *r) {
     const rnn_params *p = env->params;
     size_t element = infer_type_size(infer_widen_type(env)), width, rows, sums_at, batch;

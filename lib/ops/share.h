@@ -10,7 +10,7 @@
 /* Does `work` for all parts. */
 static inline void infer_parallel(infer_op_env *env, size_t parts, infer_work *work, void *arg) {
     if (env->workers > 1 && parts > 1) {
-        env->parallel(env, parts, work, arg);
+        env->parallel(env, parts, env->worth > parts ? env->worth : parts, work, arg);
         return;
     }
     for (size_t i = 0; i < parts; i++)
@@ -30,8 +30,9 @@ static inline size_t infer_workers(const infer_op_env *env) {
 #define INFER_PRODUCT_COST (1 / 16.0)
 
 /* How many parts work of such a cost is worth: a few for each thread, so that one that is held up
- * leaves its part to others. */
-static inline size_t infer_parts_worth(const infer_op_env *env, double cost) {
+ * leaves its part to others. The most of these tells whether to wake threads, for work that can be
+ * cut into a few long parts only. */
+static inline size_t infer_parts_worth(infer_op_env *env, double cost) {
     size_t workers = infer_workers(env), parts = workers * 4;
     if (workers == 1)
         return 1;
@@ -39,11 +40,12 @@ static inline size_t infer_parts_worth(const infer_op_env *env, double cost) {
     if (worth < 2)
         return 1;
     parts = worth < (double)parts ? (size_t)worth : parts;
+    env->worth = env->worth > parts ? env->worth : parts;
     return parts > workers ? parts / workers * workers : parts;
 }
 
 /* Into how many parts to cut `count` things that cost so much each. */
-static inline size_t infer_parts(const infer_op_env *env, size_t count, double cost) {
+static inline size_t infer_parts(infer_op_env *env, size_t count, double cost) {
     size_t parts = infer_parts_worth(env, (double)count * cost);
     return parts == 1 || parts < count ? parts : count;
 }

@@ -43,7 +43,7 @@ static void mark(void *arg, size_t part, size_t worker) {
 
 static void run_tally(infer_pool *pool, size_t parts) {
     tally t = {.workers = infer_pool_threads(pool)};
-    infer_pool_run(pool, parts, mark, &t);
+    infer_pool_run(pool, parts, parts, mark, &t);
     for (size_t i = 0; i < PARTS; i++)
         assert_int_equal(t.done[i], i < parts);
     assert_int_equal(t.wrong, 0);
@@ -82,7 +82,7 @@ static void waiting_ends(void **state) {
     for (size_t i = 1; i < 20; i++) {
         tally t = {.workers = 3};
         infer_pool_begin(pool);
-        infer_pool_run(pool, i, dawdle, &t);
+        infer_pool_run(pool, i, i, dawdle, &t);
         infer_pool_end(pool);
         for (size_t j = 0; j < i; j++)
             assert_int_equal(t.done[j], 1);
@@ -102,7 +102,7 @@ static void dwell(void *arg, size_t part, size_t worker) {
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 }
 
-/* A thread that sleeps is woken by a run that has had parts enough, not by its first few: in one
+/* A thread that sleeps is woken by a run that is worth parts enough, not by its first few: in one
  * of some tries, as a busy machine may be late to let it sleep or wake. */
 static void few_parts_wake_nobody(void **state) {
     (void)state;
@@ -113,9 +113,9 @@ static void few_parts_wake_nobody(void **state) {
         helped few = {0}, many = {0};
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
         infer_pool_begin(pool);
-        infer_pool_run(pool, 2, dwell, &few);
-        infer_pool_run(pool, 2, dwell, &few);
-        infer_pool_run(pool, 20, dwell, &many);
+        infer_pool_run(pool, 2, 2, dwell, &few);
+        infer_pool_run(pool, 2, 2, dwell, &few);
+        infer_pool_run(pool, 2, 20, dwell, &many);
         infer_pool_end(pool);
         alone += few.parts == 0;
         woken += many.parts > 0;
@@ -168,7 +168,7 @@ const char *__tsan_default_options(void) {
 static int child(infer_pool *pool) {
     tally t = {.workers = 3};
     infer_pool_begin(pool);
-    infer_pool_run(pool, PARTS, mark, &t);
+    infer_pool_run(pool, PARTS, PARTS, mark, &t);
     infer_pool_end(pool);
     for (size_t i = 0; i < PARTS; i++)
         if (t.done[i] != 1)
