@@ -54,14 +54,14 @@ def leading(feeds):
     return extents.pop() if len(extents) == 1 else None
 
 
-def batches(found):
-    """{batch: feeds of one shape}: those of one row that came most often, others taken apart where there are none, and
-    eight together where every input has the rows first."""
+def batches(found, path):
+    """{batch: feeds of one shape}: those of one row that came most often, others taken apart where there are none and the
+    model takes what is left, and eight together where every input has the rows first."""
     single = [feeds for feeds in found if leading(feeds) == 1 or 1 in {value.shape[0] for value in feeds.values() if value.ndim}]
     if not single:
-        single = [{name: value[i:i + 1] for name, value in feeds.items()}
-                  for feeds in found if leading(feeds) for i in range(leading(feeds))]
-    single = single or found
+        apart = [{name: value[i:i + 1] for name, value in feeds.items()}
+                 for feeds in found if leading(feeds) for i in range(leading(feeds))]
+        single = apart if apart and accepted(path, apart[0], 1) else found
     most = Counter(map(signature, single)).most_common(1)[0][0]
     single = [feeds for feeds in single if signature(feeds) == most]
     random = np.random.default_rng(5)
@@ -75,13 +75,13 @@ def batches(found):
     return result
 
 
-def accepted(path, feeds):
+def accepted(path, feeds, rows):
     """Whether ONNX Runtime computes it, with as many rows as went in."""
     try:
         answers = session(path).run(None, feeds)
     except Exception:  # whatever it says, the model is made for another batch
         return False
-    return getattr(answers[0], "shape", (0,))[:1] == (8,)
+    return getattr(answers[0], "shape", (0,))[:1] == (rows,)
 
 
 def write(path, all_feeds):

@@ -182,7 +182,7 @@ def mlp(folder):
                               [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 10])], weights)
     onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]),
               str(folder / "model.onnx"))
-    return feeding.batches([{"x": row} for row in normal_rows(784, 256)])
+    return feeding.batches([{"x": row} for row in normal_rows(784, 256)], folder / "model.onnx")
 
 
 def real(model, place):
@@ -199,7 +199,7 @@ def real(model, place):
         else:
             # With the weights inside, where they lie in a file beside it.
             onnx.save(onnx.load(str(sources[place])), str(folder / "model.onnx"))
-        return feeding.batches(found)
+        return feeding.batches(found, folder / "model.onnx")
 
     return make
 
@@ -267,7 +267,7 @@ def made(entry):
         try:
             found = {}
             for batch, feeds in entry.make(part).items():
-                if batch == 1 or feeding.accepted(part / "model.onnx", feeds[0]):
+                if batch == 1 or feeding.accepted(part / "model.onnx", feeds[0], batch):
                     feeding.write(part / f"feeds-{batch}", feeds)
                     found[batch] = {"feeds": len(feeds), "macs": feeding.macs(part / "model.onnx", feeds[0]),
                                     "shapes": [list(value.shape) for value in feeds[0].values()]}
