@@ -1,4 +1,4 @@
-/* RNN, LSTM and GRU. */
+/* RNN, LSTM and GRU, but for the cells (rnn.inc.h). */
 #include "rnn.h"
 
 #include "axes.h"
@@ -6,7 +6,6 @@
 #include "checked.h"
 #include "pack.h"
 #include "product.h"
-#include "real.h"
 #include "scratch.h"
 #include "share.h"
 #include "status.h"
@@ -37,13 +36,6 @@ static const infer_op_attr rnn_attrs[] = {RNN_ATTRS};
 static const infer_op_attr lstm_attrs[] = {RNN_ATTRS, A_INT(rnn_params, input_forget, 0)};
 static const infer_op_attr gru_attrs[] = {RNN_ATTRS, A_INT(rnn_params, linear_before_reset, 0)};
 static const infer_op_attr bytes_attrs[] = {RNN_ATTRS_OF, A_INT(rnn_params, input_forget, 0)};
-
-#define REAL float
-#define S    f32
-#include "rnn.inc.h"
-#define REAL double
-#define S    f64
-#include "rnn.inc.h"
 
 /* Inputs. */
 enum { X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, P };
@@ -232,8 +224,8 @@ static void share(infer_op_env *env, infer_rnn *r) {
         r->groups = 1;
 }
 
-static infer_status plan(infer_op_env *env, infer_rnn_cell cell, bool packed,
-                         const extents *e, infer_rnn *r) {
+static infer_status plan(infer_op_env *env, infer_rnn_cell cell, bool packed, const extents *e,
+                         infer_rnn *r) {
     const rnn_params *p = env->params;
     size_t element = infer_type_size(infer_widen_type(env)), width, rows, sums_at, batch;
     *r = (infer_rnn){.cell = cell,
@@ -321,7 +313,7 @@ static infer_status cell_body(infer_op_env *env, infer_rnn_cell cell, bool packe
     }
     if (e.batch == 0 || e.hidden == 0)
         return INFER_OK;
-    return env->in[X]->type == INFER_TYPE_DOUBLE ? rnn_f64(env, &r) : rnn_f32(env, &r);
+    return env->in[X]->type == INFER_TYPE_DOUBLE ? infer_rnn_f64(env, &r) : infer_rnn_f32(env, &r);
 }
 
 /* ---- the operators ---- */

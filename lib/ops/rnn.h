@@ -55,6 +55,10 @@ typedef struct infer_rnn {
     const infer_op_env *bytes; /* of DynamicQuantizeLSTM; NULL: weights are real numbers */
 } infer_rnn;
 
+/* All of it (rnn_f32.c, rnn_f64.c). */
+infer_status infer_rnn_f32(infer_op_env *env, const infer_rnn *p);
+infer_status infer_rnn_f64(infer_op_env *env, const infer_rnn *p);
+
 /* Constant weights W and R are packed while the model is loaded, and the node becomes what reads
  * them so (rnn_pack.c). */
 infer_status infer_rnn_prepare(infer_rewriter *rw, infer_rnn_cell cell, const char *become);

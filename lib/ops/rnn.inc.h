@@ -1,4 +1,12 @@
 /* Template (real.h): the recurrent cells. */
+#include "pack.h"
+#include "product.h"
+#include "rnn.h"
+#include "scratch.h"
+#include "share.h"
+
+#include <string.h>
+#include <tgmath.h>
 
 /* ---- activations ---- */
 
@@ -360,7 +368,7 @@ static void NAME(part)(void *arg, size_t part, size_t worker) {
         NAME(states)(&d, d.c, t->y_c, false);
 }
 
-static infer_status NAME(rnn)(infer_op_env *env, const infer_rnn *p) {
+infer_status NAME(infer_rnn)(infer_op_env *env, const infer_rnn *p) {
     const void *in[8] = {NULL};
     void *out[3] = {NULL};
     for (uint32_t i = 0; i < env->in_count && i < 8; i++)
