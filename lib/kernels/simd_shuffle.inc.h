@@ -9,20 +9,25 @@ typedef struct NAME(shuffle_source) {
     int32_t lanes[LANES];
 } NAME(shuffle_source);
 
-VEC_INLINE void NAME(shuffle_places)(const size_t sources, const NAME(shuffle_source) * s,
+#define VECS (INFER_PANEL / LANES)
+
+/* All vectors of a place at once: lines of x are read as few times as can be. */
+VEC_INLINE void NAME(shuffle_places)(const size_t sources, NAME(shuffle_source) s[][LANES],
                                      size_t places, T *y) {
-    const T *x[LANES];
-    JOIN(vec_pick_, S) pick[LANES];
-    foreach (i, sources) {
-        x[i] = s[i].x;
-        pick[i] = V(picks)(s[i].lanes);
-    }
-    for (size_t k = 0; k < places * INFER_PANEL; k += INFER_PANEL) {
-        VEC v = V(set1)(0);
-        foreach (i, sources)
-            v = V(pick)(v, V(load)(x[i] + k), pick[i]);
-        V(store)(y + k, v);
-    }
+    const T *x[VECS][LANES];
+    JOIN(vec_pick_, S) pick[VECS][LANES];
+    foreach (v, VECS)
+        foreach (i, sources) {
+            x[v][i] = s[v][i].x;
+            pick[v][i] = V(picks)(s[v][i].lanes);
+        }
+    for (size_t k = 0; k < places * INFER_PANEL; k += INFER_PANEL)
+        foreach (v, VECS) {
+            VEC all = V(set1)(0);
+            foreach (i, sources)
+                all = V(pick)(all, V(load)(x[v][i] + k), pick[v][i]);
+            V(store)(y + k + v * LANES, all);
+        }
 }
 
 /* The sources of the vector that begins with channel number `first` of y; how many. */
@@ -49,20 +54,24 @@ static size_t NAME(shuffle_sources)(const infer_conv2d *c, size_t first, const T
 
 static void NAME(shuffle_blocked)(const infer_conv2d *c, size_t block, const T *x, T *y) {
     const size_t places = c->in[0] * c->in[1];
-    NAME(shuffle_source) s[LANES];
-    for (size_t v = 0; v < INFER_PANEL; v += LANES) {
-        const size_t count = NAME(shuffle_sources)(c, block * INFER_PANEL + v, x, s);
+    NAME(shuffle_source) s[VECS][LANES];
+    size_t most = 0;
+    for (size_t v = 0; v < VECS; v++) {
+        const size_t count = NAME(shuffle_sources)(c, block * INFER_PANEL + v * LANES, x, s[v]);
+        most = most > count ? most : count;
         /* What is too many gives nothing. */
         for (size_t u = count; u < LANES; u++) {
-            s[u] = s[0];
+            s[v][u] = s[v][0];
             foreach (l, LANES)
-                s[u].lanes[l] = -1;
+                s[v][u].lanes[l] = -1;
         }
-        if (count <= 4)
-            NAME(shuffle_places)(4, s, places, y + v);
-        else if (count <= 6)
-            NAME(shuffle_places)(LANES < 6 ? LANES : 6, s, places, y + v);
-        else
-            NAME(shuffle_places)(LANES, s, places, y + v);
     }
+    if (most <= 4)
+        NAME(shuffle_places)(4, s, places, y);
+    else if (most <= 6)
+        NAME(shuffle_places)(LANES < 6 ? LANES : 6, s, places, y);
+    else
+        NAME(shuffle_places)(LANES, s, places, y);
 }
+
+#undef VECS
