@@ -91,6 +91,15 @@ static inline void infer_conv_range(const infer_conv2d *c, size_t p, size_t *fir
     }
 }
 
+/* Half panels that are computed at once from panel p on, which is not the last of `panels`: of a
+ * tile that has 3 at most, three are the last ones of all. */
+static inline size_t infer_conv_halves(const infer_conv2d *c, size_t p, size_t panels,
+                                       size_t most) {
+    const size_t left = (c->outputs - p * 16 + 7) / 8;
+    most = p + 1 == panels || (most == 3 && left != 3) ? 2 : most;
+    return left < most ? left : most;
+}
+
 /* A convolution with one input channel for each output channel has weights of its own form:
  * [C / 16, rounded up][taps][16]. */
 static inline bool infer_conv_is_depthwise(const infer_conv2d *c) {

@@ -138,10 +138,11 @@ typedef struct line_work {
     float *input, *sums, *packed;
 } line_work;
 
-/* The sums of n tiles, whose transformed inputs are there, for `wide` + 1 panels. Units are blocks
- * of channels of a piece; those that are not full come last. */
-static void sum_panels(const line_work *k, size_t n, const float *w, bool wide) {
+/* The sums of n tiles, whose transformed inputs are there, for so many half panels. Units are
+ * blocks of channels of a piece; those that are not full come last. */
+static void sum_panels(const line_work *k, size_t n, const float *w, size_t halves) {
     const infer_line *l = k->l;
+    const size_t panels = (halves + 1) / 2;
     const size_t pieces = l->rows * l->pieces, taps = l->rows * l->all;
     const size_t panel = k->channels * taps * BLOCK, full = k->channels / BLOCK * pieces;
     for (size_t u = 0, count; u < k->blocks * pieces; u += count) {
@@ -149,14 +150,14 @@ static void sum_panels(const line_work *k, size_t n, const float *w, bool wide) 
         const size_t left = (u < full ? full : k->blocks * pieces) - u;
         count = INFER_LINE_CHANNELS / channels < left ? INFER_LINE_CHANNELS / channels : left;
         const size_t depth = count * channels;
-        const size_t matrix = (depth * (wide + 1u) + 1) * BLOCK; /* off others' lines */
-        for (size_t p = 0; p <= wide; p++)
+        const size_t matrix = (depth * panels + 1) * BLOCK; /* off others' lines */
+        for (size_t p = 0; p < panels; p++)
             for (size_t i = 0; i < count; i++)
                 k->k->pack(l, (u + i) % pieces, channels,
                            w + p * panel + (u + i) / pieces * taps * BLOCK * BLOCK, matrix,
                            k->packed + (p * depth + i * channels) * BLOCK);
         for (size_t i = 0; i < l->points; i++)
-            k->k->product(l, n, channels, depth, wide, u > 0,
+            k->k->product(l, n, channels, depth, halves, u > 0,
                           k->input + i * l->input + u * l->most * BLOCK, k->packed + i * matrix,
                           k->sums + i * l->sums);
     }
@@ -180,10 +181,11 @@ void infer_line_run(const infer_line_kernels *k, const infer_conv2d *c, const in
         for (size_t u = 0; u < work.blocks * pieces; u++)
             k->load(&l, x + u / pieces * l.high * l.in * BLOCK, from, n, u % pieces, l.input,
                     work.input + u * l.most * BLOCK);
-        for (size_t p = part->panel, wide; p < panels; p += wide + 1) {
-            wide = k->wide && p + 1 < panels;
-            sum_panels(&work, n, w + p * c->channels * l.rows * l.all * BLOCK, wide);
-            for (size_t q = p; q <= p + wide; q++) {
+        for (size_t p = part->panel, next; p < panels; p = next) {
+            const size_t halves = infer_conv_halves(c, p, panels, k->most);
+            next = p + (halves + 1) / 2;
+            sum_panels(&work, n, w + p * c->channels * l.rows * l.all * BLOCK, halves);
+            for (size_t q = p; q < next; q++) {
                 const infer_line_end end = {.act = INFER_ACTIVATION_AT(c->act, q),
                                             .bias = bias + q * BLOCK,
                                             .add = add ? add + q * plane : NULL,

@@ -92,17 +92,17 @@ typedef struct infer_line_end {
     float *y;
 } infer_line_end;
 
-/* What is a tier's own. wide: products take two panels at once. */
+/* What is a tier's own. most: half panels that products take at once. */
 typedef struct infer_line_kernels {
     void (*load)(const infer_line *l, const float *x, size_t tile, size_t n, size_t piece,
                  size_t apart, float *to);
     void (*pack)(const infer_line *l, size_t piece, size_t n, const float *w, size_t apart,
                  float *to);
-    void (*product)(const infer_line *l, size_t n, size_t channels, size_t depth, bool wide,
+    void (*product)(const infer_line *l, size_t n, size_t channels, size_t depth, size_t halves,
                     bool begun, const float *a, const float *b, float *sums);
     void (*store)(const infer_line *l, const infer_line_end *e, const float *sums, size_t apart,
                   size_t tile, size_t n);
-    bool wide;
+    size_t most;
 } infer_line_kernels;
 
 /* conv_line of kernels.h. */

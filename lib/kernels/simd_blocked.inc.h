@@ -15,6 +15,7 @@ typedef struct NAME(blocked_row) {
     const infer_conv2d *c;
     size_t place, top, bottom; /* of the kernel's rows, the taps that lie inside */
     const T *x, *w, *bias;     /* of the channel block */
+    size_t vecs;               /* of it that have channels: the others become zeros */
     T low, high;               /* what sums are clipped to */
     /* For runs of places: where the rows of x lie by tap, how long they are, their padding. */
     size_t row[DEPTHWISE_ROWS], width, before;
@@ -53,6 +54,11 @@ VEC_INLINE void NAME(depthwise_run)(const size_t n, const size_t taps, const siz
     const VEC low = V(set1)(r->low), high = V(set1)(r->high);
     EACH_VEC {
         VEC sum[8];
+        if (v >= r->vecs) {
+            foreach (i, n)
+                V(store)(y + i * INFER_PANEL + v * LANES, V(set1)(0));
+            continue;
+        }
         foreach (i, n)
             sum[i] = V(load)(r->bias + v * LANES);
         for (size_t t = r->top; t < r->bottom; t++) {
@@ -180,6 +186,7 @@ static void NAME(conv_depthwise)(const infer_conv2d *c, const T *x, const T *w, 
              .x = plane,
              .w = w + p * taps * INFER_PANEL,
              .bias = bias + p * INFER_PANEL,
+             .vecs = (c->channels - p * INFER_PANEL + LANES - 1) / LANES,
              .low = bounds.low,
              .high = bounds.high,
              .width = rings ? ring.width : c->in[1],

@@ -26,13 +26,14 @@ static NAME(conv_ahead)
     return (NAME(conv_ahead)){b + t * pace * k, pace, length * INFER_PANEL, 0};
 }
 
-/* All tiles of one or two panels; what differs from tile to tile is filled in. More: whether there
- * are panels after these. */
+/* All tiles of so many half panels; what differs from tile to tile is filled in. More: whether
+ * there are panels after these. */
 VEC_ONCE void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product) * q,
-                                  const infer_activation *act, bool first, size_t length, bool wide,
-                                  bool more, const T *init, const T *add, T *y) {
-    const size_t tiles = (s->count + TILE_ROWS - 1) / TILE_ROWS, all = tiles * s->segments;
-    const T *a = q->a, *next = q->b + (wide + 1) * length * INFER_PANEL;
+                                  const infer_activation *act, bool first, size_t length,
+                                  size_t halves, bool more, const T *init, const T *add, T *y) {
+    const size_t most = NAME(conv_rows)(halves), panels = (halves + 1) / 2;
+    const size_t tiles = (s->count + most - 1) / most, all = tiles * s->segments;
+    const T *a = q->a, *next = q->b + panels * length * INFER_PANEL;
     for (size_t u = 0, at = 0, rows; u < all; u++, at += rows) {
         const size_t r = u / tiles, t = u % tiles;
         at = t ? at : 0;
@@ -49,8 +50,8 @@ VEC_ONCE void NAME(conv_tiles_of)(const NAME(conv_source) * s, NAME(conv_product
             q->later = NAME(conv_share)(next, length, q->k, u, all);
         else
             q->later = (NAME(conv_ahead)){q->b, 0, 0, 0};
-        NAME(conv_tile_of)(s->lda, wide, rows)(q);
-        for (size_t v = 0; q->last && (act->kind || act->high < INFINITY) && v <= wide; v++) {
+        NAME(conv_tile_of)(s->lda, halves, rows)(q);
+        for (size_t v = 0; q->last && (act->kind || act->high < INFINITY) && v < panels; v++) {
             const infer_activation part = INFER_ACTIVATION_AT(*act, v);
             T *end = q->y + v * q->plane;
             NAME(activate)(&part, end, end, rows * INFER_PANEL);
@@ -76,9 +77,9 @@ VEC_ONCE void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *pa
             continue;
         }
         infer_conv_range(c, p + 1 < panels ? p + 1 : p, &next_first, &next_end);
-        const bool wide =
-            TILE_COLS > INFER_PANEL && p + 1 < panels && first == next_first && end == next_end;
-        step = wide ? 2 : 1;
+        const bool alike = first == next_first && end == next_end;
+        const size_t halves = infer_conv_halves(c, p, alike ? panels : p + 1, CONV_MOST);
+        step = (halves + 1) / 2;
         /* The part of the sum that is both the panel's and in the window. */
         const size_t begin = first * taps, stop = end * taps, length = stop - begin;
         const size_t from = start > begin ? start : begin;
@@ -104,7 +105,7 @@ VEC_ONCE void NAME(conv_panels)(const infer_conv2d *c, const infer_conv_part *pa
             q.walk.row = s->walk.block - skip;
         if (from < to)
             NAME(conv_tiles_of)
-        (s, &q, &act, p == part->panel, length, wide, p + step < panels, bias + p * INFER_PANEL,
+        (s, &q, &act, p == part->panel, length, halves, p + step < panels, bias + p * INFER_PANEL,
          add ? add + p * plane : NULL, y + p * plane);
         packed += step * length * INFER_PANEL;
     }

@@ -72,9 +72,9 @@ static void NAME(line_pack)(const infer_line *l, size_t piece, size_t n, const T
 }
 
 /* The product of one point: n tiles and a sum over `depth`, so many channels of each piece, with
- * `wide` + 1 panels, added to the sums where these are begun. */
+ * so many half panels, added to the sums where these are begun. */
 static void NAME(line_product)(const infer_line *l, size_t n, size_t channels, size_t depth,
-                               bool wide, bool begun, const T *a, const T *b, T *sums) {
+                               size_t halves, bool begun, const T *a, const T *b, T *sums) {
     static const T zeros[INFER_PANEL];
     const infer_activation none = INFER_ACTIVATION(INFER_ACTIVATION_NONE, 0, 0);
     const NAME(conv_source) s = {.lda = INFER_PANEL, .segments = 1, .count = n, .width = n};
@@ -90,7 +90,7 @@ static void NAME(line_product)(const infer_line *l, size_t n, size_t channels, s
          .ldi = begun ? INFER_PANEL : 0,
          .ldp = begun ? l->most * INFER_PANEL : 0,
          .plane = l->most * INFER_PANEL};
-    NAME(conv_tiles_of)(&s, &q, &none, false, depth, wide, false, zeros, NULL, sums);
+    NAME(conv_tiles_of)(&s, &q, &none, false, depth, halves, false, zeros, NULL, sums);
 }
 
 /* Results of some tiles that go through an activation together: a call of it takes as long as a
@@ -178,6 +178,6 @@ static void NAME(line_store)(const infer_line *l, const infer_line_end *e, const
 static void NAME(conv_line)(const infer_conv2d *c, const infer_conv_part *part, const T *x,
                             const T *w, const T *bias, const T *add, T *y, T *scratch) {
     static const infer_line_kernels own = {NAME(line_load), NAME(line_pack), NAME(line_product),
-                                           NAME(line_store), TILE_COLS > INFER_PANEL};
+                                           NAME(line_store), CONV_MOST};
     infer_line_run(&own, c, part, x, w, bias, add, y, scratch);
 }

@@ -39,10 +39,23 @@ typedef struct NAME(conv_product) {
 /* Rows that one pointer serves: their distances are in registers or addresses. */
 #define TILE_STEP 3
 
+/* Half panels of a tile, at most. Where a panel is all vectors of a tile, of one that has half of
+ * its outputs at most half is computed, alone or beside the one before it. */
+#define CONV_HALVES (TILE_COLS == INFER_PANEL && LANES < INFER_PANEL)
+#if CONV_HALVES
+#define CONV_VECS (TILE_VECS * 3 / 2)
+#define CONV_MOST 3
+#define CONV_ROWS 8 /* of half a panel */
+#else
+#define CONV_VECS TILE_VECS
+#define CONV_MOST (TILE_COLS > INFER_PANEL ? 4 : 2)
+#define CONV_ROWS TILE_ROWS
+#endif
+
 VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size_t fixed,
                                 const NAME(conv_product) * p) {
     const size_t step = fixed ? rows : TILE_STEP;
-    VEC sum[TILE_ROWS][TILE_VECS];
+    VEC sum[CONV_ROWS][CONV_VECS];
     const size_t lda = fixed ? fixed : p->lda, panel = p->panel, pace = p->later.pace,
                  apart = p->later.panel;
     const T *a = p->a, *b = p->b, *ahead = p->later.at;
@@ -52,7 +65,7 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
     size_t piece = p->first;
     for (size_t k = p->k, i = p->lines, j = p->walk.columns; k; piece = p->walk.piece) {
         const size_t n = k < piece ? k : piece;
-        const T *at[TILE_ROWS];
+        const T *at[CONV_ROWS];
         foreach (q, (rows + step - 1) / step)
             at[q] = a + q * step * lda;
         if (p->later.input)
@@ -60,7 +73,7 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
         k -= n;
         VEC_STEPS(TILE_STEPS)
         for (size_t u = 0; u < n; u++, b += INFER_PANEL, ahead += pace) {
-            VEC row[TILE_VECS];
+            VEC row[CONV_VECS];
             foreach (v, vecs)
                 row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
             foreach (v, vecs * LANES / INFER_PANEL)
@@ -103,6 +116,9 @@ VEC_INLINE void NAME(conv_tile)(const size_t rows, const size_t vecs, const size
     foreach (r, rows)
         foreach (v, vecs)
             V(store)(y + AT, sum[r][v]);
+    foreach (r, rows) /* what is left of the last panel */
+        for (size_t v = vecs; v * LANES % INFER_PANEL; v++)
+            V(store)(y + AT, V(set1)(0));
 #undef AT
 }
 
@@ -160,7 +176,34 @@ TILE_FIXED(one_narrow_1, TILE_ROWS - 1, 1, INFER_PANEL)
 TILE_FIXED(one_narrow_2, TILE_ROWS - 2, 1, INFER_PANEL)
 #endif
 
-static NAME(conv_tile_fn) * NAME(conv_tile_of)(size_t lda, bool wide, size_t rows) {
+#if CONV_HALVES
+#define HALF_TILE(rows)  EXPAND(TILE_FUNCTION, NAME(half), rows, TILE_VECS / 2, 0)
+#define LONG_TILE(rows)  EXPAND(TILE_FUNCTION, NAME(long), rows, CONV_VECS, 0)
+#define HALF_TILE_(rows) EXPAND(TILE_ENTRY, NAME(half), rows)
+#define LONG_TILE_(rows) EXPAND(TILE_ENTRY, NAME(long), rows)
+HALF_TILE(1)
+TILE_HALF(HALF_TILE)
+LONG_TILE(1)
+TILE_LONG(LONG_TILE)
+static NAME(conv_tile_fn) *const NAME(half_tiles)[] = {HALF_TILE_(1) TILE_HALF(HALF_TILE_)};
+static NAME(conv_tile_fn) *const NAME(long_tiles)[] = {LONG_TILE_(1) TILE_LONG(LONG_TILE_)};
+#undef HALF_TILE
+#undef LONG_TILE
+#undef HALF_TILE_
+#undef LONG_TILE_
+#endif
+
+/* The most rows of a tile of so many half panels, and such a tile. */
+VEC_INLINE size_t NAME(conv_rows)(size_t halves) {
+    return halves == 1 ? CONV_ROWS : CONV_HALVES && halves == 3 ? TILE_ROWS * 2 / 3 : TILE_ROWS;
+}
+
+static NAME(conv_tile_fn) * NAME(conv_tile_of)(size_t lda, size_t halves, size_t rows) {
+#if CONV_HALVES
+    if (halves != 2)
+        return halves == 1 ? NAME(half_tiles)[rows] : NAME(long_tiles)[rows];
+#endif
+    const bool wide = halves > 2;
     static NAME(conv_tile_fn) *const two[] = {NAME(two_wide), NAME(two_wide_1)};
     const size_t less = TILE_ROWS - rows;
 #if TILE_VECS * LANES > INFER_PANEL

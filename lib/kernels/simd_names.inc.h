@@ -29,6 +29,8 @@
 #define TILE_ROWS JOIN(TILE_ROWS_, S)
 #define TILE_VECS JOIN(TILE_VECS_, S)
 #define TILE_LIST JOIN(TILE_LIST_, S)
+#define TILE_HALF JOIN(TILE_HALF_, S)
+#define TILE_LONG JOIN(TILE_LONG_, S)
 #define TILE_COLS (TILE_VECS * LANES)
 /* The block of k that a convolution works on at once: a tile's rows take up to 24 kB, most of the
  * first cache. Their copy's distance keeps rows off each other's lines. */

@@ -183,28 +183,28 @@ static void NAME(winograd_fetch)(const T *w, size_t left, size_t at, size_t chan
         __builtin_prefetch(w + at + line * INFER_PANEL, 0, 2);
 }
 
-/* The sums of n tiles, whose transformed inputs are at `input`, for `wide` + 1 panels. `left`:
+/* The sums of n tiles, whose transformed inputs are at `input`, for so many half panels. `left`:
  * floats of the weights from these panels' on. */
 static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g, size_t n,
-                                  const T *input, const T *w, size_t left, size_t wide, T *packed,
+                                  const T *input, const T *w, size_t left, size_t halves, T *packed,
                                   T *sums) {
     static const T zeros[INFER_PANEL];
-    const size_t panel = c->channels * 9 * INFER_PANEL;
+    const size_t panel = c->channels * 9 * INFER_PANEL, panels = (halves + 1) / 2;
     const size_t most =
         TILE_COLS > INFER_PANEL ? INFER_WINOGRAD_CHANNELS : 2 * INFER_WINOGRAD_CHANNELS;
     for (size_t from = 0, depth; from < c->channels; from += depth) {
         depth = c->channels - from < most ? c->channels - from : most;
-        const size_t matrix = (depth * (wide + 1) + 1) * INFER_PANEL; /* off each other's lines */
+        const size_t matrix = (depth * panels + 1) * INFER_PANEL; /* off each other's lines */
         const size_t next =
-            from + depth < c->channels ? (from + depth) * 9 * INFER_PANEL : (wide + 1) * panel;
-        for (size_t p = 0; p <= wide; p++)
+            from + depth < c->channels ? (from + depth) * 9 * INFER_PANEL : panels * panel;
+        for (size_t p = 0; p < panels; p++)
             for (size_t k = 0, some; k < depth; k += some) {
                 const T *kernels = w + p * panel + (from + k) * 9 * INFER_PANEL;
                 some = depth - k < INFER_PANEL ? depth - k : INFER_PANEL;
                 NAME(winograd_pack)(some, kernels, matrix, packed + (p * depth + k) * INFER_PANEL);
             }
         for (size_t i = 0; i < 36; i++) {
-            for (size_t p = 0; p <= wide; p++)
+            for (size_t p = 0; p < panels; p++)
                 NAME(winograd_fetch)(w, left, next + p * panel, depth, i);
             NAME(conv_source)
             s = {.lda = INFER_PANEL, .segments = 1, .count = n, .width = n};
@@ -221,7 +221,7 @@ static void NAME(winograd_panels)(const infer_conv2d *c, const infer_winograd *g
                  .ldp = from ? g->most * INFER_PANEL : 0,
                  .plane = g->most * INFER_PANEL};
             NAME(conv_tiles_of)
-            (&s, &q, &c->act, false, depth, wide, false, zeros, NULL, sums + i * g->sums);
+            (&s, &q, &c->act, false, depth, halves, false, zeros, NULL, sums + i * g->sums);
         }
     }
 }
@@ -244,6 +244,8 @@ static void NAME(conv_winograd)(const infer_conv2d *c, const infer_conv_part *pa
     const size_t plane = c->out[0] * c->out[1] * INFER_PANEL;
     T *input = scratch, *sums = input + 36 * g.input, *packed = sums + 36 * g.sums;
     const size_t panel = c->channels * 9 * INFER_PANEL;
+    /* Two panels have as much room as one of as many channels again. */
+    const bool joins = TILE_COLS > INFER_PANEL || c->channels <= INFER_WINOGRAD_CHANNELS;
     for (size_t from = part->place, n; from < tiles; from += n) {
         n = tiles - from < g.most ? tiles - from : g.most;
         for (size_t b = 0; b < blocks; b++)
@@ -253,11 +255,12 @@ static void NAME(conv_winograd)(const infer_conv2d *c, const infer_conv_part *pa
                 T *to = input + (b * g.most + t) * INFER_PANEL;
                 NAME(winograd_load)(c, block, at.row, at.column, g.input, to);
             }
-        for (size_t p = part->panel, wide; p < panels; p += wide + 1) {
-            wide = TILE_COLS > INFER_PANEL && p + 1 < panels;
+        for (size_t p = part->panel, next; p < panels; p = next) {
+            const size_t halves = infer_conv_halves(c, p, joins ? panels : p + 1, CONV_MOST);
+            next = p + (halves + 1) / 2;
             NAME(winograd_panels)
-            (c, &g, n, input, w + p * panel, (panels - p) * panel, wide, packed, sums);
-            for (size_t q = p; q <= p + wide; q++) {
+            (c, &g, n, input, w + p * panel, (panels - p) * panel, halves, packed, sums);
+            for (size_t q = p; q < next; q++) {
                 const infer_activation act = INFER_ACTIVATION_AT(c->act, q);
                 for (size_t t = 0; t < n; t++) {
                     const T *sum = sums + ((q - p) * g.most + t) * INFER_PANEL;

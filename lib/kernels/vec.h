@@ -5,9 +5,10 @@
  * number of elements; ROWS the rows of weights that matvec takes at once, at most 4, and ROW_SUMS
  * the sums of each; TILE_ROWS_S and TILE_VECS_S the register tile of gemm, as many multiply-adds as
  * the latency of one hides, in as many registers as there are; TILE_LIST_S calls X with every
- * number of rows from 2 to a tile's; TILE_STEPS the steps of a sum between two tests of its end:
- * the smaller a tile, the more its loop's own instructions cost, above all where another thread has
- * half of the core's.
+ * number of rows from 2 to a tile's, TILE_HALF_S and TILE_LONG_S to those of half a panel and of
+ * one and a half, where tiles of convolutions have such; TILE_STEPS the steps of a sum between two
+ * tests of its end: the smaller a tile, the more its loop's own instructions cost, above all where
+ * another thread has half of the core's.
  *
  *     load, store, set1, add, sub, mul, div, sqrt, and, or, round (to nearest even)
  *     max(a, b), min(a, b)       NaN where b is NaN

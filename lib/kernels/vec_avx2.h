@@ -16,6 +16,8 @@
 #define TILE_ROWS_f32    6
 #define TILE_VECS_f32    2
 #define TILE_LIST_f32(X) X(2) X(3) X(4) X(5) X(6)
+#define TILE_HALF_f32(X) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define TILE_LONG_f32(X) X(2) X(3) X(4)
 #define TILE_ROWS_f64    3
 #define TILE_VECS_f64    4
 #define TILE_LIST_f64(X) X(2) X(3)

@@ -17,6 +17,8 @@
 #define TILE_ROWS_f32    5
 #define TILE_VECS_f32    4
 #define TILE_LIST_f32(X) X(2) X(3) X(4) X(5)
+#define TILE_HALF_f32(X) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define TILE_LONG_f32(X) X(2) X(3)
 #define TILE_ROWS_f64    TILE_ROWS_f32
 #define TILE_VECS_f64    TILE_VECS_f32
 #define TILE_LIST_f64    TILE_LIST_f32

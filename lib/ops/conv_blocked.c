@@ -212,7 +212,8 @@ static void conv_part(void *arg, size_t number, size_t worker) {
         const size_t block = part.place * INFER_BLOCK, taps = w->c->kernel[0] * w->c->kernel[1];
         const size_t plane = w->c->in[0] * w->c->in[1], places = w->c->out[0] * w->c->out[1];
         infer_conv2d c = *w->c;
-        c.channels = c.outputs = c.group = part.places * INFER_BLOCK;
+        const size_t left = c.channels - block, whole = part.places * INFER_BLOCK;
+        c.channels = c.outputs = c.group = left < whole ? left : whole;
         c.act = INFER_ACTIVATION_AT(c.act, part.place);
         w->env->kernels->conv_depthwise_f32(&c, x + block * plane, weights + block * taps,
                                             bias + block, plus ? plus + block * places : NULL,
