@@ -295,10 +295,10 @@ typedef struct transposed {
 } transposed;
 
 static bool read_transposed(const graph_node *n, const infer_view *w, transposed *t) {
-    const infer_attr *pad = infer_graph_find_attr(n, "auto_pad");
     const infer_attr *group = infer_graph_find_attr(n, "group");
     const int32_t axes = w->rank - 2;
-    if (pad || infer_graph_find_attr(n, "output_shape") || (group && group->i != 1))
+    if (!infer_graph_says(n, "auto_pad", "NOTSET", true) ||
+        infer_graph_find_attr(n, "output_shape") || (group && group->i != 1))
         return false;
     *t = (transposed){.channels = w->dim[0], .outputs = w->dim[1]};
     for (int i = 0; i < 2; i++) {

@@ -376,7 +376,7 @@ def test_transposed(options, channels, outputs):
 def test_transposed_over_a_row():
     net = Net()
     y = net.conv("x", 3, 16, kernel=(3,))
-    y = net.add("ConvTranspose", y, numbers(16, 12, 4), strides=[2], pads=[1, 1])
+    y = net.add("ConvTranspose", y, numbers(16, 12, 4), strides=[2], pads=[1, 1], auto_pad="NOTSET")
     z = net.add("ConvTranspose", y, numbers(12, 2, 3), strides=[2], output_padding=[1], pads=[1, 1])
     check(net.model(3, ("w",), y, z), 2, 3, 20, nodes={"ConvTranspose": 0, "PhasesBlocked": 2})
 
