@@ -51,16 +51,30 @@ VEC_INLINE void NAME(tile)(const size_t rows, const size_t vecs, size_t k, const
         const T *x = a + i;
         VEC_STEPS(TILE_STEPS)
         for (const T *const end = a + until; x < end; x++, b += INFER_PANEL, near += INFER_PANEL) {
-            VEC row[TILE_VECS];
-            foreach (v, vecs)
-                row[v] = V(load)(b + v * LANES / INFER_PANEL * panel + v * LANES % INFER_PANEL);
+#define ROW(v) V(load)(b + (v)*LANES / INFER_PANEL * panel + (v)*LANES % INFER_PANEL)
             foreach (v, vecs * LANES / INFER_PANEL)
                 __builtin_prefetch(near + v * panel, 0, GEMM_NEAR ? 3 : 2);
-            foreach (q, rows) {
-                VEC u = V(set1)(x[q * GEMM_LDA]);
+            /* What is fewer stays in registers, as there are no more beside the sums. */
+            if (TILE_ROWS < TILE_VECS) {
+                VEC u[TILE_ROWS];
+                foreach (q, rows)
+                    u[q] = V(set1)(x[q * GEMM_LDA]);
+                foreach (v, vecs) {
+                    const VEC row = ROW(v);
+                    foreach (q, rows)
+                        sum[q][v] = V(fma)(u[q], row, sum[q][v]);
+                }
+            } else {
+                VEC row[TILE_VECS];
                 foreach (v, vecs)
-                    sum[q][v] = V(fma)(u, row[v], sum[q][v]);
+                    row[v] = ROW(v);
+                foreach (q, rows) {
+                    const VEC u = V(set1)(x[q * GEMM_LDA]);
+                    foreach (v, vecs)
+                        sum[q][v] = V(fma)(u, row[v], sum[q][v]);
+                }
             }
+#undef ROW
         }
     }
     foreach (r, rows)
