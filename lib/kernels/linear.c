@@ -38,6 +38,25 @@ void infer_linear_product_f32(const infer_kernels *k, const infer_linear_model *
         y[0] = -z[0];
 }
 
+/* Weights that stay in the first cache while rows pass over them. */
+#define NEAR ((size_t)4096)
+
+void infer_linear_products_f32(const infer_kernels *k, const infer_linear_model *m, const float *x,
+                               size_t rows, float *y) {
+    const size_t fits = NEAR / 4 / m->features * 4, each = fits ? fits : 4;
+    if (rows == 1 || m->wide || m->outputs <= each) {
+        for (; rows; rows--, x += m->features, y += m->scores)
+            infer_linear_product_f32(k, m, x, y);
+        return;
+    }
+    for (size_t at = 0, n; at < m->outputs; at += n) {
+        n = m->outputs - at < each ? m->outputs - at : each;
+        for (size_t r = 0; r < rows; r++)
+            k->matvec_f32(n, m->features, m->w + at * m->features, m->features, x + r * m->features,
+                          m->b + at, y + r * m->scores + at);
+    }
+}
+
 void infer_linear_product_f64(const infer_kernels *k, const infer_linear_model *m, const double *x,
                               double *y) {
     double *z = y + m->binary;

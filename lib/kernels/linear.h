@@ -17,9 +17,11 @@ typedef struct infer_linear_model {
     bool wide;       /* float rows are multiplied with w64, too */
 } infer_linear_model;
 
-/* The products of one row, before the link; and the link, in place. */
+/* The products of one row, before the link, or of many; and the link, in place. */
 void infer_linear_product_f32(const infer_kernels *k, const infer_linear_model *m, const float *x,
                               float *y);
+void infer_linear_products_f32(const infer_kernels *k, const infer_linear_model *m, const float *x,
+                               size_t rows, float *y);
 void infer_linear_product_f64(const infer_kernels *k, const infer_linear_model *m, const double *x,
                               double *y);
 void infer_linear_link_f32(const infer_kernels *k, const infer_linear_model *m, float *y);

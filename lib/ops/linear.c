@@ -4,6 +4,7 @@
 #include "checked.h"
 #include "layout.h"
 #include "op.h"
+#include "share.h"
 #include "status.h"
 
 #include <string.h>
@@ -79,6 +80,24 @@ static void put_label(const infer_view *classes, size_t best, const infer_view *
         ((infer_string *)out->data)[row] = ((const infer_string *)classes->data)[best];
 }
 
+/* The products of some rows of floats. */
+typedef struct products_job {
+    infer_op_env *env;
+    const infer_linear_model *m;
+    float *z;
+    size_t rows, parts;
+} products_job;
+
+static void products_part(void *arg, size_t part, size_t worker) {
+    const products_job *j = arg;
+    size_t first, end;
+    (void)worker;
+    infer_part(j->rows, 1, j->parts, part, &first, &end);
+    infer_linear_products_f32(j->env->kernels, j->m,
+                              (const float *)j->env->in[X]->data + first * j->m->features,
+                              end - first, j->z + first * j->m->scores);
+}
+
 static infer_status run(infer_op_env *env) {
     const infer_linear_record *p = env->params;
     const infer_view *x = env->in[X], *w = env->in[WEIGHTS], *w64 = in_or_null(env, WEIGHTS_F64);
@@ -96,6 +115,13 @@ static infer_status run(infer_op_env *env) {
     int64_t rows = x->rank == 1 ? 1 : x->dim[0];
     double *room = env->scratch, *z64 = room + m.features;
     float *z = env->out[0] ? env->out[0]->data : (float *)z64;
+    const bool many = x->type == INFER_TYPE_FLOAT && env->out[0] && rows > 1;
+    if (many) {
+        products_job job = {env, &m, z, (size_t)rows, 1};
+        job.parts =
+            infer_parts(env, job.rows, (double)m.features * (double)m.outputs * INFER_PRODUCT_COST);
+        infer_parallel(env, job.parts, products_part, &job);
+    }
     for (int64_t r = 0; r < rows; r++) {
         const void *row = row_of(x, r, m.features, room);
         if (x->type == INFER_TYPE_DOUBLE) {
@@ -109,7 +135,8 @@ static infer_status run(infer_op_env *env) {
             for (size_t i = 0; env->out[0] && i < m.scores; i++)
                 z[i] = (float)z64[i];
         } else {
-            infer_linear_product_f32(env->kernels, &m, row, z);
+            if (!many)
+                infer_linear_product_f32(env->kernels, &m, row, z);
             if (label)
                 put_label(env->in[CLASSES], largest(z, m.scores), label, r);
             infer_linear_link_f32(env->kernels, &m, z);
