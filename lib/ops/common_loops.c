@@ -3,12 +3,33 @@
 
 #include "loops.h"
 
+#include <math.h>
+
 INFER_COMMON_LOOPS(STRIDES_LOOP)
 
 UNARY_LOOP(sqrt_each, float, sqrtf(v))
 
 void infer_common_sqrt(const infer_op_env *env, const void *x, void *y, size_t n) {
     sqrt_each(env, x, y, n);
+}
+
+/* Apart from each other, for vectors of the strides that pools have. */
+#define LARGER(stride)                                                                             \
+    for (size_t i = 0; i < n; i++)                                                                 \
+        y[i] = x[i * (stride)] > y[i] ? x[i * (stride)] : y[i];
+
+void infer_common_largest(const float *restrict x, size_t taps, size_t step, size_t stride,
+                          size_t n, float *restrict y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = -INFINITY;
+    for (size_t t = 0; t < taps; t++, x += step)
+        if (stride == 1) {
+            LARGER(1)
+        } else if (stride == 2) {
+            LARGER(2)
+        } else {
+            LARGER(stride)
+        }
 }
 
 /* X(from, its C type, to, its C type) */

@@ -19,6 +19,10 @@ INFER_COMMON_LOOPS(INFER_COMMON_LOOP)
 /* As infer_unary_loop. */
 void infer_common_sqrt(const infer_op_env *env, const void *x, void *y, size_t n);
 
+/* y[i], of n, is the largest of so many numbers `step` apart from x[i * stride] on; NaN is none. */
+void infer_common_largest(const float *x, size_t taps, size_t step, size_t stride, size_t n,
+                          float *y);
+
 /* Converts n elements; false where these types are none of the common ones. */
 bool infer_common_cast(infer_type from, const void *x, infer_type to, void *y, size_t n);
 

@@ -1,13 +1,15 @@
-/* Pools over planes, row by row: the largest of bytes along columns, then along rows; sums of
- * floats along rows, then along columns. */
+/* Pools over planes, row by row: the largest of bytes or floats along columns, then along rows;
+ * sums of floats along rows, then along columns. */
 #include "pool_rows.h"
 
 #include "axes.h"
+#include "common_loops.h"
 #include "conv2d.h"
 #include "scratch.h"
 #include "share.h"
 #include "status.h"
 
+#include <math.h>
 #include <string.h>
 
 #define LEAST_OUT 2 /* places of an output row: fewer are not worth the rows */
@@ -24,10 +26,11 @@ typedef struct axis {
 
 typedef struct geometry {
     axis y, x;
-    bool floats;
-    size_t places; /* of a padded plane */
-    size_t band;   /* rows of the output that are joined at once: of bytes */
-    size_t size;   /* bytes that each thread needs, multiples of 64 */
+    bool average;
+    size_t element; /* bytes */
+    size_t places;  /* of a padded plane */
+    size_t band;    /* rows of the output that are joined at once: of the largest */
+    size_t size;    /* bytes that each thread needs, multiples of 64 */
 } geometry;
 
 static bool read_axis(const infer_window *w, int which, axis *a) {
@@ -52,20 +55,21 @@ static bool read_axis(const infer_window *w, int which, axis *a) {
 static bool measure(const infer_op_env *env, const infer_window *w, bool average, geometry *g) {
     const infer_view *x = env->in[0];
     const bool bytes = x->type == INFER_TYPE_INT8 || x->type == INFER_TYPE_UINT8;
-    g->floats = average;
+    g->average = average;
+    g->element = bytes ? 1 : sizeof(float);
     g->size = 0;
-    if ((average ? x->type != INFER_TYPE_FLOAT : !bytes) || (env->out_count > 1 && env->out[1]) ||
-        !infer_view_concrete(x) || w->rank < 1 || w->rank > 2 || !read_axis(w, 0, &g->y) ||
-        !read_axis(w, 1, &g->x) || g->x.out < LEAST_OUT)
+    if ((x->type != INFER_TYPE_FLOAT && (average || !bytes)) ||
+        (env->out_count > 1 && env->out[1]) || !infer_view_concrete(x) || w->rank < 1 ||
+        w->rank > 2 || !read_axis(w, 0, &g->y) || !read_axis(w, 1, &g->x) || g->x.out < LEAST_OUT)
         return false;
     if (!infer_mul(g->y.padded, g->x.padded, &g->places) ||
         g->places / MOST > g->y.in * g->x.in + g->y.out * g->x.out)
         return false;
     size_t at;
-    g->band = BAND / g->x.padded + 1;
+    g->band = BAND / g->element / g->x.padded + 1;
     g->band = g->band < g->y.out ? g->band : g->y.out;
     return average ? infer_scratch_take(&g->size, g->y.padded, g->x.out, sizeof(float), &at)
-                   : infer_scratch_take(&g->size, g->band, g->x.padded, 1, &at);
+                   : infer_scratch_take(&g->size, g->band, g->x.padded, g->element, &at);
 }
 
 infer_status infer_pool_rows_plan(infer_op_env *env, const infer_window *w, bool average) {
@@ -103,41 +107,62 @@ typedef struct rows_job {
     const infer_op_env *env;
     const infer_window *w;
     const geometry *g;
-    float *counts; /* of floats */
+    float *counts; /* of means */
     size_t planes, parts;
     bool with_padding;
 } rows_job;
 
-/* ---- bytes ---- */
+/* ---- the largest ---- */
+
+/* y[i] is the largest of some numbers `step` apart from number i * stride on. */
+static void largest_of(const rows_job *j, const char *x, size_t taps, size_t step, size_t stride,
+                       size_t n, char *y) {
+    const infer_type type = (infer_type)j->env->in[0]->type;
+    if (type == INFER_TYPE_FLOAT)
+        infer_common_largest((const float *)(const void *)x, taps, step, stride, n,
+                             (float *)(void *)y);
+    else
+        j->env->kernels->max_8((const uint8_t *)x, taps, step, stride, n, type == INFER_TYPE_INT8,
+                               (uint8_t *)y);
+}
+
+/* What is no larger than anything. */
+static void fill_least(infer_type type, size_t n, char *to) {
+    const float least = -INFINITY;
+    if (type != INFER_TYPE_FLOAT)
+        memset(to, type == INFER_TYPE_INT8 ? 128 : 0, n);
+    else
+        for (size_t i = 0; i < n; i++)
+            memcpy(to + i * sizeof least, &least, sizeof least);
+}
 
 /* Columns first, for the rows of the output, between the padding that `joined` has already; then
  * rows, all at once where they follow each other in strides as their outputs do. */
-static void largest(const rows_job *j, const uint8_t *x, uint8_t *joined, uint8_t *y) {
+static void largest(const rows_job *j, const char *x, char *joined, char *y) {
     const geometry *g = j->g;
-    const infer_kernels *k = j->env->kernels;
-    const bool sign = j->env->in[0]->type == INFER_TYPE_INT8;
-    const size_t width = g->x.padded, out = g->x.out;
+    const size_t width = g->x.padded, out = g->x.out, element = g->element;
     for (size_t top = 0, rows; top < g->y.out; top += rows) {
         rows = g->y.out - top < g->band ? g->y.out - top : g->band;
         for (size_t i = 0; i < rows; i++) {
-            uint8_t *to = joined + i * width + g->x.before;
+            char *to = joined + (i * width + g->x.before) * element;
             size_t first, end;
             taps_within(&g->y, top + i, &first, &end);
             const size_t at = (top + i) * g->y.stride + first * g->y.dilation - g->y.before;
             if (first < end)
-                k->max_8(x + at * g->x.in, end - first, g->y.dilation * g->x.in, 1, g->x.in, sign,
-                         to);
+                largest_of(j, x + at * g->x.in * element, end - first, g->y.dilation * g->x.in, 1,
+                           g->x.in, to);
             else
-                memset(to, sign ? 128 : 0, g->x.in);
+                fill_least((infer_type)j->env->in[0]->type, g->x.in, to);
         }
         const bool even = width == out * g->x.stride;
         const size_t runs = even ? 1 : rows, n = even ? rows * out : out;
-        for (size_t i = 0; i < runs; i++, y += n)
-            k->max_8(joined + i * width, g->x.kernel, g->x.dilation, g->x.stride, n, sign, y);
+        for (size_t i = 0; i < runs; i++, y += n * element)
+            largest_of(j, joined + i * width * element, g->x.kernel, g->x.dilation, g->x.stride, n,
+                       y);
     }
 }
 
-/* ---- floats ---- */
+/* ---- means ---- */
 
 /* Sums of rows that lie in a row of the output's length each; rows of padding, which are 0, are
  * there already. Where rows follow each other in strides as their outputs do, they are summed up at
@@ -205,14 +230,17 @@ static void rows_part(void *arg, size_t part, size_t worker) {
     size_t first, end;
     infer_part(j->planes, 1, j->parts, part, &first, &end);
     /* The padding, which stays. */
-    memset(room, j->env->in[0]->type == INFER_TYPE_INT8 ? 128 : 0, g->size);
+    if (g->average)
+        memset(room, 0, g->size);
+    else
+        fill_least((infer_type)j->env->in[0]->type, g->size / g->element, room);
     for (size_t i = first; i < end; i++)
-        if (g->floats)
+        if (g->average)
             mean(j, (const float *)j->env->in[0]->data + i * from, (float *)(void *)room,
                  (float *)j->env->out[0]->data + i * to);
         else
-            largest(j, (const uint8_t *)j->env->in[0]->data + i * from, (uint8_t *)room,
-                    (uint8_t *)j->env->out[0]->data + i * to);
+            largest(j, (const char *)j->env->in[0]->data + i * from * g->element, room,
+                    (char *)j->env->out[0]->data + i * to * g->element);
 }
 
 bool infer_pool_rows_run(infer_op_env *env, const infer_window *w, bool average,
@@ -221,9 +249,9 @@ bool infer_pool_rows_run(infer_op_env *env, const infer_window *w, bool average,
     if (!measure(env, w, average, &g))
         return false;
     rows_job j = {env, w, &g, NULL, (size_t)infer_span(env->in[0], 0, 2), 1, with_padding};
-    const double numbers = (double)g.places / (g.floats ? 1 : 8);
+    const double numbers = (double)g.places * (double)g.element / 8;
     j.parts = infer_parts(env, j.planes, numbers + ROW_COST * (double)g.y.out);
-    if (g.floats) {
+    if (g.average) {
         j.counts = (void *)((char *)env->scratch + infer_workers(env) * g.size);
         count_taps(&j, j.counts);
     }

@@ -5,7 +5,7 @@
 #include "window.h"
 
 /* Adds what the scratch needs where x, whose window is known, can be pooled so: the largest of
- * bytes, if nobody asks where they are, or the mean of floats. */
+ * bytes or floats, if nobody asks where they are, or the mean of floats. */
 infer_status infer_pool_rows_plan(infer_op_env *env, const infer_window *w, bool average);
 
 /* Pools x; false where it is no such. */
