@@ -26,6 +26,32 @@ static bool is_whole(const infer_window *w) {
     return true;
 }
 
+/* Lanes of a panel of columns that are neighbours in a row of the output; and, for a tap, the first
+ * of them that lies inside of x, where, and how many do. */
+typedef struct columns_run {
+    size_t lane, lanes, first, count;
+    int64_t at, from[INFER_WINDOW_RANK];
+} columns_run;
+
+/* How many are inside. */
+static size_t columns_find(const infer_window *w, const int64_t *tap, columns_run *r) {
+    const int32_t last = w->rank - 1;
+    r->at = 0;
+    for (int32_t i = 0; i <= last; i++) {
+        const int64_t k = r->from[i] + tap[i] * w->dilation[i], in = w->in[i];
+        const int64_t step = w->stride[i], lanes = i < last ? 1 : (int64_t)r->lanes;
+        const int64_t skip = k < 0 ? i < last ? 1 : (step - 1 - k) / step : 0;
+        int64_t end = k < in ? (in - 1 - k) / step + 1 : 0;
+        end = end < lanes ? end : lanes;
+        if (skip >= end)
+            return r->count = 0;
+        r->at = r->at * in + k + skip * step;
+        r->first = r->lane + (size_t)skip;
+        r->count = (size_t)(end - skip);
+    }
+    return r->count;
+}
+
 #define REAL float
 #define S    f32
 #include "conv.inc.h"
