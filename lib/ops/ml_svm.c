@@ -31,28 +31,38 @@ static infer_status read_kernel(const infer_op_env *env, int64_t type, const inf
 /* Sums over the features of a row and a support vector, four at a time: of products, or of squared
  * differences. */
 #define SUM_OVER(name, term)                                                                       \
+    static inline double name##_term(double a, double b) {                                         \
+        return term;                                                                               \
+    }                                                                                              \
     static double name(const double *x, const float *v, size_t n) {                                \
-        double sum[4] = {0};                                                                       \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            double a = x[i], b = v[i];                                                             \
-            sum[i % 4] += term;                                                                    \
+        double p = 0, q = 0, r = 0, s = 0;                                                         \
+        for (; n >= 4; n -= 4, x += 4, v += 4) {                                                   \
+            p += name##_term(x[0], v[0]);                                                          \
+            q += name##_term(x[1], v[1]);                                                          \
+            r += name##_term(x[2], v[2]);                                                          \
+            s += name##_term(x[3], v[3]);                                                          \
         }                                                                                          \
-        return (sum[0] + sum[1]) + (sum[2] + sum[3]);                                              \
+        p += n > 0 ? name##_term(x[0], v[0]) : 0;                                                  \
+        q += n > 1 ? name##_term(x[1], v[1]) : 0;                                                  \
+        r += n > 2 ? name##_term(x[2], v[2]) : 0;                                                  \
+        return (p + q) + (r + s);                                                                  \
     }
 SUM_OVER(dot, a *b)
 SUM_OVER(distance, (a - b) * (a - b))
 
-static double kernel_of(const kernel *k, const double *x, const float *v, size_t n) {
-    switch (k->type) {
-    case POLY:
-        return pow(k->gamma * dot(x, v, n) + k->coef0, k->degree);
-    case RBF:
-        return exp(-k->gamma * distance(x, v, n));
-    case SIGMOID:
-        return tanh(k->gamma * dot(x, v, n) + k->coef0);
-    default:
-        return dot(x, v, n);
-    }
+/* Those of a row and so many vectors of n features. */
+static void kernels_of(const infer_op_env *env, const kernel *k, const double *x,
+                       const float *vectors, size_t count, size_t n, double *to) {
+    for (size_t v = 0; v < count; v++, vectors += n)
+        to[v] = k->type == RBF      ? -k->gamma * distance(x, vectors, n)
+                : k->type == LINEAR ? dot(x, vectors, n)
+                                    : k->gamma * dot(x, vectors, n) + k->coef0;
+    if (k->type == RBF)
+        env->kernels->exp_f64(to, to, count);
+    else if (k->type == SIGMOID)
+        env->kernels->tanh_f64(to, to, count);
+    for (size_t v = 0; k->type == POLY && v < count; v++)
+        to[v] = pow(to[v], k->degree);
 }
 
 static void load_row(const infer_view *x, size_t row, size_t n, double *to) {
@@ -120,7 +130,7 @@ static infer_status regressor_infer(infer_op_env *env) {
     infer_view spare, *y = infer_out(env, 0, INFER_TYPE_FLOAT, 2, &spare);
     y->dim[0] = rows;
     y->dim[1] = 1;
-    return doubles(env, features > 0 ? (uint64_t)features : 1);
+    return doubles(env, (features > 0 ? (uint64_t)features : 1) + (uint64_t)p->n_supports);
 }
 
 /* Without support vectors the coefficients are the model's own, one a feature. */
@@ -137,12 +147,13 @@ static infer_status regressor_run(infer_op_env *env) {
                 *vectors = infer_list_data(env, &p->support_vectors),
                 *rho = infer_list_data(env, &p->rho);
     size_t n = (size_t)features;
-    double *x = env->scratch;
+    double *x = env->scratch, *kernels = x + n;
     for (size_t r = 0; r < (size_t)rows; r++) {
         load_row(env->in[0], r, n, x);
         double z = p->n_supports ? 0 : dot(x, weights, n);
+        kernels_of(env, &k, x, vectors, (size_t)p->n_supports, n, kernels);
         for (size_t v = 0; v < (size_t)p->n_supports; v++)
-            z += weights[v] * kernel_of(&k, x, vectors + v * n, n);
+            z += weights[v] * kernels[v];
         z += p->rho.count ? rho[0] : 0;
         if (p->one_class)
             z = z > 0 ? 1 : -1;
@@ -363,8 +374,7 @@ static size_t judge_row(const infer_op_env *env, const machine *m, const kernel 
     double *kernels = room, *decisions = kernels + m->vectors, *votes = decisions + m->pairs;
     if (m->linear)
         return linear_scores(env, m, x, n, scores);
-    for (size_t v = 0; v < m->vectors; v++)
-        kernels[v] = kernel_of(k, x, vectors + v * n, n);
+    kernels_of(env, k, x, vectors, m->vectors, n, kernels);
     decide(env, m, kernels, decisions);
     size_t best = most_votes(m, decisions, votes);
     if (m->probabilities) {
