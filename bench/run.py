@@ -18,6 +18,7 @@ import contest  # noqa: E402
 import kernel_table  # noqa: E402
 import loads  # noqa: E402
 import opening  # noqa: E402
+import operator_table  # noqa: E402
 import serving  # noqa: E402
 import sizes  # noqa: E402
 import start  # noqa: E402
@@ -35,7 +36,7 @@ GROUPS = {
     "loading": sizes.loading,
     "kernels": kernel_table.run,
 }
-NAMED = {"models": contest.run, "loads": loads.run}  # only where they are asked for: they take long
+NAMED = {"models": contest.run, "operators": operator_table.run, "loads": loads.run}  # only where they are asked for: they take long
 
 
 def machine():
