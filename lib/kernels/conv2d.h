@@ -91,8 +91,9 @@ static inline void infer_conv_range(const infer_conv2d *c, size_t p, size_t *fir
     }
 }
 
-/* Half panels that are computed at once from panel p on, which is not the last of `panels`: of a
- * tile that has 3 at most, three are the last ones of all. */
+/* Half panels with outputs that are computed at once, from panel p on and before `panels`: those of
+ * one panel, or of two where tiles have `most` of 4; where they have 3, only of the last two, whose
+ * last half is empty. */
 static inline size_t infer_conv_halves(const infer_conv2d *c, size_t p, size_t panels,
                                        size_t most) {
     const size_t left = (c->outputs - p * 16 + 7) / 8;

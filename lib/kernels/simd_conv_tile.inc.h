@@ -187,6 +187,9 @@ LONG_TILE(1)
 TILE_LONG(LONG_TILE)
 static NAME(conv_tile_fn) *const NAME(half_tiles)[] = {HALF_TILE_(1) TILE_HALF(HALF_TILE_)};
 static NAME(conv_tile_fn) *const NAME(long_tiles)[] = {LONG_TILE_(1) TILE_LONG(LONG_TILE_)};
+_Static_assert(sizeof NAME(half_tiles) / sizeof *NAME(half_tiles) == CONV_ROWS + 1 &&
+                   sizeof NAME(long_tiles) / sizeof *NAME(long_tiles) == TILE_ROWS * 2 / 3 + 1,
+               "as conv_rows says");
 #undef HALF_TILE
 #undef LONG_TILE
 #undef HALF_TILE_
