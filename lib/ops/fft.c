@@ -12,6 +12,8 @@
 
 /* The factor that a transform of n is taken apart by, odd ones first. */
 static size_t factor_of(size_t n) {
+    if ((n & (n - 1)) == 0) /* most, without divisions */
+        return n < 4 ? n : 4;
     for (size_t p = 3; p <= MOST_FACTOR; p += 2)
         if (n % p == 0)
             return p;
