@@ -13,6 +13,7 @@
 #include <tgmath.h>
 
 #define GRID_RANK 4 /* spatial axes; a place is made of up to 4 elements along each */
+#define GRID_TAPS 256
 
 enum mode { LINEAR, NEAREST, CUBIC };
 enum padding { ZEROS, BORDER, REFLECTION };

@@ -22,14 +22,14 @@ static int NAME(grid_weights)(enum mode mode, REAL at, REAL *weight, int64_t *ba
 static void NAME(sample)(const grid_plan *p, const REAL *x, const double *position, REAL *y) {
     REAL weight[GRID_RANK][4];
     int64_t element[GRID_RANK][4], index[GRID_RANK] = {0}, taps[GRID_RANK];
+    REAL factors[GRID_TAPS];
+    size_t from[GRID_TAPS], count = 0; /* of the elements that are there */
     for (int32_t i = 0; i < p->rank; i++) {
         int64_t base;
         taps[i] = NAME(grid_weights)(p->mode, (REAL)position[i], weight[i], &base);
         for (int64_t k = 0; k < taps[i]; k++)
             element[i][k] = element_at(p, i, base + k);
     }
-    for (size_t c = 0; c < p->channels; c++)
-        y[c * p->places] = 0;
     do {
         REAL factor = 1;
         int64_t at = 0;
@@ -37,9 +37,17 @@ static void NAME(sample)(const grid_plan *p, const REAL *x, const double *positi
             factor *= weight[i][index[i]];
             at = element[i][index[i]] < 0 ? -1 : at * p->in[i] + element[i][index[i]];
         }
-        for (size_t c = 0; at >= 0 && c < p->channels; c++)
-            y[c * p->places] += factor * x[c * p->plane + (size_t)at];
+        if (at < 0)
+            continue;
+        factors[count] = factor;
+        from[count++] = (size_t)at;
     } while (infer_window_next(index, taps, p->rank));
+    for (size_t c = 0; c < p->channels; c++, x += p->plane) {
+        REAL sum = 0;
+        for (size_t i = 0; i < count; i++)
+            sum += factors[i] * x[from[i]];
+        y[c * p->places] = sum;
+    }
 }
 
 #undef REAL
